@@ -1,1 +1,23 @@
-//! trunkline-balancer
+//! The load-balancing seam of Trunkline and its built-in policies.
+//!
+//! A [`Balancer`] is told how the world is ([`Input`]) and answers what it wishes: which addresses to connect to
+//! ([`Plan`]) and how calls choose among them ([`Picker`]). It does no I/O, reads no clock, starts nothing and holds no
+//! handle to its channel, so every policy can be tested as arithmetic.
+
+mod balancer;
+mod call;
+mod config;
+mod failure;
+mod input;
+mod live;
+mod picker;
+mod plan;
+
+pub use balancer::{Balancer, BalancerState};
+pub use call::{CallInfo, CallOutcome};
+pub use config::{BalancerBuilder, BalancerConfig, BalancerRegistry};
+pub use failure::Failure;
+pub use input::{Input, Layer, Statuses, SubchannelStatus};
+pub use live::{CallCounts, LiveCalls};
+pub use picker::{Pick, PickResult, Picker};
+pub use plan::{Intent, Plan};

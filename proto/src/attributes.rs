@@ -27,8 +27,10 @@ impl<T: Any + fmt::Debug + PartialEq + Send + Sync> Attribute for T {
 #[derive(Clone, Default)]
 pub struct Attributes {
     // A handful at most, so a vector in order of insertion; shared, since resolutions are cloned often.
-    values: Option<Arc<Vec<(TypeId, Arc<dyn Attribute>)>>>,
+    values: Option<Arc<Vec<Entry>>>,
 }
+
+type Entry = (TypeId, Arc<dyn Attribute>);
 
 impl Attributes {
     /// No attributes.
@@ -65,7 +67,7 @@ impl Attributes {
         self.iter().next().is_none()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &(TypeId, Arc<dyn Attribute>)> {
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.values.iter().flat_map(|values| values.iter())
     }
 }

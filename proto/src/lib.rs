@@ -6,6 +6,7 @@
 
 mod address;
 mod attributes;
+mod config_error;
 mod connect_error;
 mod connectivity;
 mod endpoint;
@@ -13,6 +14,7 @@ pub mod wire;
 
 pub use address::{Address, AddressKind};
 pub use attributes::{Attribute, Attributes};
+pub use config_error::ConfigError;
 pub use connect_error::{ConnectError, Phase};
 pub use connectivity::ConnectivityState;
 pub use endpoint::{Endpoint, Weight};
