@@ -33,8 +33,8 @@ pub enum PickResult<'p> {
     Drop(Failure),
 }
 
-/// What hears how the call ended.
-type OnFinish = Box<dyn FnOnce(&CallOutcome) + Send>;
+/// What hears how a call ended.
+pub type OnFinish = Box<dyn FnOnce(&CallOutcome) + Send>;
 
 /// A chosen subchannel, and what goes with the choice.
 #[non_exhaustive]
@@ -86,7 +86,7 @@ impl<'p> Pick<'p> {
     }
 
     /// Takes what wants to hear of the end.
-    pub fn take_on_finish(&mut self) -> Option<Box<dyn FnOnce(&CallOutcome) + Send>> {
+    pub fn take_on_finish(&mut self) -> Option<OnFinish> {
         self.on_finish.take()
     }
 }
