@@ -10,6 +10,8 @@ mod config_error;
 mod connect_error;
 mod connectivity;
 mod endpoint;
+pub mod framing;
+pub mod timeout;
 pub mod wire;
 
 pub use address::{Address, AddressKind};

@@ -1,0 +1,376 @@
+//! Bytes that arrive in pieces become messages. Nothing is copied where a message lies within one piece.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+use super::{FramingError, PREFIX_LENGTH};
+
+/// Cuts a stream of bytes into messages.
+///
+/// Feed it what arrives with [`push`](Self::push), then call [`next_frame`](Self::next_frame) until it has no more, and
+/// [`finish`](Self::finish) when the stream ends. Pieces may be cut anywhere, inside of a prefix too.
+///
+/// ```text
+///            five bytes read,               all bytes of the message
+///            flag and length fine           are here: a Frame
+///   Prefix ---------------------> Body -------------------------------.
+///     ^ |                                                             |
+///     | `-- flag or length refused --> Failed (stays, repeats itself) |
+///     `---------------------------------------------------------------'
+/// ```
+///
+/// A message that lies within one piece shares that piece's memory (and keeps it alive as long as it lives). One that
+/// spans several is gathered in a buffer that never grows beyond twice of what has arrived of it, whatever its
+/// prefix claims, and never beyond the limit.
+#[derive(Debug)]
+pub struct Deframer {
+    limit: usize,
+    accept_compressed: bool,
+    state: State,
+    /// Pushed and not yet read; no piece is empty. The owner bounds it, by flow control.
+    pieces: VecDeque<Bytes>,
+}
+
+/// One message as it was framed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Frame {
+    /// Whether the body is compressed, by the encoding that `grpc-encoding` names.
+    pub compressed: bool,
+    /// The body of the message, without its prefix.
+    pub body: Bytes,
+}
+
+#[derive(Debug)]
+enum State {
+    Prefix { bytes: [u8; PREFIX_LENGTH], filled: usize },
+    Body { compressed: bool, length: usize, gathered: Vec<u8> },
+    Failed(FramingError),
+}
+
+impl Deframer {
+    /// A deframer that accepts messages of at most `limit` bytes, and no compressed ones.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, accept_compressed: false, state: State::START, pieces: VecDeque::new() }
+    }
+
+    /// Whether compressed messages are accepted: the response's `grpc-encoding` names an encoding other than
+    /// `identity`. The limit then holds for the compressed length; whoever decompresses checks the other.
+    pub fn accept_compressed(&mut self, accept: bool) {
+        self.accept_compressed = accept;
+    }
+
+    /// Takes the next piece of the stream. Never fails; what is wrong with it shows in [`next_frame`](Self::next_frame).
+    pub fn push(&mut self, piece: Bytes) {
+        // After a failure nothing is readable any more, so nothing is kept.
+        if !piece.is_empty() && !matches!(self.state, State::Failed(_)) {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// The next whole message, or `None` until more is pushed.
+    ///
+    /// # Errors
+    ///
+    /// [`FramingError::ReceiveLimit`] (as soon as the prefix is here), [`FramingError::InvalidFlag`] and
+    /// [`FramingError::UnexpectedCompression`]. Where the next message begins is then unknown: the error repeats
+    /// itself, and the stream should be reset.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingError> {
+        loop {
+            match &mut self.state {
+                State::Failed(error) => return Err(*error),
+                State::Prefix { bytes, filled } => {
+                    let Some(piece) = self.pieces.front_mut() else { return Ok(None) };
+                    let count = piece.len().min(PREFIX_LENGTH - *filled);
+                    piece.copy_to_slice(&mut bytes[*filled..*filled + count]);
+                    *filled += count;
+                    let prefix = (*filled == PREFIX_LENGTH).then_some(*bytes);
+                    self.drop_empty_piece();
+                    if let Some(prefix) = prefix {
+                        self.state = self.read_prefix(prefix);
+                    }
+                }
+                State::Body { compressed, length, gathered } => {
+                    let compressed = *compressed;
+                    let Some(body) = take_body(&mut self.pieces, *length, gathered) else { return Ok(None) };
+                    self.drop_empty_piece();
+                    self.state = State::START;
+                    return Ok(Some(Frame { compressed, body }));
+                }
+            }
+        }
+    }
+
+    /// The stream has ended. Call it after [`next_frame`](Self::next_frame) has said `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`FramingError::Truncated`] if that was inside of a message. Where the peer also gave a status that is not OK,
+    /// that one says more.
+    pub fn finish(&self) -> Result<(), FramingError> {
+        match &self.state {
+            State::Failed(error) => Err(*error),
+            State::Prefix { filled: 0, .. } if self.pieces.is_empty() => Ok(()),
+            State::Prefix { .. } | State::Body { .. } => Err(FramingError::Truncated),
+        }
+    }
+
+    fn read_prefix(&mut self, [flag, a, b, c, d]: [u8; PREFIX_LENGTH]) -> State {
+        let size = u32::from_be_bytes([a, b, c, d]) as usize;
+        let error = match flag {
+            0 | 1 if size > self.limit => FramingError::ReceiveLimit { size, limit: self.limit },
+            1 if !self.accept_compressed => FramingError::UnexpectedCompression,
+            0 | 1 => return State::Body { compressed: flag == 1, length: size, gathered: Vec::new() },
+            flag => FramingError::InvalidFlag(flag),
+        };
+        self.pieces.clear();
+        State::Failed(error)
+    }
+
+    fn drop_empty_piece(&mut self) {
+        if self.pieces.front().is_some_and(Bytes::is_empty) {
+            self.pieces.pop_front();
+        }
+    }
+}
+
+impl State {
+    const START: Self = Self::Prefix { bytes: [0; PREFIX_LENGTH], filled: 0 };
+}
+
+/// The body, once all of it is here; until then, what is here moves into `gathered`.
+fn take_body(pieces: &mut VecDeque<Bytes>, length: usize, gathered: &mut Vec<u8>) -> Option<Bytes> {
+    if gathered.is_empty() {
+        if length == 0 {
+            return Some(Bytes::new());
+        }
+        // The usual case: all of it in one piece, so a slice of that piece is the message.
+        let piece = pieces.front_mut()?;
+        if piece.len() >= length {
+            return Some(piece.split_to(length));
+        }
+    }
+    while gathered.len() < length {
+        let piece = pieces.front_mut()?;
+        let count = piece.len().min(length - gathered.len());
+        grow(gathered, count, length);
+        gathered.extend_from_slice(&piece[..count]);
+        piece.advance(count);
+        if piece.is_empty() {
+            pieces.pop_front();
+        }
+    }
+    Some(Bytes::from(std::mem::take(gathered)))
+}
+
+/// Makes room for `count` more bytes of a message of `length`. Doubling keeps the copies few; memory follows what has
+/// arrived, not what the peer promised; and in the end the buffer is exactly as long as the message.
+fn grow(gathered: &mut Vec<u8>, count: usize, length: usize) {
+    let needed = gathered.len() + count;
+    if needed > gathered.capacity() {
+        let target = needed.saturating_mul(2).min(length);
+        gathered.reserve_exact(target - gathered.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::{encode, prefix};
+    use crate::wire::{Code, Status};
+
+    const LIMIT: usize = 1000;
+
+    fn frame(body: &[u8]) -> Vec<u8> {
+        [&prefix(false, body.len() as u32), body].concat()
+    }
+
+    fn drain(deframer: &mut Deframer) -> Vec<Vec<u8>> {
+        let mut bodies = Vec::new();
+        while let Some(frame) = deframer.next_frame().unwrap() {
+            bodies.push(frame.body.to_vec());
+        }
+        bodies
+    }
+
+    /// What comes out when the stream is cut after each of `cuts`.
+    fn bodies_of(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
+        let mut deframer = Deframer::new(LIMIT);
+        let mut bodies = Vec::new();
+        let mut start = 0;
+        for cut in cuts.into_iter().chain([stream.len()]) {
+            deframer.push(Bytes::copy_from_slice(&stream[start..cut]));
+            bodies.extend(drain(&mut deframer));
+            start = cut;
+        }
+        deframer.finish().unwrap();
+        bodies
+    }
+
+    fn story() -> (Vec<Vec<u8>>, Vec<u8>) {
+        let bodies: Vec<Vec<u8>> = vec![vec![], b"a".to_vec(), vec![], vec![7; 40], b"end".to_vec()];
+        let stream = bodies.iter().flat_map(|body| frame(body)).collect();
+        (bodies, stream)
+    }
+
+    #[test]
+    fn any_two_cuts_give_the_same_messages() {
+        let (bodies, stream) = story();
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                assert_eq!(bodies_of(&stream, [first, second]), bodies, "cut at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_messages() {
+        let (bodies, stream) = story();
+        for size in 1..=stream.len() {
+            assert_eq!(bodies_of(&stream, (size..stream.len()).step_by(size)), bodies, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn random_messages_in_random_pieces_come_out_as_they_went_in() {
+        // A fixed xorshift: the same stories in every run.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for _ in 0..300 {
+            let bodies: Vec<Vec<u8>> =
+                (0..random(8)).map(|index| vec![index as u8; random(LIMIT + 1)]).collect();
+            let stream: Vec<u8> = bodies.iter().flat_map(|body| frame(body)).collect();
+            let mut cuts: Vec<usize> = (0..random(20)).map(|_| random(stream.len() + 1)).collect();
+            cuts.sort_unstable();
+            assert_eq!(bodies_of(&stream, cuts), bodies);
+        }
+    }
+
+    #[test]
+    fn several_pieces_may_be_pushed_before_reading() {
+        let (bodies, stream) = story();
+        let mut deframer = Deframer::new(LIMIT);
+        for byte in &stream {
+            deframer.push(Bytes::copy_from_slice(&[*byte]));
+        }
+        assert_eq!(drain(&mut deframer), bodies);
+    }
+
+    #[test]
+    fn messages_within_one_piece_share_its_memory() {
+        let piece = Bytes::from([frame(b"one"), frame(b"two")].concat());
+        let memory = piece.as_ptr_range();
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(piece);
+        while let Some(frame) = deframer.next_frame().unwrap() {
+            let body = frame.body.as_ptr_range();
+            assert!(memory.start <= body.start && body.end <= memory.end);
+        }
+    }
+
+    #[test]
+    fn a_body_that_arrives_whole_after_its_prefix_is_not_copied_either() {
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(Bytes::copy_from_slice(&prefix(false, 4)));
+        assert_eq!(deframer.next_frame(), Ok(None));
+        let body = Bytes::from(b"body".to_vec());
+        deframer.push(body.clone());
+        assert_eq!(deframer.next_frame().unwrap().unwrap().body.as_ptr(), body.as_ptr());
+    }
+
+    // behaviour 90
+    #[test]
+    fn a_message_over_the_limit_is_refused_at_its_prefix() {
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(Bytes::from(frame(b"fits")));
+        deframer.push(Bytes::copy_from_slice(&prefix(false, LIMIT as u32 + 1)));
+        assert_eq!(drain_one(&mut deframer), b"fits");
+        let error = deframer.next_frame().unwrap_err();
+        assert_eq!(error, FramingError::ReceiveLimit { size: 1001, limit: 1000 });
+        let status = Status::from(error);
+        assert_eq!(status.code, Code::ResourceExhausted);
+        assert!(status.message.contains("1001 bytes") && status.message.contains("1000 bytes"), "{status}");
+        assert_eq!(bodies_of(&frame(&[1; LIMIT]), []), [[1; LIMIT]]);
+    }
+
+    #[test]
+    fn memory_follows_what_has_arrived_and_not_what_was_promised() {
+        let length = 1 << 20;
+        let mut deframer = Deframer::new(usize::MAX);
+        deframer.push(Bytes::copy_from_slice(&prefix(false, length)));
+        for arrived in 1..=2000_usize {
+            deframer.push(Bytes::from_static(b"x"));
+            assert_eq!(deframer.next_frame(), Ok(None));
+            let State::Body { gathered, .. } = &deframer.state else { panic!("inside of a body") };
+            assert!(gathered.capacity() <= 2 * arrived, "{} for {arrived}", gathered.capacity());
+        }
+        assert!(deframer.pieces.is_empty());
+        deframer.push(Bytes::from(vec![b'x'; length as usize - 2000]));
+        let body = deframer.next_frame().unwrap().unwrap().body;
+        assert_eq!(body.len(), length as usize);
+        assert_eq!(body.try_into_mut().unwrap().capacity(), length as usize);
+    }
+
+    #[test]
+    fn a_flag_that_grpc_does_not_know_is_an_error_that_stays() {
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(Bytes::from_static(b"<html>"));
+        for _ in 0..2 {
+            assert_eq!(deframer.next_frame(), Err(FramingError::InvalidFlag(b'<')));
+            deframer.push(Bytes::from(frame(b"later")));
+        }
+        assert!(deframer.pieces.is_empty(), "nothing is kept of what cannot be read");
+        assert_eq!(deframer.finish(), Err(FramingError::InvalidFlag(b'<')));
+        assert_eq!(FramingError::InvalidFlag(2).code(), Code::Internal);
+        assert_eq!(
+            FramingError::InvalidFlag(2).to_string(),
+            "received message has the invalid compression flag 2"
+        );
+    }
+
+    #[test]
+    fn a_compressed_message_needs_an_agreed_encoding() {
+        let stream = Bytes::from([&prefix(true, 2)[..], b"zz"].concat());
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(stream.clone());
+        let error = deframer.next_frame().unwrap_err();
+        assert_eq!((error, error.code()), (FramingError::UnexpectedCompression, Code::Internal));
+
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.accept_compressed(true);
+        deframer.push(stream);
+        let frame = deframer.next_frame().unwrap().unwrap();
+        assert_eq!((frame.compressed, &frame.body[..]), (true, &b"zz"[..]));
+    }
+
+    #[test]
+    fn a_stream_that_ends_inside_of_a_message_is_truncated() {
+        let stream = frame(b"whole");
+        for cut in 1..stream.len() {
+            let mut deframer = Deframer::new(LIMIT);
+            deframer.push(Bytes::copy_from_slice(&stream[..cut]));
+            assert_eq!(deframer.next_frame(), Ok(None));
+            assert_eq!(deframer.finish(), Err(FramingError::Truncated), "cut at {cut}");
+        }
+        assert_eq!(FramingError::Truncated.code(), Code::Internal);
+        assert_eq!(Deframer::new(LIMIT).finish(), Ok(()));
+    }
+
+    #[test]
+    fn what_encode_makes_is_what_the_deframer_reads() {
+        let framed = encode(&"hello".to_owned(), LIMIT).unwrap();
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(framed.clone());
+        assert_eq!(deframer.next_frame().unwrap().unwrap().body, framed.slice(PREFIX_LENGTH..));
+    }
+
+    fn drain_one(deframer: &mut Deframer) -> Vec<u8> {
+        deframer.next_frame().unwrap().unwrap().body.to_vec()
+    }
+}
