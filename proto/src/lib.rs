@@ -11,6 +11,8 @@ mod connect_error;
 mod connectivity;
 mod endpoint;
 pub mod framing;
+pub mod health;
+pub mod testing;
 pub mod timeout;
 pub mod wire;
 
