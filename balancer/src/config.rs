@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use trunkline_proto::ConfigError;
 
-use crate::Balancer;
+use crate::{Balancer, policies};
 
 /// A policy as a service config names it.
 pub trait BalancerBuilder: Send + Sync + 'static {
@@ -75,7 +75,8 @@ impl fmt::Debug for BalancerConfig {
 }
 
 /// The policies that a channel knows by name. A value that the channel's builder owns: there is no global one.
-#[derive(Clone, Default)]
+/// The default has every policy of this crate.
+#[derive(Clone)]
 pub struct BalancerRegistry {
     builders: IndexMap<String, Arc<dyn BalancerBuilder>>,
 }
@@ -83,7 +84,7 @@ pub struct BalancerRegistry {
 impl BalancerRegistry {
     /// A registry without any policy.
     pub fn empty() -> Self {
-        Self::default()
+        Self { builders: IndexMap::new() }
     }
 
     /// The same registry with `builder`, in place of an older one of that name.
@@ -111,6 +112,12 @@ impl BalancerRegistry {
         }
         let known: Vec<_> = self.builders.keys().map(String::as_str).collect();
         Err(ConfigError::new(format!("names no known policy; known are: {}", known.join(", "))))
+    }
+}
+
+impl Default for BalancerRegistry {
+    fn default() -> Self {
+        policies::built_in(Self::empty())
     }
 }
 

@@ -52,6 +52,24 @@ impl Failure {
         Self::from_parts(message, causes, failed, permanent && count > 0)
     }
 
+    /// UNAVAILABLE because the resolver gave no server; `error` is [`Input::resolver_error`](crate::Input::resolver_error). Never permanent:
+    /// the next answer may have one.
+    pub fn no_endpoints(error: Option<&ConnectError>) -> Self {
+        let message = error.map_or_else(|| "the resolver gave no addresses".to_owned(), ToString::to_string);
+        Self::unavailable(message, error.cloned()).retryable()
+    }
+
+    /// The same failure, not permanent: something is untried that may help.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        if !self.is_permanent() {
+            return self;
+        }
+        let Parts { code, message, causes, failed, .. } = &*self.0;
+        let (message, causes) = (message.clone(), causes.clone());
+        Self(Arc::new(Parts { code: *code, message, causes, failed: *failed, permanent: false }))
+    }
+
     /// The code that the call fails with. The channel turns codes that gRFC A54 forbids to the control plane into INTERNAL.
     pub fn code(&self) -> Code {
         self.0.code
@@ -86,6 +104,22 @@ impl Failure {
         causes.drain(..causes.len().saturating_sub(MAX_CAUSES));
         let (message, causes) = (message.into_boxed_str(), causes.into());
         Self(Arc::new(Parts { code: Code::Unavailable, message, causes, failed, permanent }))
+    }
+}
+
+/// Equal when a caller cannot tell the difference.
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        let same_text = |(one, other): (&ConnectError, &ConnectError)| {
+            one.is_permanent() == other.is_permanent() && one.to_string() == other.to_string()
+        };
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.code() == other.code()
+                && self.message() == other.message()
+                && self.is_permanent() == other.is_permanent()
+                && self.failed_addresses() == other.failed_addresses()
+                && self.causes().len() == other.causes().len()
+                && self.causes().iter().zip(other.causes()).all(same_text))
     }
 }
 

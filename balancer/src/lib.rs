@@ -8,16 +8,25 @@ mod balancer;
 mod call;
 mod config;
 mod failure;
+mod fixed_picker;
 mod input;
 mod live;
 mod picker;
 mod plan;
 
+mod switch;
+
+mod policies;
+
 pub use balancer::{Balancer, BalancerState};
 pub use call::{CallInfo, CallOutcome};
 pub use config::{BalancerBuilder, BalancerConfig, BalancerRegistry};
 pub use failure::{Failure, MAX_CAUSES};
+pub use fixed_picker::FixedPicker;
 pub use input::{Input, Layer, Statuses, SubchannelStatus};
 pub use live::{CallCounts, LiveCalls};
 pub use picker::{OnFinish, Pick, PickResult, Picker};
 pub use plan::{Intent, Plan};
+pub use switch::Switch;
+
+pub use policies::{PickFirst, PickFirstBuilder};
