@@ -1,0 +1,133 @@
+//! The schemes that a channel knows: a value that the channel's builder owns. There is no global one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::guarded::Guarded;
+use crate::{Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, schemes};
+
+/// Resolver builders by scheme. The default has the built-in ones: `dns` (with feature `dns`), `ipv4`, `ipv6`, `static`,
+/// `unix`, `unix-abstract` and `passthrough`.
+///
+/// ```
+/// use trunkline_resolver::ResolverRegistry;
+/// let registry = ResolverRegistry::default();
+/// assert_eq!(registry.authority(&registry.parse("unix:///run/greeter")?), "localhost");
+/// # Ok::<(), trunkline_resolver::TargetError>(())
+/// ```
+#[derive(Clone)]
+pub struct ResolverRegistry {
+    // By the scheme in lower case.
+    builders: IndexMap<String, Arc<dyn ResolverBuilder>>,
+}
+
+impl ResolverRegistry {
+    /// No schemes at all.
+    pub fn empty() -> Self {
+        Self { builders: IndexMap::new() }
+    }
+
+    /// These schemes and that of `builder`, in place of an older builder of the same scheme.
+    ///
+    /// `http` and `https` cannot be replaced: URLs are resolved by the builder of `dns`, which can.
+    #[must_use]
+    pub fn with(mut self, builder: impl ResolverBuilder) -> Self {
+        self.builders.insert(builder.scheme().to_ascii_lowercase(), Arc::new(builder));
+        self
+    }
+
+    /// The schemes, in the order in which they were added.
+    pub fn schemes(&self) -> impl Iterator<Item = &str> {
+        self.builders.keys().map(String::as_str)
+    }
+
+    /// Reads a target of one of these schemes. Whether the endpoint makes sense to the scheme is found by
+    /// [`build`](Self::build).
+    ///
+    /// # Errors
+    /// If the text is not a target, or its scheme is not here.
+    pub fn parse(&self, text: &str) -> Result<Target, TargetError> {
+        let schemes: Vec<_> = self.schemes().collect();
+        Target::parse(text, &schemes)
+    }
+
+    /// Starts to watch `target`.
+    ///
+    /// What it returns is guarded: if the resolver panics, that is an error of this channel that names the target, and a
+    /// new resolver takes its place after a backoff.
+    ///
+    /// # Errors
+    /// If the target makes no sense to its scheme, or the scheme is not here.
+    pub fn build(
+        &self,
+        target: &Target,
+        options: &ResolverOptions,
+    ) -> Result<Box<dyn Resolver>, TargetError> {
+        let builder = Arc::clone(self.builder(target)?);
+        Ok(Box::new(Guarded::build(builder, target.clone(), options.clone())?))
+    }
+
+    /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the built-in
+    /// schemes it is `host[:port]` or, for lists, the first of them.
+    pub fn authority(&self, target: &Target) -> String {
+        self.builder(target).map_or_else(|_| target.encoded_endpoint(), |builder| builder.authority(target))
+    }
+
+    fn builder(&self, target: &Target) -> Result<&Arc<dyn ResolverBuilder>, TargetError> {
+        self.builders.get(target.scheme()).ok_or_else(|| TargetError::UnknownScheme {
+            target: target.to_string(),
+            scheme: target.scheme().to_owned(),
+            registered: self.schemes().collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl Default for ResolverRegistry {
+    fn default() -> Self {
+        schemes::built_in(Self::empty())
+    }
+}
+
+impl fmt::Debug for ResolverRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResolverRegistry").field(&self.builders.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Resolution, fixed};
+
+    struct Named(&'static str);
+
+    impl ResolverBuilder for Named {
+        fn scheme(&self) -> &str {
+            self.0
+        }
+
+        fn build(&self, _: &Target, _: &ResolverOptions) -> Result<Box<dyn Resolver>, TargetError> {
+            Ok(fixed(Resolution::default()))
+        }
+    }
+
+    #[test]
+    fn a_scheme_of_ones_own_is_one_call_and_case_does_not_matter() {
+        let registry = ResolverRegistry::empty().with(Named("Consul"));
+        let target = registry.parse("CONSUL:///web/prod service").unwrap_err();
+        assert!(target.to_string().contains("white space"), "{target}");
+        let target = registry.parse("CONSUL:///web/prod").unwrap();
+        assert_eq!((target.scheme(), target.endpoint()), ("consul", "web/prod"));
+        assert_eq!(registry.authority(&target), "web%2Fprod");
+        assert!(registry.build(&target, &ResolverOptions::new()).is_ok());
+    }
+
+    #[test]
+    fn a_target_of_another_registry_is_an_error_and_not_a_panic() {
+        let target = ResolverRegistry::empty().with(Named("consul")).parse("consul:web").unwrap();
+        let error = ResolverRegistry::empty().with(Named("etcd")).build(&target, &ResolverOptions::new());
+        assert!(matches!(error, Err(TargetError::UnknownScheme { .. })));
+    }
+}
