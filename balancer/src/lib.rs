@@ -18,6 +18,9 @@ mod switch;
 
 mod policies;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod world;
+
 pub use balancer::{Balancer, BalancerState};
 pub use call::{CallInfo, CallOutcome};
 pub use config::{BalancerBuilder, BalancerConfig, BalancerRegistry};
