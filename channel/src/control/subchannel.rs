@@ -1,0 +1,504 @@
+//! One address and its connection: the chart that every gRPC draws, folded from the dials that the address owns. It knows nothing of
+//! policies and other addresses; the table beside it gives out turns to dial.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use trunkline_balancer::{Intent, LiveCalls, SubchannelStatus};
+use trunkline_proto::{Address, ConnectError, ConnectivityState, Endpoint};
+
+use super::backoff::BackoffState;
+use super::effects::{Effects, Trouble};
+use super::story::Story;
+use super::{Action, DialId, DialNews, Usage};
+
+/// A connection has proved itself when it was Ready for so long (for its own backoff, if that is longer), or a call on it was answered.
+const PROOF: Duration = Duration::from_secs(10);
+
+/// A draining connection is replaced if a call was started on it so recently.
+const IN_USE: Duration = Duration::from_secs(60);
+
+/// For so long a draining connection keeps its subchannel Ready while the replacement is dialled. A handshake next door is faster; a longer one
+/// must show, so that policies choose another server.
+const REPLACEMENT: Duration = Duration::from_millis(250);
+
+/// Least time between the starts of two dials where no failure asks for more: for an address that was let go and wished again (a flapping
+/// resolver, a lost race), or that a resolver keeps changing.
+const SPACING: Duration = Duration::from_secs(1);
+
+/// The subchannel of one address.
+///
+/// ```text
+///             wished connected               dial: connected
+///     Idle ---------------------> Connecting -----------------> Ready --. draining: stays Ready while a replacement
+///     ^  ^                            |                         |  |  ^-' is dialled, at most 250 ms, then Connecting
+///     |  `------------- lost, after it proved itself -----------'  |
+///     |                               | failed                     | lost or draining before it proved itself
+///     `---- backoff over ---- TransientFailure <--'<---------------'
+///
+///     any --- let go ---> Idle; TransientFailure if its last attempt had failed: then its backoff goes on
+/// ```
+///
+/// Connecting is [`Slot::Waiting`] for a turn, then [`Slot::Dialling`]; Ready is [`Slot::Ready`], then [`Slot::Replacing`]. Dials that leave (they drain,
+/// or are hung up) finish outside of the chart and are owned until their last news.
+#[derive(Debug)]
+pub(super) struct Subchannel<C> {
+    address: Address,
+    live: Arc<LiveCalls>,
+    slot: Slot<C>,
+    /// As many as have streams in flight, plus those just hung up: the application's calls are their limit.
+    leaving: Vec<DialId>,
+    intent: Option<Intent>,
+    backoff: BackoffState,
+    /// When the last dial began.
+    dialled: Option<Instant>,
+    /// No dial before this.
+    spacing: Option<Instant>,
+    /// Why the last attempt failed, until Ready.
+    error: Option<ConnectError>,
+    /// What went wrong last, the loss of a good connection too, until Ready.
+    trouble: Option<Trouble>,
+    /// The endpoint of this address when its last attempt failed permanently.
+    condemned: Option<Option<Endpoint>>,
+    failures: u64,
+    losses: u64,
+    demanded: bool,
+    revision: u64,
+    story: Story,
+}
+
+#[derive(Debug)]
+enum Slot<C> {
+    /// Nothing is there and nothing is wished.
+    Idle,
+    /// Waits for its turn to dial, or for [`SPACING`]. A replacement waits on although it is only wished held.
+    Waiting { replacement: bool },
+    /// One dial is on its way.
+    Dialling(Dial),
+    /// Calls can be sent.
+    Ready(Live<C>),
+    /// The server wants calls to go elsewhere; they go on until `until` if no replacement is there before.
+    Replacing { old: Live<C>, until: Instant, dial: Option<Dial> },
+    /// The last attempt failed.
+    Backoff { until: Instant },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Dial {
+    id: DialId,
+    started: Instant,
+    /// No other attempt starts sooner after `started`, should this one fail.
+    wait: Duration,
+}
+
+#[derive(Debug)]
+struct Live<C> {
+    dial: Dial,
+    connection: C,
+    since: Instant,
+}
+
+impl<C> Subchannel<C> {
+    pub(super) fn new(address: Address) -> Self {
+        Self {
+            address,
+            live: Arc::default(),
+            slot: Slot::Idle,
+            leaving: Vec::new(),
+            intent: None,
+            backoff: BackoffState::default(),
+            dialled: None,
+            spacing: None,
+            error: None,
+            trouble: None,
+            condemned: None,
+            failures: 0,
+            losses: 0,
+            demanded: false,
+            revision: 0,
+            story: Story::default(),
+        }
+    }
+
+    /// A policy wishes this of it now; `None`: it was not mentioned.
+    pub(super) fn wish(&mut self, now: Instant, intent: Option<Intent>, effects: &mut Effects<C>) {
+        self.intent = intent;
+        self.step(effects, None, |this, effects| match (intent, this.take_slot()) {
+            (None, slot) => this.let_go(now, slot, effects),
+            (Some(Intent::Connect), Slot::Idle) => Slot::Waiting { replacement: false },
+            (Some(Intent::Hold), Slot::Waiting { replacement: false }) => Slot::Idle,
+            (_, slot) => slot,
+        });
+        self.forget_what_is_over(now);
+    }
+
+    /// Its turn to dial has come.
+    pub(super) fn dial(&mut self, now: Instant, id: DialId, wait: Duration) {
+        debug_assert!(self.waits_since(now));
+        self.dialled = Some(now);
+        let dial = Dial { id, started: now, wait };
+        // Connecting before and after, so that nobody need be told.
+        self.slot = match self.take_slot() {
+            Slot::Replacing { old, until, .. } => Slot::Replacing { old, until, dial: Some(dial) },
+            _ => Slot::Dialling(dial),
+        };
+    }
+
+    /// News of one of its dials. `endpoint` is what the address belongs to, asked for only if it matters.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        id: DialId,
+        news: DialNews<C>,
+        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
+        effects: &mut Effects<C>,
+    ) {
+        if let Some(index) = self.leaving.iter().position(|leaving| *leaving == id) {
+            if matches!(news, DialNews::Failed(_) | DialNews::Lost { .. }) {
+                self.leaving.swap_remove(index);
+            }
+            return;
+        }
+        let cause = match &news {
+            DialNews::Connected(_) => None,
+            DialNews::Failed(cause) | DialNews::Draining { cause, .. } | DialNews::Lost { cause, .. } => {
+                Some(cause.clone().at(&self.address))
+            }
+        };
+        self.step(effects, cause.as_ref(), |this, effects| match (this.take_slot(), news) {
+            (Slot::Dialling(dial), DialNews::Connected(connection)) if dial.id == id => {
+                this.connected(now, dial, connection)
+            }
+            (Slot::Dialling(dial), DialNews::Failed(error) | DialNews::Lost { cause: error, .. })
+                if dial.id == id =>
+            {
+                this.failed(dial, error, endpoint, effects)
+            }
+            (Slot::Replacing { old, dial: Some(dial), .. }, DialNews::Connected(connection))
+                if dial.id == id =>
+            {
+                this.leaving.push(old.dial.id);
+                this.connected(now, dial, connection)
+            }
+            (
+                Slot::Replacing { old, dial: Some(dial), .. },
+                DialNews::Failed(error) | DialNews::Lost { cause: error, .. },
+            ) if dial.id == id => {
+                this.leaving.push(old.dial.id);
+                this.failed(dial, error, endpoint, effects)
+            }
+            // Nothing is left that calls could use until the replacement is there.
+            (Slot::Replacing { old, dial, .. }, DialNews::Lost { .. }) if old.dial.id == id => {
+                connecting(dial)
+            }
+            (Slot::Ready(live), DialNews::Lost { cause, usage }) if live.dial.id == id => {
+                this.lost(now, live, cause, usage, endpoint, effects)
+            }
+            (Slot::Ready(live), DialNews::Draining { cause, usage }) if live.dial.id == id => {
+                this.draining(now, live, cause, usage, endpoint, effects)
+            }
+            (slot, _) => slot,
+        });
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Instant, effects: &mut Effects<C>) {
+        self.spacing = self.spacing.filter(|spacing| *spacing > now);
+        self.step(effects, None, |this, _| match this.take_slot() {
+            Slot::Backoff { until } if until <= now => Slot::Idle,
+            Slot::Replacing { old, until, dial } if until <= now => {
+                this.leaving.push(old.dial.id);
+                connecting(dial)
+            }
+            slot => slot,
+        });
+        self.forget_what_is_over(now);
+    }
+
+    /// The application says that things have changed: whatever holds the next dial back is gone.
+    pub(super) fn reset_backoff(&mut self, effects: &mut Effects<C>) {
+        self.spacing = None;
+        self.step(effects, None, |this, _| match this.take_slot() {
+            slot @ (Slot::Dialling(_) | Slot::Ready(_) | Slot::Replacing { .. }) => slot,
+            slot @ Slot::Waiting { .. } => {
+                this.backoff.reset();
+                slot
+            }
+            Slot::Idle | Slot::Backoff { .. } => {
+                this.backoff.reset();
+                Slot::Idle
+            }
+        });
+    }
+
+    /// The resolver says that the address belongs to `endpoint`. If that is news since the address failed permanently, somebody has
+    /// changed something: it is tried again at once, though not faster than any flapping resolver may make it dial.
+    pub(super) fn resolved(&mut self, endpoint: Option<&Endpoint>, effects: &mut Effects<C>) {
+        let is_changed =
+            self.condemned.as_ref().is_some_and(|old| endpoint.is_some() && old.as_ref() != endpoint);
+        if is_changed && matches!(self.slot, Slot::Backoff { .. }) {
+            self.condemned = None;
+            self.backoff.reset();
+            self.spacing = self.dialled.map(|dialled| dialled + SPACING);
+            self.step(effects, None, |_, _| Slot::Idle);
+        }
+    }
+
+    /// The runtime has gone, and all dials with it. That says nothing about the server, so it counts neither as its failure nor as its proof.
+    pub(super) fn runtime_lost(&mut self, cause: &ConnectError, effects: &mut Effects<C>) {
+        self.leaving.clear();
+        self.step(effects, Some(cause), |this, effects| match this.take_slot() {
+            slot @ (Slot::Idle | Slot::Backoff { .. }) => slot,
+            Slot::Waiting { .. } => Slot::Idle,
+            slot @ (Slot::Dialling(_) | Slot::Ready(_) | Slot::Replacing { .. }) => {
+                this.losses += u64::from(matches!(slot, Slot::Ready(_)));
+                this.trouble = Some(effects.trouble(cause.clone().at(&this.address)));
+                Slot::Idle
+            }
+        });
+    }
+
+    /// A call asked for it.
+    pub(super) fn demand(&mut self, effects: &mut Effects<C>) {
+        if !self.demanded {
+            self.demanded = true;
+            self.revision = effects.revision();
+        }
+    }
+
+    /// The picker that calls asked is no longer the published one. Policies that want to remember a demand have done so.
+    pub(super) fn clear_demand(&mut self) {
+        self.demanded = false;
+    }
+
+    fn let_go(&mut self, now: Instant, slot: Slot<C>, effects: &mut Effects<C>) -> Slot<C> {
+        match slot {
+            Slot::Idle | Slot::Waiting { .. } => Slot::Idle,
+            Slot::Dialling(dial) => self.hang_up(dial, effects),
+            Slot::Ready(live) => {
+                if live.has_proved_itself(now, Usage::default()) {
+                    self.backoff.reset();
+                }
+                self.hang_up(live.dial, effects)
+            }
+            Slot::Replacing { old, dial, .. } => {
+                self.leaving.push(old.dial.id);
+                dial.map_or(Slot::Idle, |dial| self.hang_up(dial, effects))
+            }
+            slot @ Slot::Backoff { .. } => slot,
+        }
+    }
+
+    /// Lets one dial go. It neither failed nor proved anything, but it was an attempt: the next one keeps its distance.
+    fn hang_up(&mut self, dial: Dial, effects: &mut Effects<C>) -> Slot<C> {
+        effects.actions.push(Action::HangUp(dial.id));
+        self.leaving.push(dial.id);
+        let wait = if self.backoff.is_fresh() { SPACING } else { SPACING.max(dial.wait) };
+        let next = dial.started + wait;
+        self.spacing = Some(next);
+        // What is known to fail goes on being known as that.
+        if self.error.is_some() { Slot::Backoff { until: next } } else { Slot::Idle }
+    }
+
+    fn connected(&mut self, now: Instant, dial: Dial, connection: C) -> Slot<C> {
+        (self.error, self.trouble, self.condemned) = (None, None, None);
+        Slot::Ready(Live { dial, connection, since: now })
+    }
+
+    fn failed(
+        &mut self,
+        dial: Dial,
+        error: ConnectError,
+        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
+        effects: &mut Effects<C>,
+    ) -> Slot<C> {
+        let error = error.at(&self.address);
+        self.failures += 1;
+        effects.grow(&mut self.backoff);
+        let permanent = error.is_permanent();
+        self.condemned = permanent.then(|| endpoint(&self.address));
+        let wait = if permanent { effects.longest_wait() } else { dial.wait };
+        self.trouble = Some(effects.trouble(error.clone()));
+        self.error = Some(error);
+        // Counted from the start of the attempt (`connection-backoff.md`): one that took longer than its wait is over at once.
+        Slot::Backoff { until: dial.started + wait }
+    }
+
+    fn lost(
+        &mut self,
+        now: Instant,
+        live: Live<C>,
+        cause: ConnectError,
+        usage: Usage,
+        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
+        effects: &mut Effects<C>,
+    ) -> Slot<C> {
+        self.losses += 1;
+        effects.doubted = true;
+        if !live.has_proved_itself(now, usage) {
+            return self.failed(live.dial, cause, endpoint, effects);
+        }
+        self.backoff.reset();
+        self.trouble = Some(effects.trouble(cause.at(&self.address)));
+        Slot::Idle
+    }
+
+    fn draining(
+        &mut self,
+        now: Instant,
+        live: Live<C>,
+        cause: ConnectError,
+        usage: Usage,
+        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
+        effects: &mut Effects<C>,
+    ) -> Slot<C> {
+        let in_use = usage.last_used.is_some_and(|used| now.saturating_duration_since(used) <= IN_USE);
+        if in_use && live.has_proved_itself(now, usage) {
+            self.losses += 1;
+            effects.doubted = true;
+            self.backoff.reset();
+            self.trouble = Some(effects.trouble(cause.at(&self.address)));
+            return Slot::Replacing { old: live, until: now + REPLACEMENT, dial: None };
+        }
+        self.leaving.push(live.dial.id);
+        self.lost(now, live, cause, usage, endpoint, effects)
+    }
+
+    /// Of an address that was let go, only what must hold back the next dial is remembered, and only for so long.
+    fn forget_what_is_over(&mut self, now: Instant) {
+        let is_over = self.spacing.is_none_or(|spacing| spacing <= now);
+        if self.intent.is_none() && matches!(self.slot, Slot::Idle) && is_over {
+            self.backoff.reset();
+            (self.error, self.trouble, self.condemned, self.spacing) = (None, None, None, None);
+            self.story.forget();
+        }
+    }
+
+    /// Runs one transition, and numbers and notes what it changed for others.
+    fn step(
+        &mut self,
+        effects: &mut Effects<C>,
+        cause: Option<&ConnectError>,
+        transition: impl FnOnce(&mut Self, &mut Effects<C>) -> Slot<C>,
+    ) {
+        let before = self.face();
+        self.slot = transition(self, effects);
+        let after = self.face();
+        if after != before {
+            self.revision = effects.revision();
+            effects.note(self.story.tell(Some(&self.address), after.state, cause));
+        }
+    }
+
+    fn take_slot(&mut self) -> Slot<C> {
+        std::mem::replace(&mut self.slot, Slot::Idle)
+    }
+
+    fn face(&self) -> Face {
+        let connection = self.connection().map(|(id, _)| id);
+        Face { state: self.state(), connection, failures: self.failures, losses: self.losses }
+    }
+}
+
+/// What others see of it.
+#[derive(PartialEq)]
+struct Face {
+    state: ConnectivityState,
+    connection: Option<DialId>,
+    failures: u64,
+    losses: u64,
+}
+
+impl<C> Subchannel<C> {
+    pub(super) fn state(&self) -> ConnectivityState {
+        match &self.slot {
+            Slot::Idle => ConnectivityState::Idle,
+            Slot::Waiting { .. } | Slot::Dialling(_) => ConnectivityState::Connecting,
+            Slot::Ready(_) | Slot::Replacing { .. } => ConnectivityState::Ready,
+            Slot::Backoff { .. } => ConnectivityState::TransientFailure,
+        }
+    }
+
+    /// The connection that calls may use.
+    pub(super) fn connection(&self) -> Option<(DialId, &C)> {
+        match &self.slot {
+            Slot::Ready(live) | Slot::Replacing { old: live, .. } => Some((live.dial.id, &live.connection)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn status(&self) -> SubchannelStatus<'_> {
+        let mut status = SubchannelStatus::idle(&self.live);
+        status.state = self.state();
+        status.error = self.error.as_ref();
+        status.failures = self.failures;
+        status.losses = self.losses;
+        status.demanded = self.demanded;
+        status.revision = self.revision;
+        status.calls = self.live.counts();
+        status
+    }
+
+    /// What policies wish of it.
+    pub(super) fn intent(&self) -> Option<Intent> {
+        self.intent
+    }
+
+    pub(super) fn live(&self) -> &Arc<LiveCalls> {
+        &self.live
+    }
+
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    pub(super) fn backoff(&self) -> &BackoffState {
+        &self.backoff
+    }
+
+    /// When it may be tried again, if it has failed.
+    pub(super) fn next_attempt(&self) -> Option<Instant> {
+        match self.slot {
+            Slot::Backoff { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether it waits for its turn to dial, and for nothing else.
+    pub(super) fn waits_since(&self, now: Instant) -> bool {
+        let waits = matches!(self.slot, Slot::Waiting { .. } | Slot::Replacing { dial: None, .. });
+        waits && self.spacing.is_none_or(|spacing| spacing <= now)
+    }
+
+    pub(super) fn is_dialling(&self) -> bool {
+        matches!(self.slot, Slot::Dialling(_) | Slot::Replacing { dial: Some(_), .. })
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let slot = match self.slot {
+            Slot::Backoff { until } | Slot::Replacing { until, .. } => Some(until),
+            _ => None,
+        };
+        [slot, self.spacing].into_iter().flatten().min()
+    }
+
+    /// Whether there is nothing left worth remembering.
+    pub(super) fn is_blank(&self) -> bool {
+        let is_let_go = self.intent.is_none() && self.spacing.is_none() && !self.demanded;
+        is_let_go && matches!(self.slot, Slot::Idle) && self.leaving.is_empty()
+    }
+}
+
+impl<C> Live<C> {
+    /// Only a connection that has proved itself resets the backoff and may be redialled at once: else a server that accepts and drops would be
+    /// dialled in a loop.
+    fn has_proved_itself(&self, now: Instant, usage: Usage) -> bool {
+        usage.answered || now.saturating_duration_since(self.since) >= PROOF.max(self.dial.wait)
+    }
+}
+
+/// On the way to the replacement of a connection that is no longer shown.
+fn connecting<C>(dial: Option<Dial>) -> Slot<C> {
+    dial.map_or(Slot::Waiting { replacement: true }, Slot::Dialling)
+}
