@@ -1,0 +1,153 @@
+//! The seam itself: what calls hold of a connection, whichever engine is below. One variant per engine; the enums are the whole of the
+//! dispatch, so a call costs no box and no virtual call.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::h2::{H2Connection, H2SendHalf, H2Stream};
+#[cfg(test)]
+use super::memory::{MemoryConnection, MemorySendHalf, MemoryStream};
+use super::{RequestHead, Reserve, Slot, StreamError, StreamEvent};
+use crate::connect::{PeerInfo, Security};
+
+/// A live connection, shared by the calls on it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Connection {
+    H2(H2Connection),
+    #[cfg(test)]
+    Memory(MemoryConnection),
+}
+
+impl Connection {
+    /// Whether new streams may be started: false from the moment that GOAWAY, loss or a drain was seen.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::H2(connection) => connection.quota().is_open(),
+            #[cfg(test)]
+            Self::Memory(connection) => connection.quota().is_open(),
+        }
+    }
+
+    /// Waits for a place under the peer's limit of concurrent streams, first come first served.
+    pub(crate) fn reserve(&self) -> Reserve {
+        match self {
+            Self::H2(connection) => connection.quota().reserve(),
+            #[cfg(test)]
+            Self::Memory(connection) => connection.quota().reserve(),
+        }
+    }
+
+    /// Opens a stream in `slot`, which must come from this connection. `first` is the first bytes of the body, framed as gRPC wants them, perhaps
+    /// several messages; with `end`, nothing follows, and head and body go out in one write.
+    ///
+    /// Never waits. An error is either [`StreamError::NeverSent`] (the connection closed or drains) or a [`StreamError::Violation`] (the head is
+    /// no valid HTTP/2 request, and will not be one on another connection either).
+    pub(crate) fn start(
+        &self,
+        slot: Slot,
+        head: RequestHead,
+        first: Option<Bytes>,
+        end: bool,
+    ) -> Result<Stream, StreamError> {
+        match self {
+            Self::H2(connection) => connection.start(slot, head, first, end).map(Stream::H2),
+            #[cfg(test)]
+            Self::Memory(connection) => connection.start(slot, head, first, end).map(Stream::Memory),
+        }
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> &PeerInfo {
+        match self {
+            Self::H2(connection) => connection.peer(),
+            #[cfg(test)]
+            Self::Memory(connection) => connection.peer(),
+        }
+    }
+
+    /// How the bytes are protected.
+    pub(crate) fn security(&self) -> Security {
+        match self {
+            Self::H2(connection) => connection.security(),
+            #[cfg(test)]
+            Self::Memory(connection) => connection.security(),
+        }
+    }
+}
+
+/// One stream: what comes back. Dropping it before its end resets the stream with CANCEL. Its place under the limit is held until it has ended
+/// or is dropped.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    H2(H2Stream),
+    #[cfg(test)]
+    Memory(MemoryStream),
+}
+
+impl Stream {
+    /// What came up the stream. Taking an event with data gives the flow-control window back. After the last event (see [`StreamEvent`]) it is
+    /// pending for ever.
+    ///
+    /// A server may answer before the request has ended. Then the last event also ends the request: the [`SendHalf`] finds the stream closed.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
+        match self {
+            Self::H2(stream) => stream.poll_event(cx),
+            #[cfg(test)]
+            Self::Memory(stream) => stream.poll_event(cx),
+        }
+    }
+
+    /// The sending half, once, if the request was started without `end`. It may live in another task.
+    pub(crate) fn take_sender(&mut self) -> Option<SendHalf> {
+        match self {
+            Self::H2(stream) => stream.take_sender().map(SendHalf::H2),
+            #[cfg(test)]
+            Self::Memory(stream) => stream.take_sender().map(SendHalf::Memory),
+        }
+    }
+}
+
+/// One stream: what goes down. Dropping it before the request has ended resets the stream with CANCEL.
+#[derive(Debug)]
+pub(crate) enum SendHalf {
+    H2(H2SendHalf),
+    #[cfg(test)]
+    Memory(MemorySendHalf),
+}
+
+impl SendHalf {
+    /// Ready when there is window and buffer for more, at least one byte. An error when the stream is over for sending; the reason comes up the
+    /// [`Stream`].
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
+        match self {
+            Self::H2(sender) => sender.poll_ready(cx),
+            #[cfg(test)]
+            Self::Memory(sender) => sender.poll_ready(cx),
+        }
+    }
+
+    /// Queues bytes, however many, and with `end` the end of the request: `send(Bytes::new(), true)` half-closes. All of `data` is taken, and
+    /// what the peer's window has no room for waits in the engine; so asking [`poll_ready`](Self::poll_ready) before each message bounds what
+    /// waits to one message more than the engine's buffer.
+    pub(crate) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
+        match self {
+            Self::H2(sender) => sender.send(data, end),
+            #[cfg(test)]
+            Self::Memory(sender) => sender.send(data, end),
+        }
+    }
+
+    /// Gives the stream up: RST_STREAM with CANCEL, unless it has ended.
+    pub(crate) fn reset(&mut self) {
+        match self {
+            Self::H2(sender) => sender.reset(),
+            #[cfg(test)]
+            Self::Memory(sender) => sender.reset(),
+        }
+    }
+}
+
+/// Nothing can be sent on the stream any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SendClosed;

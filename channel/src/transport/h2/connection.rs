@@ -1,0 +1,242 @@
+//! The calls' side of a connection: what they share, and how a stream is opened.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::{Method, Request, Uri, Version};
+use trunkline_proto::{Address, ConnectError, Phase};
+
+use super::error;
+use super::io::IoRecord;
+use super::start::NO_SETTINGS_YET;
+use super::stream::H2Stream;
+use crate::connect::{PeerInfo, Security};
+use crate::control::Usage;
+use crate::transport::quota::StreamQuota;
+use crate::transport::{RequestHead, Slot, StreamError, StreamViolation};
+
+/// A connection, as calls hold it.
+#[derive(Clone, Debug)]
+pub(in crate::transport) struct H2Connection(Arc<Shared>);
+
+/// What the driver, the calls and the streams of one connection share.
+pub(super) struct Shared {
+    pub(super) quota: Arc<StreamQuota>,
+    /// Opens streams. `None` once no more may be started: the engine closes a connection when its last handle is gone.
+    requests: Mutex<Option<SendRequest<Bytes>>>,
+    record: Arc<IoRecord>,
+    /// Why the connection ended or takes no more streams. The first reason is the true one.
+    cause: OnceLock<ConnectError>,
+    answered: AtomicBool,
+    /// When the last stream was started, in microseconds after `began`, plus one; zero if there was none.
+    last_used: AtomicU64,
+    began: Instant,
+    address: Address,
+    peer: PeerInfo,
+    security: Security,
+}
+
+impl H2Connection {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    pub(in crate::transport) fn quota(&self) -> &Arc<StreamQuota> {
+        &self.0.quota
+    }
+
+    pub(in crate::transport) fn peer(&self) -> &PeerInfo {
+        &self.0.peer
+    }
+
+    pub(in crate::transport) fn security(&self) -> Security {
+        self.0.security
+    }
+
+    pub(in crate::transport) fn start(
+        &self,
+        slot: Slot,
+        head: RequestHead,
+        first: Option<Bytes>,
+        end: bool,
+    ) -> Result<H2Stream, StreamError> {
+        let shared = &self.0;
+        let request = request(head)?;
+        // Before the stream exists, so that a write that carries it is always counted after this.
+        let written_before = shared.written();
+        let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
+        shared.used_now();
+        if let Some(first) = first {
+            // If it fails, the stream has just been lost, and says so itself.
+            let _lost = sender.send_data(first, end);
+        }
+        let sender = (!end).then_some(sender);
+        Ok(H2Stream::new(shared.clone(), slot, response, sender, written_before))
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        requests: SendRequest<Bytes>,
+        record: Arc<IoRecord>,
+        address: Address,
+        peer: PeerInfo,
+        security: Security,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            // Nobody has the connection before the SETTINGS are in.
+            quota: StreamQuota::new(NO_SETTINGS_YET),
+            requests: Mutex::new(Some(requests)),
+            record,
+            cause: OnceLock::new(),
+            answered: AtomicBool::new(false),
+            last_used: AtomicU64::new(0),
+            began: tokio::time::Instant::now().into_std(),
+            address,
+            peer,
+            security,
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.record.read()
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.record.written()
+    }
+
+    /// Why the bytes stopped, if they did.
+    pub(super) fn io_failure(&self) -> Option<ConnectError> {
+        self.record.failure()
+    }
+
+    /// Notes why the connection ends or drains, unless a reason is known.
+    pub(super) fn set_cause(&self, cause: ConnectError) -> ConnectError {
+        self.cause.get_or_init(|| cause.at(&self.address)).clone()
+    }
+
+    /// Why the connection ended: the first reason that is known, else what `error` says.
+    pub(super) fn cause(&self, error: &h2::Error) -> ConnectError {
+        let known = || self.cause.get().cloned();
+        known().or_else(|| self.io_failure()).unwrap_or_else(|| error::connection(error, &self.address))
+    }
+
+    /// No more streams, because of `cause`.
+    pub(super) fn close(&self, cause: &ConnectError) {
+        self.quota.close(cause);
+        drop(self.requests().take());
+    }
+
+    /// Asks the engine whether streams may still be started. It knows of a GOAWAY at once, but tells only who asks.
+    pub(super) fn probe(&self) -> Result<(), h2::Error> {
+        match &mut *self.requests() {
+            Some(requests) => poll_ready(requests),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        let last_used = match self.last_used.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(self.began + Duration::from_micros(micros - 1)),
+        };
+        Usage { answered: self.answered.load(Ordering::Relaxed), last_used }
+    }
+
+    /// A response head came.
+    pub(super) fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    fn used_now(&self) {
+        let elapsed = tokio::time::Instant::now().into_std().saturating_duration_since(self.began);
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX - 1);
+        self.last_used.store(micros + 1, Ordering::Relaxed);
+    }
+
+    fn open_stream(
+        &self,
+        request: Request<()>,
+        end: bool,
+    ) -> Result<(h2::client::ResponseFuture, h2::SendStream<Bytes>), StreamError> {
+        let mut requests = self.requests();
+        let Some(requests) = &mut *requests else {
+            let closed =
+                || ConnectError::new(Phase::Http2, "the connection takes no more streams").at(&self.address);
+            return Err(StreamError::NeverSent(self.cause.get().cloned().unwrap_or_else(closed)));
+        };
+        poll_ready(requests).map_err(|closed| StreamError::NeverSent(self.cause(&closed)))?;
+        requests.send_request(request, end).map_err(|refused| {
+            if error::is_ours(&refused) {
+                StreamError::Violation(StreamViolation::Protocol(refused.to_string()))
+            } else {
+                StreamError::NeverSent(self.cause(&refused))
+            }
+        })
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Option<SendRequest<Bytes>>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.address)
+            .field("quota", &self.quota)
+            .field("cause", &self.cause.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the engine takes a stream now. It never has to wait, since the quota is ours; should the engine disagree for a moment (it counts a
+/// stream until its last frame is written), a fresh handle lets it queue one more.
+fn poll_ready(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
+    match requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(ready) => ready,
+        Poll::Pending => {
+            *requests = requests.clone();
+            Ok(())
+        }
+    }
+}
+
+/// The request as HTTP/2 has it (gRPC's PROTOCOL-HTTP2.md).
+fn request(head: RequestHead) -> Result<Request<()>, StreamError> {
+    const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+    const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+    const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+    let RequestHead { scheme, authority, path, user_agent, timeout, mut headers } = head;
+    headers.insert(TE, TRAILERS);
+    headers.insert(CONTENT_TYPE, GRPC);
+    headers.insert(USER_AGENT, user_agent);
+    if let Some(mut timeout) = timeout {
+        // It differs from call to call: in the header table it would drive out what repeats.
+        timeout.set_sensitive(true);
+        headers.insert(TIMEOUT, timeout);
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(path);
+    let uri = Uri::from_parts(parts)
+        .map_err(|invalid| StreamError::Violation(StreamViolation::Protocol(invalid.to_string())))?;
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}

@@ -1,0 +1,226 @@
+//! The dial's side of a connection: it moves the bytes, and tells how the connection lives. The engine is silent about what matters most here
+//! (SETTINGS, GOAWAY, a changed stream limit), so after each poll of it the driver asks.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, Sleep};
+use trunkline_proto::{ConnectError, Phase};
+
+use super::connection::{H2Connection, Shared};
+use super::error;
+use super::io::RecordedIo;
+use super::start::NO_SETTINGS_YET;
+use crate::control::Usage;
+use crate::transport::keepalive::{Beat, KeepaliveClock};
+use crate::transport::options::KeepalivePenalty;
+use crate::transport::{Connection, TransportOptions};
+
+/// Owned by the dial's task: its polls are what moves the connection.
+///
+/// ```text
+///   Connecting --SETTINGS--> Ready --GOAWAY, ids used up, drain()--> Draining --last stream--> Ended
+///        |                     |                                        |                        ^
+///        '---------------------'----------- lost, dead, drained --------'------------------------'
+/// ```
+///
+/// Dropping it closes the connection at once: streams on it end with [`StreamError::Lost`](crate::transport::StreamError::Lost), or as never
+/// sent, with the cause that [`abort`](Self::abort) was given.
+pub(crate) struct Driver {
+    /// `None` once ended.
+    connection: Option<h2::client::Connection<RecordedIo, Bytes>>,
+    shared: Arc<Shared>,
+    life: Life,
+    keepalive: Option<Keepalive>,
+    penalty: KeepalivePenalty,
+    /// The penalty when this connection began.
+    doublings: u32,
+    /// The peer's limit of concurrent streams, as last seen.
+    limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Connecting,
+    Ready,
+    Draining,
+    Ended,
+}
+
+/// How a connection lives.
+#[derive(Debug)]
+pub(crate) enum DriverNews {
+    /// The server's SETTINGS are in: calls may use the connection.
+    Ready(Connection),
+    /// No more streams are started; those that run go on. Not said of a [`drain`](Driver::drain) that we asked for.
+    Draining(ConnectError),
+    /// The end. If nothing came before it, the connection could not be made.
+    Lost(ConnectError),
+}
+
+impl Driver {
+    pub(super) fn new(
+        mut connection: h2::client::Connection<RecordedIo, Bytes>,
+        shared: Arc<Shared>,
+        options: &TransportOptions,
+    ) -> Self {
+        let doublings = options.keepalive_penalty.doublings();
+        let keepalive = options.keepalive.and_then(|settings| {
+            let pings = connection.ping_pong()?;
+            let clock = KeepaliveClock::new(settings, doublings, Instant::now().into_std());
+            Some(Keepalive { clock, pings, sleep: Box::pin(tokio::time::sleep_until(Instant::now())) })
+        });
+        Self {
+            connection: Some(connection),
+            shared,
+            life: Life::Connecting,
+            keepalive,
+            penalty: options.keepalive_penalty.clone(),
+            doublings,
+            limit: NO_SETTINGS_YET,
+        }
+    }
+
+    /// Moves the connection. News come in order: Ready, Draining, Lost, the first two at most once and not always; Lost is last, and after it this
+    /// is pending for ever. To be polled until it is pending, and again when woken.
+    pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
+        let Some(connection) = &mut self.connection else { return Poll::Pending };
+        let ended = match Pin::new(&mut *connection).poll(cx) {
+            Poll::Ready(result) => Some(result.err()),
+            Poll::Pending => None,
+        };
+        let limit = connection.max_concurrent_send_streams();
+        if limit != self.limit {
+            self.limit = limit;
+            self.shared.quota.set_limit(limit);
+        }
+        if ended.is_none() && self.life == Life::Connecting && limit != NO_SETTINGS_YET {
+            self.life = Life::Ready;
+            return Poll::Ready(DriverNews::Ready(Connection::H2(H2Connection::new(self.shared.clone()))));
+        }
+        if let Err(closed) = self.shared.probe() {
+            return self.closed(&closed);
+        }
+        // After the end of the bytes the engine may still wait for its last ones to be flushed; nobody else has to.
+        let broken = self.shared.io_failure();
+        match (ended, broken) {
+            (Some(error), broken) => {
+                let cause = error.map(|error| error::connection(&error, self.shared.address()));
+                let closed = || ConnectError::new(Phase::Http2, "the connection is closed");
+                self.lost(broken.or(cause).unwrap_or_else(closed))
+            }
+            (None, Some(broken)) => self.lost(broken),
+            (None, None) => self.keep_alive(cx),
+        }
+    }
+
+    /// Starts no more streams. When the last one has ended, the connection is closed and ends with Lost.
+    pub(crate) fn drain(&mut self) {
+        self.shared.close(
+            &ConnectError::new(Phase::Http2, "the channel let this connection go").at(self.shared.address()),
+        );
+        if self.life == Life::Ready {
+            self.life = Life::Draining;
+        }
+    }
+
+    /// Says why the connection is about to be dropped, for the streams on it.
+    pub(crate) fn abort(&mut self, cause: ConnectError) {
+        self.shared.close(&self.shared.set_cause(cause));
+    }
+
+    /// What the connection was good for so far.
+    pub(crate) fn usage(&self) -> Usage {
+        self.shared.usage()
+    }
+
+    /// The engine starts no more streams.
+    fn closed(&mut self, closed: &h2::Error) -> Poll<DriverNews> {
+        if error::is_too_many_pings(closed) {
+            self.penalty.double(self.doublings);
+        }
+        let cause = self.shared.cause(closed);
+        if self.life != Life::Ready || !error::is_draining(closed) {
+            return self.lost(cause);
+        }
+        self.life = Life::Draining;
+        let cause = self.shared.set_cause(cause);
+        self.shared.close(&cause);
+        Poll::Ready(DriverNews::Draining(cause))
+    }
+
+    fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
+        let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
+        match keepalive.poll_dead(cx, &self.shared) {
+            Poll::Ready(dead) => self.lost(dead),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn lost(&mut self, cause: ConnectError) -> Poll<DriverNews> {
+        self.end(cause.clone());
+        // A cause that was known before is the true one.
+        Poll::Ready(DriverNews::Lost(self.shared.set_cause(cause)))
+    }
+
+    fn end(&mut self, cause: ConnectError) {
+        self.life = Life::Ended;
+        // The cause first: dropping the connection wakes the streams, and they ask for it.
+        self.shared.close(&self.shared.set_cause(cause));
+        self.connection = None;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.end(ConnectError::new(Phase::Http2, "the channel dropped this connection"));
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("life", &self.life)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keepalive clock with its hands: the timer, and the engine's one handle for PINGs.
+struct Keepalive {
+    clock: KeepaliveClock,
+    pings: PingPong,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Keepalive {
+    fn poll_dead(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<ConnectError> {
+        loop {
+            let now = Instant::now().into_std();
+            match self.clock.beat(now, shared.read(), shared.quota.taken() > 0) {
+                Beat::Ping => {
+                    // The engine has one PING under way at a time, and wants to see the answer taken. It fails only if the connection has ended, which
+                    // shows elsewhere.
+                    let _answer = self.pings.poll_pong(cx);
+                    let _sent = self.pings.send_ping(Ping::opaque());
+                }
+                Beat::Dead => {
+                    let timeout = self.clock.timeout();
+                    let message = format!("keepalive: the server did not answer a PING within {timeout:?}");
+                    return Poll::Ready(ConnectError::new(Phase::Http2, message));
+                }
+                Beat::Sleep(None) => return Poll::Pending,
+                Beat::Sleep(Some(until)) => {
+                    self.sleep.as_mut().reset(Instant::from_std(until));
+                    if self.sleep.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+}

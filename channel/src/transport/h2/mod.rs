@@ -1,0 +1,17 @@
+//! HTTP/2 by the `h2` crate. Each room keeps one of its traps: `start` its limits, `io` the bytes (what kind of peer this is, how the stream
+//! broke, whether anything was written), `driver` what it tells of a connection only to those who ask at the right moment, `connection` and `stream`
+//! the calls' side, `error` what its errors mean.
+
+mod connection;
+mod driver;
+mod error;
+mod io;
+mod start;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(super) use connection::H2Connection;
+pub(crate) use driver::{Driver, DriverNews};
+pub(crate) use start::start;
+pub(super) use stream::{H2SendHalf, H2Stream};

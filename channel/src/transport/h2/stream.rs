@@ -1,0 +1,243 @@
+//! One stream on the engine. The response side owns the stream's life: when it has seen the end, or is dropped, the request side is closed
+//! with it and the place under the limit is given back.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+
+use super::connection::Shared;
+use super::error;
+use crate::transport::{ResponseHead, SendClosed, Slot, StreamEvent};
+
+/// The response side.
+pub(in crate::transport) struct H2Stream {
+    receiving: Receiving,
+    sending: Sending,
+    shared: Arc<Shared>,
+    /// What had been written on the connection before this stream.
+    written_before: u64,
+    /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the next stream is.
+    slot: Option<Slot>,
+}
+
+enum Receiving {
+    Head(ResponseFuture),
+    Body(RecvStream),
+    Trailers(RecvStream),
+    Ended,
+}
+
+/// The request side, as the response side sees it.
+enum Sending {
+    /// Here, not taken.
+    Open(SendStream<Bytes>),
+    /// With an [`H2SendHalf`].
+    Shared(Arc<SharedSender>),
+    /// The request has ended, or was reset.
+    Ended,
+}
+
+impl H2Stream {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        slot: Slot,
+        response: ResponseFuture,
+        sender: Option<SendStream<Bytes>>,
+        written_before: u64,
+    ) -> Self {
+        let sending = sender.map_or(Sending::Ended, Sending::Open);
+        Self { receiving: Receiving::Head(response), sending, shared, written_before, slot: Some(slot) }
+    }
+
+    pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
+        let event = ready!(self.receive(cx)).unwrap_or_else(|failed| {
+            StreamEvent::Failed(error::stream(&failed, &self.shared, self.written_before))
+        });
+        match &event {
+            StreamEvent::Head(head) if !head.end => {}
+            StreamEvent::Data(_) => {}
+            _last => self.finish(),
+        }
+        Poll::Ready(event)
+    }
+
+    pub(in crate::transport) fn take_sender(&mut self) -> Option<H2SendHalf> {
+        match std::mem::replace(&mut self.sending, Sending::Ended) {
+            Sending::Open(stream) => {
+                let sender = Arc::new(SharedSender::new(stream));
+                self.sending = Sending::Shared(sender.clone());
+                Some(H2SendHalf(sender))
+            }
+            taken => {
+                self.sending = taken;
+                None
+            }
+        }
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<StreamEvent, h2::Error>> {
+        loop {
+            match &mut self.receiving {
+                Receiving::Head(response) => {
+                    let (head, body) = ready!(Pin::new(response).poll(cx))?.into_parts();
+                    self.shared.answered();
+                    let end = body.is_end_stream();
+                    self.receiving = Receiving::Body(body);
+                    let head = ResponseHead { status: head.status, headers: head.headers, end };
+                    return Poll::Ready(Ok(StreamEvent::Head(head)));
+                }
+                Receiving::Body(body) => match ready!(body.poll_data(cx)).transpose()? {
+                    Some(data) => {
+                        // The window is given back on hand-over, not on receipt: a reader that stops reading stops its sender. An error
+                        // would mean more than was received.
+                        let _released = body.flow_control().release_capacity(data.len());
+                        if !data.is_empty() {
+                            return Poll::Ready(Ok(StreamEvent::Data(data)));
+                        }
+                    }
+                    None => {
+                        let Receiving::Body(body) = std::mem::replace(&mut self.receiving, Receiving::Ended)
+                        else {
+                            unreachable!("matched above")
+                        };
+                        self.receiving = Receiving::Trailers(body);
+                    }
+                },
+                Receiving::Trailers(body) => {
+                    let trailers = ready!(body.poll_trailers(cx))?;
+                    return Poll::Ready(Ok(trailers.map_or(StreamEvent::End, StreamEvent::Trailers)));
+                }
+                Receiving::Ended => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1 lets it ask us to stop, and gRPC's
+    /// clients stop by themselves.
+    fn finish(&mut self) {
+        self.close_sending(Some(Reason::NO_ERROR));
+        self.receiving = Receiving::Ended;
+        self.slot = None;
+    }
+
+    fn close_sending(&mut self, reset: Option<Reason>) {
+        let sender = match std::mem::replace(&mut self.sending, Sending::Ended) {
+            Sending::Open(stream) => Some(stream),
+            Sending::Shared(shared) => shared.close(),
+            Sending::Ended => None,
+        };
+        if let (Some(mut sender), Some(reason)) = (sender, reset) {
+            sender.send_reset(reason);
+        }
+    }
+}
+
+impl Drop for H2Stream {
+    fn drop(&mut self) {
+        // With the last handle gone, the engine itself sends CANCEL for a stream that has not ended.
+        self.close_sending(None);
+    }
+}
+
+impl fmt::Debug for H2Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let receiving = match self.receiving {
+            Receiving::Head(_) => "head",
+            Receiving::Body(_) => "body",
+            Receiving::Trailers(_) => "trailers",
+            Receiving::Ended => "ended",
+        };
+        f.debug_struct("H2Stream").field("receiving", &receiving).finish_non_exhaustive()
+    }
+}
+
+/// The request side, once taken.
+#[derive(Debug)]
+pub(in crate::transport) struct H2SendHalf(Arc<SharedSender>);
+
+impl H2SendHalf {
+    pub(in crate::transport) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
+        let mut sender = self.0.lock();
+        let Some(stream) = &mut sender.stream else { return Poll::Ready(Err(SendClosed)) };
+        // One byte is asked for, to be woken when there is window. It is given back when it is there: reserved windows that nobody fills are
+        // taken from the other streams.
+        stream.reserve_capacity(1);
+        let ready = if stream.capacity() > 0 {
+            Ok(())
+        } else {
+            match stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_capacity))) => Ok(()),
+                Poll::Ready(Some(Err(_)) | None) => Err(SendClosed),
+                Poll::Pending => {
+                    sender.waker = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        };
+        stream.reserve_capacity(0);
+        Poll::Ready(ready)
+    }
+
+    pub(in crate::transport) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
+        let mut sender = self.0.lock();
+        let stream = sender.stream.as_mut().ok_or(SendClosed)?;
+        let sent = stream.send_data(data, end).map_err(|_closed| SendClosed);
+        if end {
+            sender.stream = None;
+        }
+        sent
+    }
+
+    pub(in crate::transport) fn reset(&mut self) {
+        if let Some(mut stream) = self.0.lock().stream.take() {
+            stream.send_reset(Reason::CANCEL);
+        }
+    }
+}
+
+impl Drop for H2SendHalf {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
+/// The request side between its two owners. Whoever ends or resets it takes the stream out.
+struct SharedSender(Mutex<Sender>);
+
+struct Sender {
+    stream: Option<SendStream<Bytes>>,
+    /// Of a sender that waits for window.
+    waker: Option<Waker>,
+}
+
+impl SharedSender {
+    fn new(stream: SendStream<Bytes>) -> Self {
+        Self(Mutex::new(Sender { stream: Some(stream), waker: None }))
+    }
+
+    /// Takes the stream away from the sender, if the request has not ended.
+    fn close(&self) -> Option<SendStream<Bytes>> {
+        let mut sender = self.lock();
+        let (stream, waker) = (sender.stream.take(), sender.waker.take());
+        drop(sender);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        stream
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sender> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SharedSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedSender").field("open", &self.lock().stream.is_some()).finish()
+    }
+}

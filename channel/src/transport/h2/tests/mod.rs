@@ -1,0 +1,4 @@
+//! The engine against servers in memory: `h2::server` where a well-behaved one will do, frames by hand where it will not. Time is tokio's, paused.
+
+mod fixture;
+mod streams;

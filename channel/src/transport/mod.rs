@@ -1,0 +1,24 @@
+//! The engine below a connection, behind one narrow seam. Nothing outside this folder names the HTTP/2 implementation, so another can
+//! stand beside it: it becomes one more variant of [`Connection`] and [`Stream`].
+//!
+//! A connection has two sides. The dial owns the [`Driver`]: a poll of it moves bytes and tells how the connection lives. Calls share the
+//! [`Connection`]: [`reserve`](Connection::reserve) waits for a place among the peer's MAX_CONCURRENT_STREAMS, first come first served, and
+//! [`start`](Connection::start) opens a stream in that place.
+
+mod options;
+mod quota;
+mod stream;
+
+mod connection;
+mod h2;
+mod keepalive;
+#[cfg(test)]
+mod memory;
+
+pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
+pub(crate) use self::h2::{Driver, DriverNews, start};
+#[cfg(test)]
+pub(crate) use self::memory::{MemoryRequest, MemoryServer};
+pub(crate) use self::options::{Keepalive, TransportOptions};
+pub(crate) use self::quota::{Reserve, Slot};
+pub(crate) use self::stream::{RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation};
