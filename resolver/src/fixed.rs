@@ -22,3 +22,21 @@ impl Resolver for Fixed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn it_answers_once_whatever_it_is_told() {
+        let mut resolver = fixed(Resolution::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        resolver.reject();
+        assert!(resolver.poll_next(&mut cx).is_ready());
+        resolver.refresh();
+        resolver.reject();
+        assert!(resolver.poll_next(&mut cx).is_pending());
+    }
+}

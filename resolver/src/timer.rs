@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use tokio::runtime;
 use tokio::time::{Sleep, sleep_until};
 
 /// Now, by tokio's clock. Needs no runtime.
@@ -15,20 +16,24 @@ pub(crate) fn now() -> Instant {
 /// One timer, made when it is first waited for: a resolver may be made where no runtime is.
 #[derive(Default)]
 pub(crate) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
+    // A timer dies with its runtime, and a channel may go on on another.
+    armed: Option<(runtime::Id, Pin<Box<Sleep>>)>,
 }
 
 impl Timer {
     /// Ready once `time` has come.
     pub(crate) fn poll_until(&mut self, time: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let time = tokio::time::Instant::from_std(time);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(time)));
+        let here = runtime::Handle::current().id();
+        let (_, sleep) = match self.armed.take() {
+            Some(armed) if armed.0 == here => self.armed.insert(armed),
+            _ => self.armed.insert((here, Box::pin(sleep_until(time)))),
+        };
         if sleep.deadline() != time {
             sleep.as_mut().reset(time);
         }
         ready!(sleep.as_mut().poll(cx));
-        // A timer that has fired is spent; and the next wait may happen on another runtime.
-        self.sleep = None;
+        self.armed = None;
         Poll::Ready(())
     }
 }

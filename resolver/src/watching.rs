@@ -50,3 +50,48 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+
+    async fn next(resolver: &mut Box<dyn Resolver>) -> Result<Resolution, ResolveError> {
+        poll_fn(|cx| resolver.poll_next(cx)).await
+    }
+
+    fn is_pending(resolver: &mut Box<dyn Resolver>) -> bool {
+        resolver.poll_next(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    #[tokio::test]
+    async fn answers_and_errors_are_handed_on_and_an_ended_stream_is_no_end() {
+        let answers = [Err(ResolveError::new("not yet")), Ok(Resolution::default().with_note("now"))];
+        let mut resolver = watching(tokio_stream::iter(answers));
+        resolver.refresh();
+        assert_eq!(next(&mut resolver).await.unwrap_err().message(), "not yet");
+        assert_eq!(next(&mut resolver).await.unwrap().note.as_deref(), Some("now"));
+        resolver.reject();
+        assert!(is_pending(&mut resolver));
+        assert!(is_pending(&mut resolver));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_before_its_first_answer_is_an_error_said_once() {
+        let mut resolver = watching(tokio_stream::empty());
+        assert!(next(&mut resolver).await.unwrap_err().message().contains("before the first answer"));
+        assert!(is_pending(&mut resolver));
+    }
+
+    #[tokio::test]
+    async fn news_wakes_the_task_that_waits() {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let mut resolver = watching(tokio_stream::wrappers::ReceiverStream::new(receiver));
+        let waiting = tokio::spawn(async move { next(&mut resolver).await });
+        tokio::task::yield_now().await;
+        sender.send(Ok(Resolution::default())).await.unwrap();
+        assert!(waiting.await.unwrap().is_ok());
+    }
+}

@@ -18,6 +18,11 @@ impl Backoff {
     pub(crate) const GRPC: Self =
         Self { initial: Duration::from_secs(1), factor: 1.6, max: Duration::from_secs(120), jitter: 0.2 };
 
+    /// The same, with waits of at most `limit`.
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        Self { max: self.max.min(limit), ..self }
+    }
+
     /// The wait after `failures` failures in a row; the first failure is 1.
     pub(crate) fn delay(&self, failures: u32, rng: &mut impl Rng) -> Duration {
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);

@@ -19,7 +19,8 @@ use schedule::{PollingSchedule, Step};
 /// A resolver that calls `lookup` for every look.
 ///
 /// It looks at once, then when the answer's [`ttl`](Resolution::ttl) or the interval ends, when the channel doubts an
-/// answer (rate limited), and after errors and rejections with exponential backoff; [`PollingOptions`] has the numbers.
+/// answer (rate limited), and after errors and rejections with exponential backoff (1 s, growing by 1.6 to the interval or
+/// 120 s, give or take 20 %); [`PollingOptions`] has the other numbers.
 /// A look-up that takes longer than [`lookup_limit`](PollingOptions::lookup_limit) is dropped and ends as an error.
 ///
 /// No two look-ups run at once. Dropping the resolver drops the one that runs.

@@ -22,7 +22,7 @@ use crate::Resolution;
 ///
 /// A doubt is answered at once, unless the last look that was due to a doubt began less than `doubt_interval` ago; then it
 /// waits for that time or for the scheduled look, whichever comes first. Doubts do not wait for the backoff: it may be two
-/// minutes long, and they have their own limit.
+/// minutes long, and they have their own limit. Errors and rejections back off to the interval, at most two minutes.
 pub(super) struct PollingSchedule {
     options: PollingOptions,
     rng: SmallRng,
@@ -122,7 +122,10 @@ impl PollingSchedule {
 
     fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        let next = now.checked_add(Backoff::GRPC.delay(self.failures, &mut self.rng));
+        // A name service that fails is not asked more often than one that works, and no more rarely either: a service that
+        // was scaled to nothing should be seen to come back as soon as any other news.
+        let backoff = Backoff::GRPC.at_most(self.options.interval);
+        let next = now.checked_add(backoff.delay(self.failures, &mut self.rng));
         self.phase = Phase::Resting { next, last: Outcome::Failure };
     }
 

@@ -1,0 +1,176 @@
+//! Adds up what IPv4 and IPv6 answered. Pure, and apart from asking, because this is where a half-failed look is kept from
+//! losing good addresses.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::{Resolution, ResolveError};
+
+/// What one family answered to one look.
+#[derive(Clone, Debug)]
+pub(super) enum FamilyAnswer {
+    /// At least one address.
+    Found { addresses: Vec<IpAddr>, ttl: Duration },
+    /// The name service says that there is none: no such name (NXDOMAIN), or none of this family.
+    Absent { no_such_name: bool },
+    /// No usable answer.
+    Failed(ResolveError),
+}
+
+/// The last good addresses of each family.
+#[derive(Debug)]
+pub(super) struct Families {
+    host: String,
+    port: u16,
+    v4: Vec<IpAddr>,
+    v6: Vec<IpAddr>,
+}
+
+impl Families {
+    pub(super) fn new(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, v4: Vec::new(), v6: Vec::new() }
+    }
+
+    /// The answer of one look. An error changes nothing here, as it changes nothing in the channel.
+    pub(super) fn add_up(&mut self, v4: FamilyAnswer, v6: FamilyAnswer) -> Result<Resolution, ResolveError> {
+        if matches!((&v4, &v6), (FamilyAnswer::Failed(_), FamilyAnswer::Failed(_))) {
+            return Err(self.error(v4, v6));
+        }
+        let new_v4 = newest(&v4, &self.v4);
+        let new_v6 = newest(&v6, &self.v6);
+        if new_v4.is_empty() && new_v6.is_empty() {
+            return Err(self.error(v4, v6));
+        }
+        (self.v4, self.v6) = (new_v4, new_v6);
+        let addresses = self.v4.iter().chain(&self.v6).map(|address| SocketAddr::new(*address, self.port));
+        let mut resolution = Resolution::from_addresses(addresses);
+        resolution.ttl = [&v4, &v6].into_iter().filter_map(ttl).min();
+        Ok(resolution)
+    }
+
+    fn error(&self, v4: FamilyAnswer, v6: FamilyAnswer) -> ResolveError {
+        use FamilyAnswer::{Absent, Failed};
+        let host = &self.host;
+        match (v4, v6) {
+            (Failed(v4), Failed(v6)) if v4.message() == v6.message() => {
+                ResolveError::new(format!("{host}: {v4}")).caused_by(v4)
+            }
+            (Failed(v4), Failed(v6)) => {
+                ResolveError::new(format!("{host}: {v4} for IPv4; {v6} for IPv6")).caused_by(v4)
+            }
+            (Failed(error), _) => {
+                ResolveError::new(format!("{host}: {error} for IPv4; no IPv6 address")).caused_by(error)
+            }
+            (_, Failed(error)) => {
+                ResolveError::new(format!("{host}: {error} for IPv6; no IPv4 address")).caused_by(error)
+            }
+            (Absent { no_such_name: true }, _) | (_, Absent { no_such_name: true }) => {
+                ResolveError::new(format!("{host}: no such name"))
+            }
+            _ => ResolveError::new(format!("{host}: the name exists, but has no addresses")),
+        }
+    }
+}
+
+/// The addresses of a family after `answer`.
+fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
+    match answer {
+        FamilyAnswer::Absent { .. } => Vec::new(),
+        FamilyAnswer::Failed(_) => last.to_vec(),
+        FamilyAnswer::Found { addresses, .. } => {
+            let new: HashSet<_> = addresses.iter().collect();
+            let old: HashSet<_> = last.iter().collect();
+            // Name servers turn the order from answer to answer. The first order spreads clients over servers; a new order
+            // of the same servers would only look like news.
+            if new == old {
+                return last.to_vec();
+            }
+            let mut seen = HashSet::new();
+            addresses.iter().filter(|address| seen.insert(**address)).copied().collect()
+        }
+    }
+}
+
+fn ttl(answer: &FamilyAnswer) -> Option<Duration> {
+    match answer {
+        FamilyAnswer::Found { ttl, .. } => Some(*ttl),
+        FamilyAnswer::Absent { .. } | FamilyAnswer::Failed(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(addresses: &[&str], ttl: u64) -> FamilyAnswer {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        FamilyAnswer::Found { addresses, ttl: Duration::from_secs(ttl) }
+    }
+
+    fn failed(text: &str) -> FamilyAnswer {
+        FamilyAnswer::Failed(ResolveError::new(text))
+    }
+
+    const NONE: FamilyAnswer = FamilyAnswer::Absent { no_such_name: false };
+    const NO_NAME: FamilyAnswer = FamilyAnswer::Absent { no_such_name: true };
+
+    fn addresses(resolution: &Resolution) -> Vec<String> {
+        resolution.endpoints.iter().map(|endpoint| endpoint.addresses()[0].to_string()).collect()
+    }
+
+    fn families() -> Families {
+        Families::new("greeter.prod", 80)
+    }
+
+    #[test]
+    fn every_address_is_one_endpoint_and_the_sooner_ttl_counts() {
+        let answer = families().add_up(found(&["10.0.0.1", "10.0.0.2"], 9), found(&["::1"], 7)).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.1:80", "10.0.0.2:80", "[::1]:80"]);
+        assert_eq!(answer.ttl, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_family_that_fails_keeps_its_last_good_addresses() {
+        // behaviour 24
+        let mut families = families();
+        families.add_up(found(&["10.0.0.1"], 9), found(&["::1"], 7)).unwrap();
+        let answer = families.add_up(found(&["10.0.0.2"], 9), failed("SERVFAIL")).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.2:80", "[::1]:80"]);
+        let answer = families.add_up(failed("SERVFAIL"), found(&["::2"], 9)).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.2:80", "[::2]:80"]);
+        let answer = families.add_up(NONE, failed("SERVFAIL")).unwrap();
+        assert_eq!(addresses(&answer), ["[::2]:80"], "what is said to be absent is not kept");
+    }
+
+    #[test]
+    fn an_error_changes_nothing() {
+        let mut families = families();
+        families.add_up(found(&["10.0.0.1"], 9), found(&["::1"], 9)).unwrap();
+        assert!(families.add_up(failed("a"), failed("b")).is_err());
+        assert!(families.add_up(NO_NAME, NO_NAME).is_err());
+        let answer = families.add_up(found(&["10.0.0.1"], 9), failed("c")).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.1:80", "[::1]:80"]);
+    }
+
+    #[test]
+    fn the_same_addresses_in_another_order_are_no_news_and_duplicates_are_dropped() {
+        let mut families = families();
+        families.add_up(found(&["10.0.0.1", "10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
+        let answer = families.add_up(found(&["10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.1:80", "10.0.0.2:80"]);
+        let answer = families.add_up(found(&["10.0.0.3", "10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.3:80", "10.0.0.2:80", "10.0.0.1:80"]);
+    }
+
+    #[test]
+    fn errors_say_the_name_and_what_each_family_said() {
+        let error = |v4, v6| families().add_up(v4, v6).unwrap_err().to_string();
+        assert_eq!(error(failed("x"), failed("x")), "greeter.prod: x");
+        assert_eq!(error(failed("x"), failed("y")), "greeter.prod: x for IPv4; y for IPv6");
+        assert_eq!(error(failed("x"), NONE), "greeter.prod: x for IPv4; no IPv6 address");
+        assert_eq!(error(NONE, failed("x")), "greeter.prod: x for IPv6; no IPv4 address");
+        assert_eq!(error(NO_NAME, NO_NAME), "greeter.prod: no such name");
+        assert_eq!(error(NONE, NONE), "greeter.prod: the name exists, but has no addresses");
+    }
+}

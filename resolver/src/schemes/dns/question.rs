@@ -1,0 +1,247 @@
+//! Asks for the addresses of one name: the hosts file, then every name that it may stand for, both families at once.
+
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
+};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RecordType};
+
+use super::families::FamilyAnswer;
+use super::system::{System, candidates};
+use crate::ResolveError;
+
+/// What is asked at every look.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) name: Name,
+    pub(super) servers: Servers,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Who is asked.
+#[derive(Clone, Debug)]
+pub(super) enum Servers {
+    /// The hosts file, then the name servers of the system, with its search list.
+    OfTheSystem,
+    /// These name servers, for exactly this name.
+    These(Vec<SocketAddr>),
+}
+
+impl Question {
+    /// One look: the answers of IPv4 and of IPv6.
+    pub(super) async fn ask(&self) -> Result<(FamilyAnswer, FamilyAnswer), ResolveError> {
+        match &self.servers {
+            Servers::These(servers) => {
+                let mut name = self.name.clone();
+                name.set_fqdn(true);
+                let config =
+                    ResolverConfig::from_parts(None, vec![], servers.iter().map(name_server).collect());
+                self.ask_for(&[name], config, ResolverOpts::default()).await
+            }
+            Servers::OfTheSystem => {
+                let read = tokio::task::spawn_blocking(System::read).await;
+                let system = read.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
+                let (v4, v6) = system.hosts(&self.name);
+                if !(v4.is_empty() && v6.is_empty()) {
+                    return Ok((FamilyAnswer::of_hosts(v4), FamilyAnswer::of_hosts(v6)));
+                }
+                let servers = system.servers;
+                let (config, options) =
+                    servers.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
+                let names = candidates(&self.name, &config, &options);
+                self.ask_for(&names, config, options).await
+            }
+        }
+    }
+
+    /// The first of `names` that has addresses. Both families are asked for the same name, so that an address of one name
+    /// is never mixed with those of another.
+    async fn ask_for(
+        &self,
+        names: &[Name],
+        config: ResolverConfig,
+        mut options: ResolverOpts,
+    ) -> Result<(FamilyAnswer, FamilyAnswer), ResolveError> {
+        // The channel keeps the answer, and the schedule says how long: a cache could only make it older.
+        options.cache_size = 0;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+        options.timeout = self.timeout.unwrap_or(options.timeout);
+
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options;
+        let resolver = builder.build().map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
+
+        let mut worst = None;
+        for name in names {
+            let (v4, v6) =
+                both(ask(&resolver, name, RecordType::A), ask(&resolver, name, RecordType::AAAA)).await;
+            if v4.is_found() || v6.is_found() {
+                return Ok((v4, v6));
+            }
+            // A name that could not be asked for is worth more than the next one's absence: it may well exist. Of absences,
+            // that of the first name is what a person expects to read.
+            let failed = v4.is_failed() || v6.is_failed();
+            match &worst {
+                Some((_, true)) => {}
+                Some(_) if !failed => {}
+                _ => worst = Some(((v4, v6), failed)),
+            }
+        }
+        let absent = FamilyAnswer::Absent { no_such_name: true };
+        Ok(worst.map_or((absent.clone(), absent), |(answers, _)| answers))
+    }
+}
+
+impl FamilyAnswer {
+    fn of_hosts(addresses: Vec<IpAddr>) -> Self {
+        match addresses.is_empty() {
+            true => Self::Absent { no_such_name: false },
+            // A file says nothing of how long it is right: it is read again after the interval.
+            false => Self::Found { addresses, ttl: Duration::MAX },
+        }
+    }
+
+    fn of_lookup(lookup: Result<Lookup, NetError>) -> Self {
+        match lookup {
+            Ok(lookup) => {
+                let records = lookup.answers();
+                let addresses: Vec<_> = records.iter().filter_map(|record| record.data.ip_addr()).collect();
+                // Aliases count too: an address is only as good as the alias that leads to it.
+                let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+                match addresses.is_empty() {
+                    true => Self::Absent { no_such_name: false },
+                    false => Self::Found { addresses, ttl: Duration::from_secs(ttl.into()) },
+                }
+            }
+            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
+                ResponseCode::NXDomain => Self::Absent { no_such_name: true },
+                ResponseCode::NoError => Self::Absent { no_such_name: false },
+                code => Self::failed_by(code, NetError::Dns(DnsError::NoRecordsFound(none))),
+            },
+            Err(NetError::Dns(DnsError::ResponseCode(code))) => {
+                Self::failed_by(code, NetError::Dns(DnsError::ResponseCode(code)))
+            }
+            Err(NetError::Timeout) => {
+                Self::Failed(ResolveError::new("no name server has answered").caused_by(NetError::Timeout))
+            }
+            Err(error) => {
+                let text = format!("the name servers cannot be asked: {error}");
+                Self::Failed(ResolveError::new(text).caused_by(error))
+            }
+        }
+    }
+
+    fn failed_by(code: ResponseCode, error: NetError) -> Self {
+        let text = match code {
+            ResponseCode::ServFail => "the name server failed (SERVFAIL)".to_owned(),
+            ResponseCode::Refused => "the name server refused (REFUSED)".to_owned(),
+            code => format!("the name server answered `{code}`"),
+        };
+        Self::Failed(ResolveError::new(text).caused_by(error))
+    }
+
+    fn is_found(&self) -> bool {
+        matches!(self, Self::Found { .. })
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+}
+
+async fn ask(resolver: &TokioResolver, name: &Name, family: RecordType) -> FamilyAnswer {
+    FamilyAnswer::of_lookup(resolver.lookup(name.clone(), family).await)
+}
+
+/// Both answers. Once one family has addresses, the other gets [`PATIENCE`]: name servers exist that never answer for
+/// AAAA, and nobody should wait for them.
+async fn both(
+    v4: impl Future<Output = FamilyAnswer>,
+    v6: impl Future<Output = FamilyAnswer>,
+) -> (FamilyAnswer, FamilyAnswer) {
+    let (mut v4, mut v6) = (pin!(v4), pin!(v6));
+    let first = poll_fn(|cx| match v4.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(First::V4(answer)),
+        Poll::Pending => v6.as_mut().poll(cx).map(First::V6),
+    });
+    match first.await {
+        First::V4(v4) => {
+            let v6 = other(&v4, v6).await;
+            (v4, v6)
+        }
+        First::V6(v6) => {
+            let v4 = other(&v6, v4).await;
+            (v4, v6)
+        }
+    }
+}
+
+enum First {
+    V4(FamilyAnswer),
+    V6(FamilyAnswer),
+}
+
+async fn other(first: &FamilyAnswer, second: impl Future<Output = FamilyAnswer>) -> FamilyAnswer {
+    if !first.is_found() {
+        return second.await;
+    }
+    match tokio::time::timeout(PATIENCE, second).await {
+        Ok(answer) => answer,
+        Err(late) => FamilyAnswer::Failed(ResolveError::new("no name server has answered").caused_by(late)),
+    }
+}
+
+fn name_server(address: &SocketAddr) -> NameServerConfig {
+    // TCP as well: answers that do not fit into a datagram come truncated (RFC 7766).
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+fn unreadable(what: &str) -> ResolveError {
+    ResolveError::new(format!("the system's DNS settings cannot be used: {what}"))
+}
+
+/// Longer than name servers take for a name that they have to ask others for, shorter than what a person notices at start.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn found() -> FamilyAnswer {
+        FamilyAnswer::of_hosts(vec![[127, 0, 0, 1].into()])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_family_that_never_answers_is_waited_for_only_while_the_other_has_nothing() {
+        let start = tokio::time::Instant::now();
+        let (v4, v6) = both(ready(found()), pending()).await;
+        assert!(v4.is_found() && v6.is_failed());
+        let (v4, v6) = both(pending(), ready(found())).await;
+        assert!(v4.is_failed() && v6.is_found());
+        assert_eq!(start.elapsed(), 2 * PATIENCE);
+
+        let slow = async {
+            tokio::time::sleep(10 * PATIENCE).await;
+            found()
+        };
+        let (v4, v6) = both(ready(FamilyAnswer::Absent { no_such_name: false }), slow).await;
+        assert!(!v4.is_found() && v6.is_found());
+    }
+}
