@@ -91,18 +91,24 @@ fn as_text(line: &str, fence: &str) -> String {
     if program { format!(" {fence}text") } else { line.to_owned() }
 }
 
-/// Escapes what rustdoc would take for an HTML tag, such as `Vec<T>`, outside of code spans. Links in angle brackets stay.
+/// Escapes what rustdoc would take for an HTML tag, such as `Vec<T>`, outside of code spans. Links lose their angle
+/// brackets, since prost puts them around every link.
 fn escape_html(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len());
-    let mut in_code = false;
+    let (mut in_code, mut in_link) = (false, false);
     for (index, c) in line.char_indices() {
         let rest = &line[index + c.len_utf8()..];
         in_code ^= c == '`';
-        let opens_tag = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
-        if c == '<' && !in_code && opens_tag && !rest.starts_with("http") {
-            escaped.push('\\');
+        match c {
+            '<' if !in_code && rest.starts_with("http") => in_link = true,
+            '>' if in_link => in_link = false,
+            '<' if !in_code
+                && rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!') =>
+            {
+                escaped.push_str("\\<");
+            }
+            c => escaped.push(c),
         }
-        escaped.push(c);
     }
     escaped
 }
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn prose_stays_as_it_is() {
-        let comment = " One line.\n\n - a list\n   that goes on\n\n See `Vec<T>` and <https://a.b>.";
+        let comment = " One line.\n\n - a list\n   that goes on\n\n See `Vec<T>` and https://a.b.";
         assert_eq!(tame_comment(comment), comment);
     }
 
@@ -137,6 +143,7 @@ mod tests {
     #[test]
     fn what_looks_like_html_is_text() {
         assert_eq!(tame_comment(" a <b> of Map<K, V> < 3 </p>\r\n"), " a \\<b> of Map\\<K, V> < 3 \\</p>");
+        assert_eq!(tame_comment(" see <https://a.b/> and <b>"), " see https://a.b/ and \\<b>");
         assert_eq!(tame_comment(" x\ry"), " xy");
     }
 }

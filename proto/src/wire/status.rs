@@ -264,4 +264,29 @@ mod tests {
         let status = read(&[("grpc-status", b"5"), ("grpc-status-details-bin", header.as_bytes())]);
         assert_eq!((status.code, &status.details[..]), (Code::NotFound, &raw[..]));
     }
+
+    #[test]
+    fn whatever_a_server_sends_is_survived() {
+        // A fixed xorshift: the same garbage in every run.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        for _ in 0..20_000 {
+            let mut map = HeaderMap::new();
+            for name in [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS] {
+                // Mostly what these headers are made of, so that garbage gets past the first check.
+                let alphabet = b"0123456789%AFf=,/+qwgICB \xff\x80!";
+                let letters = (0..random(12)).map(|_| alphabet[random(alphabet.len() as u64) as usize]);
+                let value: Vec<u8> = letters.collect();
+                map.append(name, HeaderValue::from_bytes(&value).unwrap());
+            }
+            let status = Status::from_trailers(&map).unwrap();
+            status.write_to(&mut map);
+            assert_eq!(Status::from_trailers(&map).map(|again| again.code), Some(status.code));
+        }
+    }
 }
