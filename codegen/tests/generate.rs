@@ -10,16 +10,20 @@ const PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protos");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/library.v1.rs");
 
 fn library(builder: Builder) -> String {
-    let out = tempfile::tempdir().unwrap();
-    builder.out_dir(out.path()).compile(&[Path::new(PROTOS).join("library.proto")], &[PROTOS]).unwrap();
-    fs::read_to_string(out.path().join("library.v1.rs")).unwrap()
+    let out = tempfile::tempdir().expect("there is a place for temporary files");
+    builder
+        .out_dir(out.path())
+        .compile(&[Path::new(PROTOS).join("library.proto")], &[PROTOS])
+        .expect("the file is correct");
+    fs::read_to_string(out.path().join("library.v1.rs")).expect("each package has its file")
 }
 
 /// Compiles `main.proto` of these files.
 fn compile(files: &[(&str, &str)], builder: Builder) -> Result<TempDir, Error> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
     for (name, text) in files {
-        fs::write(folder.path().join(name), format!("syntax = \"proto3\";\n{text}")).unwrap();
+        fs::write(folder.path().join(name), format!("syntax = \"proto3\";\n{text}"))
+            .expect("the folder is ours");
     }
     builder
         .out_dir(folder.path())
@@ -28,7 +32,7 @@ fn compile(files: &[(&str, &str)], builder: Builder) -> Result<TempDir, Error> {
 }
 
 fn error(files: &[(&str, &str)], builder: Builder) -> String {
-    compile(files, builder).unwrap_err().to_string()
+    compile(files, builder).expect_err("the files are wrong").to_string()
 }
 
 /// What is generated, to be read by people. `TRUNKLINE_WRITE_GENERATED=1` writes it anew.
