@@ -29,6 +29,12 @@ pub trait Balancer: Send + 'static {
     fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState;
 }
 
+impl<B: Balancer + ?Sized> Balancer for Box<B> {
+    fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+        (**self).update(input, plan)
+    }
+}
+
 /// What a policy says of itself: how it stands, and how calls choose.
 ///
 /// While nothing changes for calls, the picker should be the same `Arc` as before: a new one wakes every waiting call.

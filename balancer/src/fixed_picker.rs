@@ -19,6 +19,8 @@ pub enum FixedPicker {
     Wake(Address),
     /// [`PickResult::Fail`] with this failure.
     Fail(Failure),
+    /// [`PickResult::Drop`] with this failure.
+    Drop(Failure),
 }
 
 impl FixedPicker {
@@ -35,6 +37,7 @@ impl Picker for FixedPicker {
             Self::Ready(address) => PickResult::Ready(Pick::to(address)),
             Self::Wake(address) => PickResult::Wake(address),
             Self::Fail(failure) => PickResult::Fail(failure.clone()),
+            Self::Drop(failure) => PickResult::Drop(failure.clone()),
         }
     }
 }

@@ -14,6 +14,8 @@ mod live;
 mod picker;
 mod plan;
 
+mod children;
+mod ready_set;
 mod switch;
 
 mod policies;
@@ -23,6 +25,7 @@ pub mod world;
 
 pub use balancer::{Balancer, BalancerState};
 pub use call::{CallInfo, CallOutcome};
+pub use children::{Child, Children};
 pub use config::{BalancerBuilder, BalancerConfig, BalancerRegistry};
 pub use failure::{Failure, MAX_CAUSES};
 pub use fixed_picker::FixedPicker;
@@ -30,6 +33,7 @@ pub use input::{Input, Layer, Statuses, SubchannelStatus};
 pub use live::{CallCounts, LiveCalls};
 pub use picker::{OnFinish, Pick, PickResult, Picker};
 pub use plan::{Intent, Plan};
+pub use ready_set::{Choose, ChoosingBalancer, ReadyEndpoint, ReadySet, choosing};
 pub use switch::Switch;
 
-pub use policies::{PickFirst, PickFirstBuilder};
+pub use policies::{PickFirst, PickFirstBuilder, RoundRobin, RoundRobinBuilder};

@@ -81,12 +81,12 @@ impl World {
                 self.stop(format_args!("the picker chose {address}, which the plan lets go"));
             }
         }
-        if let Some(wanted) = picked.wanted() {
-            if !self.records.status(wanted).demanded {
-                self.tell(format_args!("a call demands {wanted}"));
-                self.records.demand(wanted);
-                self.settle();
-            }
+        if let Some(wanted) = picked.wanted()
+            && !self.records.status(wanted).demanded
+        {
+            self.tell(format_args!("a call demands {wanted}"));
+            self.records.demand(wanted);
+            self.settle();
         }
         picked
     }

@@ -117,14 +117,14 @@ impl PickFirstBalancer {
         if matches!(self.phase, Phase::Resting { .. }) && self.is_demanded(input) {
             self.phase = Phase::Pass(Pass::default());
         }
-        if let Phase::Pass(pass) = &mut self.phase {
-            if pass.proceed(&self.addresses, self.settings.attempt_delay, input) {
-                self.phase = Phase::Sweep;
-                self.doubt = Some(input.resolution);
-                match &mut self.failing {
-                    Some(failing) => failing.begin_round(),
-                    None => self.failing = Some(Failing::new(&self.addresses, input)),
-                }
+        if let Phase::Pass(pass) = &mut self.phase
+            && pass.proceed(&self.addresses, self.settings.attempt_delay, input)
+        {
+            self.phase = Phase::Sweep;
+            self.doubt = Some(input.resolution);
+            match &mut self.failing {
+                Some(failing) => failing.begin_round(),
+                None => self.failing = Some(Failing::new(&self.addresses, input)),
             }
         }
         if let Some(failing) = &mut self.failing {
