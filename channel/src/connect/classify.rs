@@ -26,6 +26,22 @@ pub(crate) fn broken(error: &io::Error) -> ConnectError {
     ConnectError::new(Phase::Http2, message).caused_by(copy(error))
 }
 
+/// Why a peer could not be reached. Retryable: the network of the next second is another.
+pub(super) fn unreachable(error: &io::Error) -> ConnectError {
+    let message = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::TimedOut => "timed out".to_owned(),
+        io::ErrorKind::NotFound => "no such socket".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no local port is free".to_owned(),
+        _ => error.to_string(),
+    };
+    ConnectError::new(Phase::Connect, message).caused_by(copy(error))
+}
+
 /// The error behind `error` that says more than an `io::Error` can.
 pub(super) fn known(error: &io::Error) -> Option<ConnectError> {
     let mut source = error.get_ref().map(|inner| inner as &(dyn Error + 'static));

@@ -2,6 +2,11 @@
 //! so that a user's transport (a proxy, a vsock, a test's pipe) works with every resolver and balancer.
 
 pub(crate) mod classify;
+mod system;
+mod system;
+mod tcp;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +17,8 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use tokio::io::{AsyncRead, AsyncWrite};
 use trunkline_proto::{Address, ConnectError, Phase};
 
+pub use system::SystemConnector;
+
 /// Opens byte streams.
 ///
 /// Called once per dial. Dropping the future aborts the attempt; time limits are the dial's, so a connector needs none. An
@@ -19,6 +26,12 @@ use trunkline_proto::{Address, ConnectError, Phase};
 pub trait Connector: Send + Sync + 'static {
     /// Opens one byte stream to the address of `request`.
     fn connect(&self, request: ConnectRequest) -> BoxFuture<'static, Result<Connected, ConnectError>>;
+}
+
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn connect(&self, request: ConnectRequest) -> BoxFuture<'static, Result<Connected, ConnectError>> {
+        (**self).connect(request)
+    }
 }
 
 /// A boxed future that may be sent between threads.

@@ -7,10 +7,12 @@
 mod deframer;
 mod encode;
 mod error;
+mod meter;
 
 pub use deframer::{Deframer, Frame};
 pub use encode::{encode, prefix};
 pub use error::FramingError;
+pub use meter::MessageMeter;
 
 /// The length of a message's prefix, in bytes: one flag, four of length.
 pub const PREFIX_LENGTH: usize = 5;

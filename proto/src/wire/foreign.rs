@@ -69,6 +69,27 @@ impl Status {
     }
 }
 
+/// The name of an HTTP/2 error code (RFC 9113, section 7), for people.
+pub fn reset_name(error_code: u32) -> &'static str {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    usize::try_from(error_code).ok().and_then(|code| NAMES.get(code)).copied().unwrap_or("unknown error code")
+}
+
 /// The beginning of `bytes` as one line of text.
 fn excerpt(bytes: &[u8]) -> String {
     let cut = bytes.len() > BODY_EXCERPT;

@@ -8,4 +8,5 @@ pub mod names;
 mod status;
 
 pub use code::Code;
+pub use foreign::reset_name;
 pub use status::Status;

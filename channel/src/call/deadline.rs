@@ -1,0 +1,64 @@
+//! The one deadline of a call. The timer is made when the call first has to wait, since most calls that find their answer at once need none.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+/// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and would overflow the clock.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// When a call ends at the latest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    /// How long the call was given.
+    pub(crate) timeout: Duration,
+    /// The end of that.
+    pub(crate) at: Instant,
+}
+
+impl Deadline {
+    /// `timeout` after `began`; none if that is further away than anybody waits.
+    pub(crate) fn after(began: Instant, timeout: Duration) -> Option<Self> {
+        (timeout < FOREVER).then(|| Self { timeout, at: began + timeout })
+    }
+
+    /// What is left of it at `now`.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        self.at.saturating_duration_since(now)
+    }
+}
+
+pin_project! {
+    /// A deadline that can be polled. It can be moved until it is first polled.
+    #[derive(Debug)]
+    pub(crate) struct Timer {
+        deadline: Option<Deadline>,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl Timer {
+    pub(crate) fn new(deadline: Option<Deadline>) -> Self {
+        Self { deadline, sleep: None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Ready when the deadline has passed; never without one. To be polled within a runtime.
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Deadline> {
+        let mut this = self.project();
+        let Some(deadline) = *this.deadline else { return Poll::Pending };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(tokio::time::sleep_until(deadline.at)));
+        }
+        let sleep = this.sleep.as_pin_mut().expect("it was made just above");
+        sleep.poll(cx).map(|()| deadline)
+    }
+}

@@ -1,0 +1,80 @@
+//! Who is counted while a call runs, and exactly once when it ends, however that happens: every count is a guard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tokio::time::Instant;
+use trunkline_balancer::{CallOutcome, LiveCalls, OnFinish};
+use trunkline_proto::wire::Code;
+
+use crate::control::Activity;
+
+/// How many calls a channel has in flight and when the last one ended: what idleness is judged by.
+#[derive(Debug)]
+pub(crate) struct CallMeter {
+    in_flight: AtomicU64,
+    /// Nanoseconds after `epoch`; 0: none ended yet.
+    last_ended: AtomicU64,
+    epoch: Instant,
+}
+
+impl CallMeter {
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self { in_flight: AtomicU64::new(0), last_ended: AtomicU64::new(0), epoch }
+    }
+
+    pub(crate) fn begin(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn end(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+        self.last_ended.fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Relaxed);
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn sample(&self) -> Activity {
+        let last_ended = match self.last_ended.load(Relaxed) {
+            0 => None,
+            nanos => Some((self.epoch + std::time::Duration::from_nanos(nanos)).into_std()),
+        };
+        Activity { in_flight: self.in_flight.load(Relaxed), last_ended }
+    }
+}
+
+/// One attempt that is counted by its subchannel. Dropped before [`finish`](Self::finish), it counts as cancelled.
+pub(crate) struct InFlight {
+    live: Arc<LiveCalls>,
+    on_finish: Option<OnFinish>,
+    started: Instant,
+    finished: bool,
+}
+
+impl InFlight {
+    pub(crate) fn start(live: Arc<LiveCalls>, on_finish: Option<OnFinish>, started: Instant) -> Self {
+        live.start();
+        Self { live, on_finish, started, finished: false }
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The attempt ended with `code`. Later calls change nothing.
+    pub(crate) fn finish(&mut self, code: Code) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let latency = Instant::now().saturating_duration_since(self.started);
+        self.live.finish(code == Code::Ok, latency);
+        if let Some(on_finish) = self.on_finish.take() {
+            on_finish(&CallOutcome::new(code, latency));
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled);
+    }
+}

@@ -1,0 +1,454 @@
+//! The way of one call to its response. It runs in the caller's task: no queue, no task and no lock of the control plane lie on it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::uri::{Authority, PathAndQuery};
+use http::{Extensions, HeaderMap, HeaderValue};
+use pin_project_lite::pin_project;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::Instant;
+use trunkline_balancer::CallInfo;
+use trunkline_proto::{ConnectError, timeout, wire, wire::Code};
+
+use super::choose::{Choice, Chosen, choose};
+use super::deadline::{Deadline, Timer};
+use super::in_flight::InFlight;
+use super::progress::{Again, Problem, Progress, Ticket};
+use super::reading::{Pump, Reading};
+use super::report::Sent;
+use super::response::{ForeignResponse, Response, missing_status};
+use super::{FailFast, Upload};
+use crate::channel::{Channel, NoRuntime};
+use crate::transport::{RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent};
+use crate::vocabulary::{self, Status};
+
+/// What to send, apart from the body.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) path: PathAndQuery,
+    pub(crate) headers: HeaderMap,
+    pub(crate) extensions: Extensions,
+}
+
+pin_project! {
+    /// One call until its response begins. See [`Machine`].
+    ///
+    /// In every state the deadline ends it. Dropping it leaves every queue, and resets a stream that was begun (CANCEL).
+    pub(crate) struct Call {
+        machine: Machine,
+        #[pin]
+        published: Option<OwnedNotified>,
+        #[pin]
+        timer: Timer,
+    }
+}
+
+/// The states of a call.
+///
+/// ```text
+///                    a newer snapshot
+///            .-----------------------------.
+///            v         nothing to use      |
+///          Choose ----------------------> Wait
+///          ^ ^  | a connection
+///          | |  v
+///          | Reserve (a place among the server's streams)
+///          |    | granted: the request is sent
+///          |    v        a head that is not gRPC's
+///          `- Answer ----------------------> Foreign --> a status by HTTP's
+///   never       |  head
+///   processed   `---------> Reading, or the status it holds
+/// ```
+struct Machine {
+    ticket: Option<Ticket>,
+    request: Request,
+    fail_fast: FailFast,
+    upload: Option<Upload>,
+    progress: Progress,
+    /// The version of the snapshot last used.
+    version: u64,
+    deadline: Option<Deadline>,
+    stage: Stage,
+}
+
+#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
+enum Stage {
+    /// Refused before anything was tried: the request itself is wrong.
+    Refused(wire::Status),
+    Choose,
+    Wait {
+        version: u64,
+        since: Instant,
+    },
+    Reserve {
+        chosen: Chosen,
+        reserve: Reserve,
+        since: Instant,
+    },
+    Answer(Sending),
+    Foreign {
+        sending: Sending,
+        response: ForeignResponse,
+    },
+    Done,
+}
+
+/// An attempt that was sent.
+struct Sending {
+    stream: Stream,
+    sender: Option<SendHalf>,
+    in_flight: InFlight,
+}
+
+/// How a call can end without a response to read.
+enum Failed {
+    Here(Problem),
+    Server(wire::Status, HeaderMap),
+    /// The request's own source failed.
+    Request(Status),
+}
+
+impl From<NoRuntime> for Failed {
+    fn from(error: NoRuntime) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Here(problem)
+    }
+}
+
+/// What a step came to.
+type Step<T> = Poll<Result<T, Failed>>;
+
+impl Call {
+    pub(crate) fn new(
+        channel: Channel,
+        request: Request,
+        upload: Result<Upload, wire::Status>,
+        fail_fast: FailFast,
+        began: Instant,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        let (upload, stage) = match upload {
+            Ok(upload) => (Some(upload), Stage::Choose),
+            Err(refusal) => (None, Stage::Refused(refusal)),
+        };
+        let progress = Progress::new(began);
+        let ticket = Some(Ticket::new(channel));
+        let machine = Machine { ticket, request, fail_fast, upload, progress, version: 0, deadline, stage };
+        Self { machine, published: None, timer: Timer::new(deadline) }
+    }
+}
+
+impl Call {
+    /// The status of a call that could not even begin.
+    pub(crate) fn never_began(mut self, problem: Problem) -> Status {
+        self.machine.fail(problem.into())
+    }
+}
+
+impl Future for Call {
+    type Output = Result<Reading, Status>;
+
+    /// # Panics
+    /// If polled again after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let machine = this.machine;
+        let core = Arc::clone(machine.ticket.as_ref().expect("a call is not polled after its end").core());
+        let step = machine.advance(cx, this.published);
+        let result = match step {
+            Poll::Ready(result) => result,
+            Poll::Pending => {
+                // The timer, and whatever else this call waits for, needs a runtime.
+                let expired = match core.enter() {
+                    Ok(_entered) => this.timer.poll(cx),
+                    Err(no_runtime) => return Poll::Ready(Err(machine.fail(no_runtime.into()))),
+                };
+                match expired {
+                    Poll::Ready(deadline) => Err(machine.expired(deadline).into()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        };
+        Poll::Ready(result.map_err(|failed| machine.fail(failed)))
+    }
+}
+
+impl Machine {
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut published: Pin<&mut Option<OwnedNotified>>,
+    ) -> Step<Reading> {
+        loop {
+            match &mut self.stage {
+                Stage::Refused(status) => {
+                    return Poll::Ready(Err(Problem::new(status.code, Sent::No, &*status.message).into()));
+                }
+                Stage::Choose => self.choose()?,
+                Stage::Wait { version, since } => {
+                    let core = self.ticket.as_ref().expect("held until the end").core();
+                    core.ensure_driver().map_err(Failed::from)?;
+                    if published.is_none() {
+                        // Registered first and looked second, so that no snapshot is missed.
+                        published.set(Some(core.published()));
+                    }
+                    if core.snapshot().version == *version {
+                        let notified = published.as_mut().as_pin_mut().expect("it was set above");
+                        if notified.poll(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                    }
+                    published.set(None);
+                    self.progress.connecting += since.elapsed();
+                    self.stage = Stage::Choose;
+                }
+                Stage::Reserve { reserve, .. } => {
+                    let Poll::Ready(granted) = Pin::new(reserve).poll(cx) else { return Poll::Pending };
+                    self.granted(granted, cx)?;
+                }
+                Stage::Answer(_) => match self.poll_answer(cx) {
+                    Poll::Ready(Ok(None)) => {}
+                    Poll::Ready(Ok(Some(reading))) => return Poll::Ready(Ok(reading)),
+                    Poll::Ready(Err(failed)) => return Poll::Ready(Err(failed)),
+                    Poll::Pending => return Poll::Pending,
+                },
+                Stage::Foreign { sending, response } => {
+                    let Poll::Ready(event) = sending.stream.poll_event(cx) else { return Poll::Pending };
+                    let status = match event {
+                        StreamEvent::Data(data) => {
+                            response.push(&data);
+                            response.status()
+                        }
+                        _ => Some(response.status_now()),
+                    };
+                    if let Some(status) = status {
+                        return Poll::Ready(Err(self.answered_with(status)));
+                    }
+                }
+                Stage::Done => unreachable!("a call is not polled after its end"),
+            }
+        }
+    }
+
+    /// Asks the picker.
+    fn choose(&mut self) -> Result<(), Failed> {
+        if let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= Instant::now()) {
+            return Err(self.expired(deadline).into());
+        }
+        let core = self.ticket.as_ref().expect("held until the end").core();
+        let request = &self.request;
+        let attempt = u32::try_from(self.progress.tried.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let info = CallInfo::new(request.path.as_str())
+            .with_authority(core.settings().authority.as_str())
+            .with_metadata(&request.headers)
+            .with_extensions(&request.extensions)
+            .with_attempt(attempt, &self.progress.tried);
+        match choose(core, &info, self.fail_fast) {
+            Choice::Use(chosen) => {
+                let reserve = chosen.connection.reserve();
+                self.version = chosen.version;
+                self.progress.address = Some(chosen.address.clone());
+                self.stage = Stage::Reserve { chosen, reserve, since: Instant::now() };
+                Ok(())
+            }
+            Choice::Wait { version } => {
+                self.stage = Stage::Wait { version, since: Instant::now() };
+                Ok(())
+            }
+            Choice::Fail(failure) => Err(Problem::failure(&failure, core).into()),
+        }
+    }
+
+    /// Sends the request in its place, or looks elsewhere if the connection went away meanwhile.
+    fn granted(&mut self, granted: Result<Slot, ConnectError>, cx: &mut Context<'_>) -> Result<(), Failed> {
+        let Stage::Reserve { mut chosen, since, .. } = std::mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("only a reserved place is granted");
+        };
+        let now = Instant::now();
+        self.progress.queued += now.saturating_duration_since(since);
+        let slot = match granted {
+            Ok(slot) => slot,
+            Err(cause) => return self.look_elsewhere(StreamError::NeverSent(cause)),
+        };
+        let upload = self.upload.as_mut().expect("there until the response begins");
+        if !upload.rewind() {
+            let text = "not processed by the server, and too long to be kept for sending again";
+            return Err(Problem::new(Code::Unavailable, Sent::No, text)
+                .at(self.progress.address.as_ref())
+                .into());
+        }
+        let (first, end) = upload.first(cx).map_err(Failed::Request)?;
+        let head = self.head(&mut chosen, now)?;
+        let in_flight =
+            |chosen: &mut Chosen| InFlight::start(Arc::clone(&chosen.live), chosen.on_finish.take(), now);
+        match chosen.connection.start(slot, head, first, end) {
+            Ok(mut stream) => {
+                let sender = if end { None } else { stream.take_sender() };
+                self.stage = Stage::Answer(Sending { stream, sender, in_flight: in_flight(&mut chosen) });
+                Ok(())
+            }
+            Err(error) => self.look_elsewhere(error),
+        }
+    }
+
+    fn head(&self, chosen: &mut Chosen, now: Instant) -> Result<RequestHead, Failed> {
+        let settings = self.ticket.as_ref().expect("held until the end").core().settings();
+        let mut headers = self.request.headers.clone();
+        if let Some(metadata) = chosen.metadata.take() {
+            headers.extend(*metadata);
+        }
+        // An address of its own name is called by it, unless the application chose the authority.
+        let authority = match chosen.address.server_name().filter(|_| !settings.authority_is_chosen) {
+            None => settings.authority.clone(),
+            Some(name) => Authority::try_from(name).map_err(|error| {
+                let text = format!("the address's server name {name:?} is no authority: {error}");
+                Problem::new(Code::Internal, Sent::No, text).at(Some(&chosen.address))
+            })?,
+        };
+        let timeout: Option<HeaderValue> = self.deadline.map(|deadline| timeout::encode(deadline.left(now)));
+        Ok(RequestHead {
+            scheme: settings.scheme.clone(),
+            authority,
+            path: self.request.path.clone(),
+            user_agent: settings.user_agent.clone(),
+            timeout,
+            headers,
+        })
+    }
+
+    /// Moves the request on and takes what came back. `None`: the stage has changed.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<Option<Reading>> {
+        let Stage::Answer(sending) = &mut self.stage else { unreachable!("only an answer is polled") };
+        let upload = self.upload.as_mut().expect("there until the response begins");
+        if let Some(sender) = &mut sending.sender {
+            match upload.poll_pump(sender, cx) {
+                Poll::Ready(Ok(())) => sending.sender = None,
+                Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::Request(status))),
+                Poll::Pending => {}
+            }
+        }
+        match sending.stream.poll_event(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(StreamEvent::Head(head)) => self.begun(Response::read(head)),
+            Poll::Ready(StreamEvent::Failed(error)) => {
+                sending.in_flight.finish(Code::Unavailable);
+                Poll::Ready(self.look_elsewhere(error).map(|()| None))
+            }
+            Poll::Ready(StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End) => {
+                Poll::Ready(Err(self.answered_with(missing_status())))
+            }
+        }
+    }
+
+    /// The response has begun: from here on nothing is sent again.
+    fn begun(&mut self, response: Response) -> Step<Option<Reading>> {
+        let Stage::Answer(mut sending) = std::mem::replace(&mut self.stage, Stage::Done) else {
+            unreachable!("only an answer begins");
+        };
+        let (headers, ended) = match response {
+            Response::Foreign(response) => {
+                self.stage = Stage::Foreign { sending, response };
+                return Poll::Ready(Ok(None));
+            }
+            Response::Status(status, headers) => {
+                sending.in_flight.finish(status.code);
+                if status.code != Code::Ok {
+                    return Poll::Ready(Err(Failed::Server(status, headers)));
+                }
+                (headers, true)
+            }
+            Response::Messages(headers) => (headers, false),
+        };
+        let mut upload = self.upload.take().expect("there until the response begins");
+        upload.commit();
+        let pump = match sending.sender {
+            Some(sender) if !ended && !upload.is_done() => Some(self.spawn_pump(upload, sender)?),
+            _ => None,
+        };
+        let ticket = self.ticket.take().expect("held until the end");
+        let progress = std::mem::replace(&mut self.progress, Progress::new(Instant::now()));
+        let timer = Timer::new(self.deadline);
+        let Sending { stream, in_flight, .. } = sending;
+        let stream = (!ended).then_some(stream);
+        Poll::Ready(Ok(Some(Reading::new(ticket, progress, stream, in_flight, pump, timer, headers))))
+    }
+
+    /// The rest of a streamed request goes on in a task of its own, since the application may send without reading.
+    fn spawn_pump(&self, upload: Upload, sender: SendHalf) -> Result<Pump, Failed> {
+        let core = self.ticket.as_ref().expect("held until the end").core();
+        let _entered = core.enter().map_err(Failed::from)?;
+        Ok(Pump::spawn(upload, sender))
+    }
+
+    /// Sends the request again if that is safe, now or under a newer snapshot.
+    fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
+        match self.progress.again(&error, self.version) {
+            Again::Now => self.stage = Stage::Choose,
+            Again::After(version) => self.stage = Stage::Wait { version, since: Instant::now() },
+            Again::No => return Err(Problem::stream(error, false, self.progress.address.as_ref()).into()),
+        }
+        Ok(())
+    }
+
+    fn answered_with(&self, status: wire::Status) -> Failed {
+        Problem::response(status, self.progress.address.as_ref()).into()
+    }
+
+    /// What the call was doing when its deadline passed.
+    fn expired(&self, deadline: Deadline) -> Problem {
+        let core = self.ticket.as_ref().expect("held until the end").core();
+        let address = self.progress.address.as_ref();
+        let trouble = || Arc::clone(&core.snapshot().trouble);
+        let none = || Arc::from([]);
+        match &self.stage {
+            Stage::Reserve { .. } => {
+                let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
+                Problem::expired(deadline, doing, Sent::No, none()).at(address)
+            }
+            Stage::Answer(sending) if sending.sender.is_some() => {
+                Problem::expired(deadline, "sending the request", Sent::Maybe, none()).at(address)
+            }
+            Stage::Answer(_) => {
+                Problem::expired(deadline, "waiting for the response", Sent::Maybe, none()).at(address)
+            }
+            Stage::Foreign { .. } => {
+                Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
+                    .at(address)
+            }
+            _ => Problem::expired(deadline, "waiting for a connection", Sent::No, trouble()),
+        }
+    }
+
+    /// Ends the call, and with it its stream.
+    fn fail(&mut self, failed: Failed) -> Status {
+        let stage = std::mem::replace(&mut self.stage, Stage::Done);
+        match &stage {
+            Stage::Wait { since, .. } => self.progress.connecting += since.elapsed(),
+            Stage::Reserve { since, .. } => self.progress.queued += since.elapsed(),
+            _ => {}
+        }
+        let ticket = self.ticket.take().expect("a call ends once");
+        let core = ticket.core();
+        let status = match failed {
+            Failed::Here(problem) => self.progress.status(core, problem),
+            Failed::Server(status, headers) => {
+                let report = self.progress.answered(core, &status.to_string());
+                vocabulary::server_status(status, headers, report)
+            }
+            Failed::Request(status) => status,
+        };
+        if let Stage::Answer(mut sending) | Stage::Foreign { mut sending, .. } = stage {
+            sending.in_flight.finish(vocabulary::wire_code(status.code()));
+        }
+        self.upload = None;
+        status
+    }
+}

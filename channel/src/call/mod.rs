@@ -1,0 +1,23 @@
+//! One RPC, from the method being called to its status. Both roads (our stubs and `tower::Service`) make a [`Call`]; it finds a connection,
+//! sends the request, sends it again where that is safe, and hands out a [`Reading`] once the response has begun.
+
+mod begin;
+mod choose;
+mod deadline;
+mod in_flight;
+mod machine;
+mod options;
+mod progress;
+mod reading;
+mod report;
+mod response;
+mod upload;
+
+pub(crate) use begin::CallStart;
+pub(crate) use in_flight::CallMeter;
+pub(crate) use machine::Call;
+pub use options::{CallOptions, FailFast};
+pub(crate) use progress::Problem;
+pub(crate) use reading::Reading;
+pub use report::{AttemptEnd, CallReport, Origin, Sent};
+pub(crate) use upload::{ReplayBudget, Source, Upload};

@@ -1,0 +1,312 @@
+//! What a call remembers of its way, so that its end can be told, and so that sending again has limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use trunkline_balancer::Failure;
+use trunkline_proto::{Address, ConnectError, wire, wire::Code};
+
+use super::deadline::Deadline;
+use super::report::{AttemptEnd, CallReport, Origin, ReportParts, Sent, Times};
+use crate::channel::{Channel, Core};
+use crate::transport::{StreamError, StreamViolation};
+use crate::vocabulary::{self, Status};
+
+/// How often a request is sent again because its id was above the last one of a GOAWAY. Each of these is a connection that was turned over;
+/// five in one call are a server that does nothing else.
+const ABOVE_GOAWAY: u8 = 5;
+/// How often a request is sent again because the server refused its stream: once (gRFC A6), since a server that refuses is likely to refuse again.
+const REFUSED: u8 = 1;
+/// How often a call picks again under one snapshot because nothing of it was sent. Then it waits for a newer one.
+const NEVER_SENT_PER_SNAPSHOT: u8 = 3;
+
+/// A call's share of its channel: while it is held the channel lives and counts one call.
+#[derive(Debug)]
+pub(crate) struct Ticket(Channel);
+
+impl Ticket {
+    pub(crate) fn new(channel: Channel) -> Self {
+        channel.core().calls().begin();
+        Self(channel)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.0.core()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.core().calls().end(Instant::now());
+    }
+}
+
+/// The way of one call so far.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) began: Instant,
+    pub(crate) connecting: Duration,
+    pub(crate) queued: Duration,
+    /// Where the present attempt is, or the last one was.
+    pub(crate) address: Option<Address>,
+    /// Where requests were sent in vain.
+    pub(crate) tried: Vec<Address>,
+    earlier: Vec<AttemptEnd>,
+    refused: u8,
+    above_goaway: u8,
+    never_sent: (u64, u8),
+}
+
+/// What to do after an attempt that the server did not process.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Pick again.
+    Now,
+    /// Pick again once a snapshot newer than this version is out.
+    After(u64),
+    /// Enough.
+    No,
+}
+
+impl Progress {
+    pub(crate) fn new(began: Instant) -> Self {
+        Self {
+            began,
+            connecting: Duration::ZERO,
+            queued: Duration::ZERO,
+            address: None,
+            tried: Vec::new(),
+            earlier: Vec::new(),
+            refused: 0,
+            above_goaway: 0,
+            never_sent: (0, 0),
+        }
+    }
+
+    /// Whether a request that failed so may be sent again: never sent is never lost.
+    pub(crate) fn again(&mut self, error: &StreamError, version: u64) -> Again {
+        match error {
+            StreamError::NeverSent(_) => {
+                let (seen, count) = &mut self.never_sent;
+                if *seen != version {
+                    (*seen, *count) = (version, 0);
+                }
+                *count += 1;
+                if *count <= NEVER_SENT_PER_SNAPSHOT { Again::Now } else { Again::After(version) }
+            }
+            StreamError::AboveGoAway(cause) if self.above_goaway < ABOVE_GOAWAY => {
+                self.above_goaway += 1;
+                self.tried_in_vain(format!("not processed: {cause}"));
+                Again::Now
+            }
+            StreamError::Refused if self.refused < REFUSED => {
+                self.refused += 1;
+                self.tried_in_vain("refused by the server (REFUSED_STREAM)".to_owned());
+                Again::Now
+            }
+            _ => Again::No,
+        }
+    }
+
+    fn tried_in_vain(&mut self, reason: String) {
+        if let Some(address) = &self.address {
+            self.tried.push(address.clone());
+            self.earlier.push(AttemptEnd { address: address.clone(), reason });
+        }
+    }
+
+    /// The report of a call that ended with `problem`.
+    pub(crate) fn report(&self, core: &Core, problem: Problem) -> CallReport {
+        let total = Instant::now().saturating_duration_since(self.began);
+        CallReport(Arc::new(ReportParts {
+            origin: problem.origin,
+            target: core.settings().target.clone(),
+            address: problem.address,
+            problem: problem.text,
+            sent: problem.sent,
+            permanent: problem.permanent,
+            causes: problem.causes,
+            failed_addresses: problem.failed_addresses,
+            next_attempt: problem.next_attempt,
+            earlier_attempts: self.earlier.clone(),
+            times: Times { total, connecting: self.connecting, queued: self.queued },
+        }))
+    }
+
+    /// The status of a call that failed here.
+    pub(crate) fn status(&self, core: &Core, problem: Problem) -> Status {
+        vocabulary::local_status(problem.code, self.report(core, problem))
+    }
+
+    /// The report of a call that the server answered.
+    pub(crate) fn answered(&self, core: &Core, outcome: &str) -> CallReport {
+        let text = format!("the server answered {outcome}");
+        let mut problem = Problem::new(Code::Ok, Sent::Yes, text).at(self.address.as_ref());
+        problem.origin = Origin::Server;
+        self.report(core, problem)
+    }
+}
+
+/// Why a call failed here, in the terms of its report.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    origin: Origin,
+    text: String,
+    sent: Sent,
+    address: Option<Address>,
+    permanent: bool,
+    causes: Arc<[ConnectError]>,
+    failed_addresses: (usize, usize),
+    next_attempt: Option<Duration>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, sent: Sent, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            origin: Origin::Channel,
+            text: text.into(),
+            sent,
+            address: None,
+            permanent: false,
+            causes: Arc::from([]),
+            failed_addresses: (0, 0),
+            next_attempt: None,
+        }
+    }
+
+    pub(crate) fn at(self, address: Option<&Address>) -> Self {
+        Self { address: address.cloned(), ..self }
+    }
+
+    pub(crate) fn caused_by(self, causes: Arc<[ConnectError]>) -> Self {
+        Self { causes, ..self }
+    }
+
+    /// What a status made from the response says.
+    pub(crate) fn response(status: wire::Status, address: Option<&Address>) -> Self {
+        Self::new(status.code, Sent::Yes, status.message).at(address)
+    }
+
+    /// A picker let the call fail.
+    pub(crate) fn failure(failure: &Failure, core: &Core) -> Self {
+        let text = match failure.causes().last() {
+            Some(cause) => format!("{}: {}", cause.phase(), cause.message()),
+            None => failure.message().to_owned(),
+        };
+        let snapshot = core.snapshot();
+        let now = Instant::now().into_std();
+        let mut problem =
+            Self::new(permitted(failure.code()), Sent::No, text).caused_by(failure.shared_causes());
+        if !failure.causes().is_empty() {
+            problem.permanent = failure.is_permanent();
+            let failed = failure.failed_addresses();
+            problem.failed_addresses = (failed, snapshot.entries.len().max(failed));
+            problem.next_attempt = snapshot.next_attempt.map(|at| at.saturating_duration_since(now));
+        }
+        problem
+    }
+
+    /// A stream failed and is not to be sent again. `answered`: its head had come.
+    pub(crate) fn stream(error: StreamError, answered: bool, address: Option<&Address>) -> Self {
+        let seen = if answered { Sent::Yes } else { Sent::Maybe };
+        let (code, sent, text, cause) = match error {
+            StreamError::NeverSent(cause) | StreamError::AboveGoAway(cause) => {
+                (Code::Unavailable, Sent::No, format!("{}: {}", cause.phase(), cause.message()), Some(cause))
+            }
+            StreamError::Refused => {
+                (Code::Unavailable, Sent::No, "refused by the server (REFUSED_STREAM)".to_owned(), None)
+            }
+            StreamError::Reset(error_code) => {
+                let text = format!("the server reset the stream ({})", wire::reset_name(error_code));
+                (Code::from_reset(error_code), Sent::Yes, text, None)
+            }
+            StreamError::Lost(cause) => {
+                (Code::Unavailable, seen, format!("connection lost: {}", cause.message()), Some(cause))
+            }
+            StreamError::Violation(StreamViolation::HeadersTooLarge { limit }) => {
+                let text = format!("the headers of the response are larger than the limit of {limit} bytes");
+                (Code::ResourceExhausted, Sent::Yes, text, None)
+            }
+            StreamError::Violation(StreamViolation::Protocol(text)) => {
+                (Code::Internal, Sent::Yes, format!("the response breaks HTTP/2: {text}"), None)
+            }
+        };
+        Self::new(code, sent, text).at(address).caused_by(cause.into_iter().collect())
+    }
+
+    /// The deadline passed.
+    pub(crate) fn expired(deadline: Deadline, doing: &str, sent: Sent, trouble: Arc<[ConnectError]>) -> Self {
+        let mut text = format!("deadline of {:?} exceeded while {doing}", deadline.timeout);
+        if let Some(cause) = trouble.last() {
+            text.push_str(&format!("; last cause: {cause}"));
+        }
+        Self::new(Code::DeadlineExceeded, sent, text).caused_by(trouble)
+    }
+}
+
+/// gRFC A54: codes that only a server may mean are INTERNAL when a policy says them.
+fn permitted(code: Code) -> Code {
+    match code {
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::DataLoss => Code::Internal,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_proto::Phase;
+
+    fn lost() -> ConnectError {
+        ConnectError::new(Phase::Http2, "gone")
+    }
+
+    #[test]
+    fn a_request_that_never_left_is_sent_again_without_limit_but_not_in_a_loop() {
+        let mut progress = Progress::new(Instant::now());
+        for version in 1..100 {
+            for _ in 0..NEVER_SENT_PER_SNAPSHOT {
+                assert_eq!(progress.again(&StreamError::NeverSent(lost()), version), Again::Now);
+            }
+            assert_eq!(progress.again(&StreamError::NeverSent(lost()), version), Again::After(version));
+        }
+    }
+
+    #[test]
+    fn a_request_above_the_last_id_is_sent_again_five_times_and_a_refused_one_once() {
+        let mut progress = Progress::new(Instant::now());
+        for _ in 0..ABOVE_GOAWAY {
+            assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), 1), Again::Now);
+        }
+        assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), 1), Again::No);
+        assert_eq!(progress.again(&StreamError::Refused, 1), Again::Now);
+        assert_eq!(progress.again(&StreamError::Refused, 1), Again::No);
+    }
+
+    #[test]
+    fn what_the_server_may_have_seen_is_never_sent_again() {
+        let mut progress = Progress::new(Instant::now());
+        for error in [StreamError::Reset(8), StreamError::Lost(lost())] {
+            assert_eq!(progress.again(&error, 1), Again::No);
+        }
+    }
+
+    // behaviour 44
+    #[test]
+    fn codes_that_only_a_server_may_mean_are_internal() {
+        assert_eq!(permitted(Code::NotFound), Code::Internal);
+        assert_eq!(permitted(Code::Ok), Code::Internal);
+        assert_eq!(permitted(Code::PermissionDenied), Code::PermissionDenied);
+        assert_eq!(permitted(Code::Unavailable), Code::Unavailable);
+    }
+}

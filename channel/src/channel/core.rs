@@ -1,0 +1,150 @@
+//! What the clones of a channel, their calls and its driver share. The call path reads the snapshot here; nothing on it takes a lock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::runtime::{EnterGuard, Handle};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::mpsc::UnboundedSender;
+use trunkline_proto::Address;
+
+use super::{CallSettings, NoRuntime};
+use crate::call::{CallMeter, ReplayBudget};
+use crate::control::{Event, Snapshot};
+use crate::driver::{Engine, Seat};
+use crate::transport::Connection;
+
+/// One channel.
+pub(crate) struct Core {
+    settings: CallSettings,
+    snapshot: ArcSwap<Snapshot<Connection>>,
+    published: Arc<Notify>,
+    // Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and snapshot, and what the application asks for.
+    events: UnboundedSender<Event<Connection>>,
+    /// The version of the last snapshot under which somebody said `Wake`.
+    woken: AtomicU64,
+    calls: Arc<CallMeter>,
+    replay_budget: Arc<ReplayBudget>,
+    runtime: Option<Handle>,
+    seat: Seat,
+}
+
+impl Core {
+    /// A channel whose driver is not running yet.
+    pub(crate) fn new(settings: CallSettings, engine: Engine, runtime: Option<Handle>) -> Self {
+        Self {
+            settings,
+            snapshot: ArcSwap::new(engine.first_snapshot()),
+            published: Arc::default(),
+            events: engine.events(),
+            woken: AtomicU64::new(u64::MAX),
+            calls: engine.calls(),
+            replay_budget: Arc::default(),
+            runtime,
+            seat: Seat::parked(engine),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    pub(crate) fn calls(&self) -> &CallMeter {
+        &self.calls
+    }
+
+    pub(crate) fn replay_budget(&self) -> &Arc<ReplayBudget> {
+        &self.replay_budget
+    }
+
+    /// The snapshot in force, for a moment.
+    pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot<Connection>>> {
+        self.snapshot.load()
+    }
+
+    /// The snapshot in force, to be held across a wait.
+    pub(crate) fn snapshot_to_keep(&self) -> Arc<Snapshot<Connection>> {
+        self.snapshot.load_full()
+    }
+
+    /// Ready at the next publication after this call.
+    pub(crate) fn published(&self) -> OwnedNotified {
+        Arc::clone(&self.published).notified_owned()
+    }
+
+    /// Puts a snapshot in force, and wakes whoever waits for one.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot<Connection>>) {
+        self.snapshot.store(snapshot);
+        self.published.notify_waiters();
+    }
+
+    /// Wakes whoever waits, although nothing was published: something else that they look at has changed.
+    pub(crate) fn nudge(&self) {
+        self.published.notify_waiters();
+    }
+
+    /// Leaves idleness. Said once per snapshot, however many calls wait under it.
+    pub(crate) fn wake(&self, version: u64) {
+        if self.woken.swap(version, Relaxed) != version {
+            self.tell(Event::Wake);
+        }
+    }
+
+    /// A call was told `Wake(address)` by the picker of snapshot `version`.
+    pub(crate) fn demand(&self, version: u64, address: Address) {
+        self.tell(Event::Demand { version, address });
+    }
+
+    pub(crate) fn reset_backoff(&self) {
+        self.tell(Event::ResetBackoff);
+    }
+
+    pub(crate) fn begin_close(&self, deadline: Option<Instant>) {
+        self.tell(Event::Close { deadline });
+    }
+
+    /// Starts the driver if it is not running: it never was, or the runtime that it ran on is gone.
+    pub(crate) fn ensure_driver(self: &Arc<Self>) -> Result<(), NoRuntime> {
+        self.seat.ensure_running(self)
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// The runtime to spawn on: the channel's own, or the one that is here.
+    pub(crate) fn runtime(&self) -> Result<Handle, NoRuntime> {
+        self.runtime.clone().map_or_else(|| Handle::try_current().map_err(|_| NoRuntime), Ok)
+    }
+
+    /// Makes sure that timers can be made and tasks be spawned while the guard lives.
+    pub(crate) fn enter(&self) -> Result<Option<EnterGuard<'_>>, NoRuntime> {
+        match &self.runtime {
+            Some(handle) => Ok(Some(handle.enter())),
+            None if Handle::try_current().is_ok() => Ok(None),
+            None => Err(NoRuntime),
+        }
+    }
+
+    fn tell(&self, event: Event<Connection>) {
+        // The receiver is gone only once the channel is closed or broken, and then there is nothing to be told.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Drop for Core {
+    /// The last handle and the last call are gone: nobody can want anything any more.
+    fn drop(&mut self) {
+        self.tell(Event::Close { deadline: None });
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

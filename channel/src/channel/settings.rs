@@ -1,0 +1,75 @@
+//! What calls read of a channel's settings, and the errors of the handle.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::{Authority, Scheme};
+use trunkline_proto::{ConnectError, wire::Code};
+
+use super::{Core, trouble};
+use crate::FailFast;
+use crate::call::{Problem, Sent};
+
+/// The settings that calls need. Checked by the builder.
+#[derive(Debug)]
+pub(crate) struct CallSettings {
+    pub(crate) target: Arc<str>,
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// The application chose it: an address's own name does not replace it.
+    pub(crate) authority_is_chosen: bool,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) fail_fast: FailFast,
+    pub(crate) max_receive_message_size: usize,
+    pub(crate) max_send_message_size: usize,
+}
+
+/// The channel did not become Ready in time.
+#[derive(Clone, Debug)]
+pub struct NotReady {
+    target: Arc<str>,
+    waited: Duration,
+    causes: Arc<[ConnectError]>,
+}
+
+impl NotReady {
+    pub(super) fn new(core: &Core, waited: Duration) -> Self {
+        Self { target: core.settings().target.clone(), waited, causes: trouble(core) }
+    }
+
+    /// The newest connection errors, the last one last; empty if nothing has failed yet.
+    pub fn causes(&self) -> &[ConnectError] {
+        &self.causes
+    }
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not ready after {:?}", self.target, self.waited)?;
+        match self.causes.last() {
+            Some(cause) => write!(f, "; last cause: {cause}"),
+            None => f.write_str("; nothing has failed yet"),
+        }
+    }
+}
+
+impl Error for NotReady {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.causes.last().map(|cause| cause as _)
+    }
+}
+
+/// A call was polled where no runtime is, on a channel that was given none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoRuntime;
+
+impl From<NoRuntime> for Problem {
+    fn from(_: NoRuntime) -> Self {
+        let text = "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime";
+        Self::new(Code::Internal, Sent::No, text)
+    }
+}

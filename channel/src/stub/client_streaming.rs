@@ -1,0 +1,106 @@
+//! A stream of messages up, one message down.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use prost::Message;
+
+use super::prepared::{Prepared, call_setters};
+use super::single_reply::SingleReply;
+use super::{IntoStreamingRequest, MethodDescriptor};
+use crate::channel::Channel;
+use crate::vocabulary::{Response, Status};
+
+/// A client-streaming call. `.await` sends it and gives the reply's message; [`response`](Self::response) gives its metadata and
+/// [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
+#[must_use = "a call is not sent until it is awaited"]
+pub struct ClientStreamingCall<R> {
+    prepared: Prepared,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: Message + Default> ClientStreamingCall<R> {
+    /// A call of `method` with those requests. They are asked for while the call is polled; once the response has begun, from a task of their own.
+    pub fn new<S>(channel: &Channel, method: &'static MethodDescriptor, requests: S) -> Self
+    where
+        S: IntoStreamingRequest,
+        S::Message: Message,
+    {
+        Self { prepared: Prepared::streaming(channel, method, requests), reply: PhantomData }
+    }
+
+    call_setters!();
+
+    /// The call's reply with its metadata; its extensions hold the [`CallReport`](crate::CallReport).
+    ///
+    /// # Errors
+    /// The call's status, if it is not OK; its source is the [`CallReport`](crate::CallReport).
+    pub fn response(self) -> ClientStreamingResponseFuture<R> {
+        ClientStreamingResponseFuture { reply: SingleReply::new(self.prepared) }
+    }
+}
+
+impl<R: Message + Default> IntoFuture for ClientStreamingCall<R> {
+    type Output = Result<R, Status>;
+    type IntoFuture = ClientStreamingFuture<R>;
+
+    fn into_future(self) -> ClientStreamingFuture<R> {
+        ClientStreamingFuture { reply: SingleReply::new(self.prepared) }
+    }
+}
+
+pin_project! {
+    /// A client-streaming call that gives the reply's message. Dropping it cancels the call.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ClientStreamingFuture<R> {
+        #[pin]
+        reply: SingleReply<R>,
+    }
+}
+
+impl<R: Message + Default> Future for ClientStreamingFuture<R> {
+    type Output = Result<R, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().reply.poll_message(cx)
+    }
+}
+
+pin_project! {
+    /// A client-streaming call that gives the reply with its metadata. Dropping it cancels the call.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ClientStreamingResponseFuture<R> {
+        #[pin]
+        reply: SingleReply<R>,
+    }
+}
+
+impl<R: Message + Default> Future for ClientStreamingResponseFuture<R> {
+    type Output = Result<Response<R>, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().reply.poll_response(cx)
+    }
+}
+
+impl<R> fmt::Debug for ClientStreamingCall<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientStreamingCall").finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for ClientStreamingFuture<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientStreamingFuture").finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for ClientStreamingResponseFuture<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientStreamingResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! What the four shapes of call share: a request with its options, not yet sent.
+
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{Extensions, HeaderMap};
+use prost::Message;
+use tokio::time::Instant;
+use trunkline_proto::wire::metadata::is_reserved;
+use trunkline_proto::wire::names::GRPC_TIMEOUT;
+use trunkline_proto::{framing, wire};
+
+use super::MethodDescriptor;
+use super::encode::Encoded;
+use crate::call::{Call, CallOptions, CallStart, FailFast, Source, Upload};
+use crate::channel::Channel;
+use crate::vocabulary::{IntoRequest, IntoStreamingRequest};
+
+/// One call that was made and not yet awaited.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    channel: Channel,
+    start: CallStart,
+}
+
+impl Prepared {
+    /// A call with one message.
+    pub(super) fn single<M: Message>(
+        channel: &Channel,
+        method: &'static MethodDescriptor,
+        request: impl IntoRequest<M>,
+    ) -> Self {
+        let (metadata, extensions, message) = request.into_request().into_parts();
+        let limit = channel.core().settings().max_send_message_size;
+        let upload = framing::encode(&message, limit).map(Upload::whole).map_err(wire::Status::from);
+        Self::new(channel, method, metadata.into_headers(), extensions, upload)
+    }
+
+    /// A call with a stream of messages.
+    pub(super) fn streaming<R>(channel: &Channel, method: &'static MethodDescriptor, requests: R) -> Self
+    where
+        R: IntoStreamingRequest,
+        R::Message: Message,
+    {
+        let (metadata, extensions, messages) = requests.into_streaming_request().into_parts();
+        let core = channel.core();
+        let frames = Encoded::new(messages, core.settings().max_send_message_size);
+        let upload = Upload::streaming(Source::Stream(Box::pin(frames)), core.replay_budget().clone());
+        Self::new(channel, method, metadata.into_headers(), extensions, Ok(upload))
+    }
+
+    fn new(
+        channel: &Channel,
+        method: &'static MethodDescriptor,
+        headers: HeaderMap,
+        extensions: Extensions,
+        upload: Result<Upload, wire::Status>,
+    ) -> Self {
+        let began = Instant::now();
+        let upload = upload.and_then(|upload| match reserved_name(&headers) {
+            None => Ok(upload),
+            Some(name) => {
+                let text = format!("the metadata name {name:?} is reserved: gRPC or HTTP/2 uses it");
+                Err(wire::Status::new(wire::Code::Internal, text))
+            }
+        });
+        let path = PathAndQuery::from_static(method.path());
+        let options = CallOptions::default();
+        let start = CallStart { began, path, headers, extensions, options, upload };
+        Self { channel: channel.clone(), start }
+    }
+
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.start.options.set_timeout(timeout);
+    }
+
+    pub(super) fn set_fail_fast(&mut self, fail_fast: FailFast) {
+        self.start.options.set_fail_fast(fail_fast);
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Makes the call; nothing is sent until it is polled.
+    pub(super) fn call(self) -> Call {
+        self.start.on(&self.channel)
+    }
+}
+
+/// A name that an application may not send, if there is one; `grpc-timeout` is what `Request::set_timeout` writes.
+fn reserved_name(headers: &HeaderMap) -> Option<&str> {
+    let name = headers.keys().find(|name| is_reserved(name) && **name != GRPC_TIMEOUT)?;
+    Some(name.as_str())
+}
+
+/// The setters that every shape of call has.
+macro_rules! call_setters {
+    () => {
+        /// Ends the call with DEADLINE_EXCEEDED when `timeout` has passed since the method was called, whatever the channel's default.
+        /// It covers everything: resolving, connecting, waiting for a place on a connection, sending, and the whole response.
+        pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+            self.prepared.set_timeout(timeout);
+            self
+        }
+
+        /// When the call fails for want of a connection, whatever the channel's mode.
+        pub fn fail_fast(mut self, fail_fast: crate::call::FailFast) -> Self {
+            self.prepared.set_fail_fast(fail_fast);
+            self
+        }
+    };
+}
+
+pub(super) use call_setters;

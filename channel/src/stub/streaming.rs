@@ -1,0 +1,240 @@
+//! The replies of a call that has many.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use prost::Message;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use trunkline_proto::framing::Deframer;
+use trunkline_proto::wire::{self, Code};
+
+use super::prepared::Prepared;
+use crate::call::{Call, CallReport, Reading};
+use crate::vocabulary::{self, Status, metadata::MetadataMap};
+
+/// The replies of a streaming call, handed out at once: nothing waits for the server's headers.
+///
+/// After the end (`None`) or an error there is nothing more, however often it is asked. Dropping it cancels the call: the stream is reset
+/// (CANCEL), and what the application still streams up is not sent.
+pub struct Streaming<R> {
+    stage: Stage,
+    deframer: Deframer,
+    headers: Option<MetadataMap>,
+    trailers: Option<MetadataMap>,
+    /// A failure that `headers` has told and `message` has yet to.
+    failure: Option<Status>,
+    reply: PhantomData<fn() -> R>,
+}
+
+enum Stage {
+    Call(Pin<Box<Call>>),
+    Spawned(Spawned),
+    Read(Pin<Box<Reading>>),
+    Ended,
+}
+
+/// A call that runs in a task until its response begins, since the application may stream up without reading.
+struct Spawned {
+    begun: oneshot::Receiver<Result<Reading, Status>>,
+    task: AbortHandle,
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<R: Message + Default> Streaming<R> {
+    /// A call that is driven by whoever reads the replies.
+    pub(super) fn inline(prepared: Prepared) -> Self {
+        let limit = prepared.channel().core().settings().max_receive_message_size;
+        Self::new(limit, Stage::Call(Box::pin(prepared.call())))
+    }
+
+    /// A call that goes on by itself until its response begins.
+    pub(super) fn spawned(prepared: Prepared) -> Result<Self, Status> {
+        let core = prepared.channel().core().clone();
+        let limit = core.settings().max_receive_message_size;
+        let call = prepared.call();
+        let _entered = match core.enter() {
+            Ok(entered) => entered,
+            Err(no_runtime) => return Err(call.never_began(no_runtime.into())),
+        };
+        let (tell, begun) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            // Nobody listens any more only if the call was dropped, and dropping the reading cancels it.
+            let _ = tell.send(call.await);
+        });
+        Ok(Self::new(limit, Stage::Spawned(Spawned { begun, task: task.abort_handle() })))
+    }
+
+    fn new(limit: usize, stage: Stage) -> Self {
+        let deframer = Deframer::new(limit);
+        Self { stage, deframer, headers: None, trailers: None, failure: None, reply: PhantomData }
+    }
+
+    /// The next reply; `None` at the end, once the server has said OK.
+    ///
+    /// Cancel-safe: dropping the future loses no reply.
+    ///
+    /// # Errors
+    /// The call's status, if it is not OK; its source is the [`CallReport`].
+    pub fn message(&mut self) -> MessageFuture<'_, R> {
+        MessageFuture { streaming: self }
+    }
+
+    /// The metadata that the response began with. Waits for it.
+    ///
+    /// # Errors
+    /// The call's status, if it failed before; [`message`](Self::message) then says it too.
+    pub fn headers(&mut self) -> HeadersFuture<'_, R> {
+        HeadersFuture { streaming: self }
+    }
+
+    /// The metadata that the response ended with; `None` until [`message`](Self::message) has said `None`.
+    pub fn trailers(&self) -> Option<&MetadataMap> {
+        self.trailers.as_ref()
+    }
+
+    /// What has happened to the call so far; `None` before the response has begun and after its end.
+    pub fn report(&self) -> Option<CallReport> {
+        match &self.stage {
+            Stage::Read(reading) => Some(reading.report()),
+            _ => None,
+        }
+    }
+
+    /// Moves the call on as far as it goes at once. An error now is an error of the call.
+    pub(super) fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        match self.poll_begun(cx) {
+            Poll::Ready(Err(status)) => Err(status),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Ready when the response has begun, or everything has ended.
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let result = match &mut self.stage {
+            Stage::Call(call) => ready!(call.as_mut().poll(cx)),
+            Stage::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
+                Ok(result) => result,
+                Err(_) => Err(Status::unavailable("the runtime that ran this call has stopped")),
+            },
+            Stage::Read(_) | Stage::Ended => return Poll::Ready(Ok(())),
+        };
+        Poll::Ready(match result {
+            Ok(mut reading) => {
+                let mut headers = reading.take_headers();
+                vocabulary::remove_status_headers(&mut headers);
+                self.headers = Some(MetadataMap::from_headers(headers));
+                self.stage = Stage::Read(Box::pin(reading));
+                Ok(())
+            }
+            Err(status) => {
+                self.stage = Stage::Ended;
+                Err(status)
+            }
+        })
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Status>> {
+        if let Some(status) = self.failure.take() {
+            return Poll::Ready(Err(status));
+        }
+        ready!(self.poll_begun(cx))?;
+        loop {
+            let Stage::Read(reading) = &mut self.stage else { return Poll::Ready(Ok(None)) };
+            let framed = match self.deframer.next_frame() {
+                Ok(None) => match ready!(reading.as_mut().poll_data(cx)) {
+                    Some(Ok(data)) => {
+                        self.deframer.push(data);
+                        continue;
+                    }
+                    Some(Err(status)) => Err(status),
+                    None => self
+                        .deframer
+                        .finish()
+                        .map(|()| None)
+                        .map_err(|error| reading.as_mut().refuse(error.into())),
+                },
+                Ok(Some(frame)) => R::decode(frame.body).map(Some).map_err(|error| {
+                    let text = format!("a reply cannot be decoded: {error}");
+                    reading.as_mut().refuse(wire::Status::new(Code::Internal, text))
+                }),
+                Err(error) => Err(reading.as_mut().refuse(error.into())),
+            };
+            if let Ok(None) = &framed {
+                self.trailers = Some(MetadataMap::from_headers(reading.as_mut().take_trailers()));
+            }
+            if !matches!(framed, Ok(Some(_))) {
+                self.stage = Stage::Ended;
+            }
+            return Poll::Ready(framed);
+        }
+    }
+
+    fn poll_headers(&mut self, cx: &mut Context<'_>) -> Poll<Result<MetadataMap, Status>> {
+        if let Err(status) = ready!(self.poll_begun(cx)) {
+            self.failure = Some(status);
+        }
+        Poll::Ready(match &self.failure {
+            Some(status) => Err(status.clone()),
+            None => Ok(self.headers.clone().unwrap_or_default()),
+        })
+    }
+}
+
+impl<R: Message + Default> Stream for Streaming<R> {
+    type Item = Result<R, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_message(cx).map(Result::transpose)
+    }
+}
+
+/// The next reply of a [`Streaming`].
+#[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
+pub struct MessageFuture<'a, R> {
+    streaming: &'a mut Streaming<R>,
+}
+
+impl<R: Message + Default> Future for MessageFuture<'_, R> {
+    type Output = Result<Option<R>, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.streaming.poll_message(cx)
+    }
+}
+
+/// The metadata that the response of a [`Streaming`] began with.
+#[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
+pub struct HeadersFuture<'a, R> {
+    streaming: &'a mut Streaming<R>,
+}
+
+impl<R: Message + Default> Future for HeadersFuture<'_, R> {
+    type Output = Result<MetadataMap, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.streaming.poll_headers(cx)
+    }
+}
+
+impl<R> fmt::Debug for Streaming<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match &self.stage {
+            Stage::Call(_) | Stage::Spawned(_) => "waiting for the response",
+            Stage::Read(_) => "reading",
+            Stage::Ended => "ended",
+        };
+        f.debug_struct("Streaming").field("stage", &stage).finish_non_exhaustive()
+    }
+}

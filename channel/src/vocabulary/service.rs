@@ -1,0 +1,88 @@
+//! `Channel` as a `tower::Service` on `http::Request`: an adapter onto the same call path, so that stubs which tonic generates, and layers, run on it unchanged.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::{RequestBody, ResponseBody, Status};
+use crate::call::{Call, CallOptions, CallStart, Source, Upload};
+use crate::channel::Channel;
+
+/// A boxed error, as bodies have it.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<B> tower_service::Service<http::Request<B>> for Channel
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = http::Response<ResponseBody>;
+    type Error = Status;
+    type Future = CallFuture;
+
+    /// Always ready: a call does all its waiting in its own future, under its own deadline.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The future sends nothing until it is polled. Dropping it cancels the call.
+    fn call(&mut self, request: http::Request<B>) -> CallFuture {
+        let (mut parts, body) = request.into_parts();
+        // The transport writes these itself.
+        for name in [&http::header::TE, &http::header::CONTENT_TYPE, &http::header::USER_AGENT] {
+            parts.headers.remove(name);
+        }
+        let path = match parts.uri.into_parts().path_and_query {
+            Some(path) => path,
+            None => http::uri::PathAndQuery::from_static("/"),
+        };
+        let budget = self.core().replay_budget().clone();
+        let start = CallStart {
+            began: Instant::now(),
+            path,
+            headers: parts.headers,
+            extensions: parts.extensions,
+            options: CallOptions::default(),
+            upload: Ok(Upload::streaming(Source::Body(RequestBody::new(body)), budget)),
+        };
+        CallFuture { max_message: self.core().settings().max_receive_message_size, call: start.on(self) }
+    }
+}
+
+pin_project! {
+    /// The future of one call made through the `tower::Service`: the head of its response, or its status.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct CallFuture {
+        #[pin]
+        call: Call,
+        max_message: usize,
+    }
+}
+
+impl Future for CallFuture {
+    type Output = Result<http::Response<ResponseBody>, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut reading = ready!(this.call.poll(cx))?;
+        let mut headers = reading.take_headers();
+        super::remove_status_headers(&mut headers);
+        let report = reading.report();
+        let mut response = http::Response::new(ResponseBody::new(reading, *this.max_message));
+        *response.headers_mut() = headers;
+        response.extensions_mut().insert(report);
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl fmt::Debug for CallFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallFuture").finish_non_exhaustive()
+    }
+}
