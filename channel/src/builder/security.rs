@@ -53,8 +53,13 @@ impl Wish {
         authority_is_chosen: bool,
         keepalive: Option<&Keepalive>,
     ) -> Result<Secured, BuildError> {
-        let connector = connector
-            .unwrap_or_else(|| Arc::new(SystemConnector::new(keepalive.map(|keepalive| keepalive.timeout))));
+        let connector = connector.unwrap_or_else(|| {
+            let system = SystemConnector::new();
+            Arc::new(match keepalive {
+                Some(keepalive) => system.tcp_user_timeout(Some(keepalive.timeout)),
+                None => system,
+            })
+        });
         let contradiction =
             |contradiction| Err(BuildError::Contradiction { target: target.to_string(), contradiction });
         let tls = match (target.transport_hint(), self.wants_tls(), self.plaintext) {

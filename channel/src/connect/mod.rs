@@ -3,7 +3,6 @@
 
 pub(crate) mod classify;
 mod system;
-mod system;
 mod tcp;
 #[cfg(unix)]
 mod unix;

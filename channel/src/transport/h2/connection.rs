@@ -22,7 +22,7 @@ use crate::transport::{RequestHead, Slot, StreamError, StreamViolation};
 
 /// A connection, as calls hold it.
 #[derive(Clone, Debug)]
-pub(in crate::transport) struct H2Connection(Arc<Shared>);
+pub(crate) struct H2Connection(Arc<Shared>);
 
 /// What the driver, the calls and the streams of one connection share.
 pub(super) struct Shared {

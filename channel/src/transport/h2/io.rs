@@ -52,19 +52,34 @@ impl IoRecord {
 }
 
 /// A byte stream that keeps an [`IoRecord`].
+///
+/// When writing fails, what the peer has said before is still read to its end: it may be the reason (a TLS alert, GOAWAY), and it may be answers. So
+/// the engine, which gives up at the first failure, is told of it only when there is nothing more to read.
 pub(super) struct RecordedIo {
     io: Box<dyn Io>,
     record: Arc<IoRecord>,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
+    /// Why writing failed. What is written after it goes nowhere.
+    write_failure: Option<io::Error>,
 }
 
 impl RecordedIo {
     pub(super) fn new(io: Box<dyn Io>, record: Arc<IoRecord>) -> Self {
-        Self { io, record, greeting: Some(Greeting::default()) }
+        Self { io, record, greeting: Some(Greeting::default()), write_failure: None }
     }
 
-    fn check_greeting(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn after_read(&mut self, bytes: &[u8], end: bool) -> io::Result<()> {
+        if end {
+            self.record.fail(match self.greeting {
+                Some(_) => ConnectError::new(
+                    Phase::Http2,
+                    "the server closed the connection before its SETTINGS came",
+                ),
+                None => ConnectError::new(Phase::Http2, "the server closed the connection"),
+            });
+        }
+        self.record.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
         let Some(greeting) = &mut self.greeting else { return Ok(()) };
         match greeting.hear(bytes) {
             None => Ok(()),
@@ -80,36 +95,55 @@ impl RecordedIo {
             }
         }
     }
+
+    fn after_write(
+        &mut self,
+        cx: &Context<'_>,
+        result: io::Result<usize>,
+        length: usize,
+    ) -> io::Result<usize> {
+        match result {
+            Ok(written) => {
+                self.record.written.fetch_add(written as u64, Ordering::AcqRel);
+                Ok(written)
+            }
+            Err(error) => {
+                self.write_failure.get_or_insert(error);
+                // Whoever polls must read once more, to hear of it.
+                cx.waker().wake_by_ref();
+                Ok(length)
+            }
+        }
+    }
 }
 
 impl AsyncRead for RecordedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let (before, room) = (buf.filled().len(), buf.remaining());
-        let result = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
-        let result = result.inspect_err(|error| this.record.broke(error)).and_then(|()| {
-            let bytes = &buf.filled()[before..];
-            if bytes.is_empty() && room > 0 {
-                this.record.fail(match this.greeting {
-                    Some(_) => ConnectError::new(
-                        Phase::Http2,
-                        "the server closed the connection before its SETTINGS came",
-                    ),
-                    None => ConnectError::new(Phase::Http2, "the server closed the connection"),
-                });
+        let result = match (Pin::new(&mut this.io).poll_read(cx, buf), this.write_failure.take()) {
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(write_failure)) => Err(write_failure),
+            (Poll::Ready(result), write_failure) => {
+                this.write_failure = write_failure;
+                result
             }
-            this.record.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-            this.check_greeting(bytes)
-        });
-        Poll::Ready(result)
+        };
+        Poll::Ready(result.inspect_err(|error| this.record.broke(error)).and_then(|()| {
+            let bytes = &buf.filled()[before..];
+            this.after_read(bytes, bytes.is_empty() && room > 0)
+        }))
     }
 }
 
 impl AsyncWrite for RecordedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.write_failure.is_some() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let result = ready!(Pin::new(&mut this.io).poll_write(cx, buf));
-        Poll::Ready(this.record.note_write(result))
+        Poll::Ready(this.after_write(cx, result, buf.len()))
     }
 
     fn poll_write_vectored(
@@ -118,8 +152,12 @@ impl AsyncWrite for RecordedIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if this.write_failure.is_some() {
+            return Poll::Ready(Ok(length));
+        }
         let result = ready!(Pin::new(&mut this.io).poll_write_vectored(cx, bufs));
-        Poll::Ready(this.record.note_write(result))
+        Poll::Ready(this.after_write(cx, result, length))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -128,26 +166,15 @@ impl AsyncWrite for RecordedIo {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        Pin::new(&mut this.io).poll_flush(cx).map_err(|error| {
-            this.record.broke(&error);
-            error
-        })
+        if this.write_failure.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let result = ready!(Pin::new(&mut this.io).poll_flush(cx)).map(|()| 0);
+        Poll::Ready(this.after_write(cx, result, 0).map(|_written| ()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-}
-
-impl IoRecord {
-    fn note_write(&self, result: io::Result<usize>) -> io::Result<usize> {
-        match &result {
-            Ok(written) => {
-                self.written.fetch_add(*written as u64, Ordering::AcqRel);
-            }
-            Err(error) => self.broke(error),
-        }
-        result
     }
 }
 

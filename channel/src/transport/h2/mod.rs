@@ -11,7 +11,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(super) use connection::H2Connection;
+pub(crate) use connection::H2Connection;
 pub(crate) use driver::{Driver, DriverNews};
 pub(crate) use start::start;
-pub(super) use stream::{H2SendHalf, H2Stream};
+pub(crate) use stream::{H2SendHalf, H2Stream};

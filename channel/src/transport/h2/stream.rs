@@ -15,7 +15,7 @@ use super::error;
 use crate::transport::{ResponseHead, SendClosed, Slot, StreamEvent};
 
 /// The response side.
-pub(in crate::transport) struct H2Stream {
+pub(crate) struct H2Stream {
     receiving: Receiving,
     sending: Sending,
     shared: Arc<Shared>,
@@ -158,7 +158,7 @@ impl fmt::Debug for H2Stream {
 
 /// The request side, once taken.
 #[derive(Debug)]
-pub(in crate::transport) struct H2SendHalf(Arc<SharedSender>);
+pub(crate) struct H2SendHalf(Arc<SharedSender>);
 
 impl H2SendHalf {
     pub(in crate::transport) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
