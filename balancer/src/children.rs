@@ -214,3 +214,126 @@ impl<K, B> fmt::Debug for Children<K, B> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    use serde_json::json;
+    use trunkline_proto::Weight;
+
+    use crate::BalancerConfig;
+    use crate::world::{World, address, ms, secs};
+
+    /// The names of the children that ran, in order.
+    type Runs = Arc<Mutex<Vec<String>>>;
+
+    /// Connects to its first address; doubts the answer while that has failed; wants to be woken at each full 10 s of its life.
+    struct Probe {
+        runs: Option<Runs>,
+        doubt: Option<(u64, u64)>,
+        next: Option<std::time::Instant>,
+    }
+
+    impl Balancer for Probe {
+        fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+            let own = &input.endpoints[0].addresses()[0];
+            let status = input.status(own);
+            if let Some(runs) = &self.runs {
+                runs.lock().unwrap().push(own.to_string());
+            }
+            plan.connect(own);
+            if self.doubt.map_or(0, |(failures, _)| failures) != status.failures {
+                self.doubt = Some((status.failures, input.resolution));
+            }
+            if self.doubt.is_some_and(|(_, doubted)| doubted == input.resolution) {
+                plan.resolve();
+            }
+            let next = self.next.filter(|next| *next > input.now).unwrap_or(input.now + secs(10));
+            self.next = Some(next);
+            plan.wake_at(next);
+            let picker = Arc::new(FixedPicker::Queue);
+            BalancerState::new(ConnectivityState::Connecting, picker)
+        }
+    }
+
+    /// One probe per endpoint.
+    struct Parent {
+        children: Children<Address>,
+        runs: Option<Runs>,
+        queue: Arc<dyn Picker>,
+    }
+
+    impl Balancer for Parent {
+        fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+            let wanted = input.endpoints.iter().map(|one| (one.addresses()[0].clone(), [one.clone()]));
+            self.children
+                .set(wanted, |_| Box::new(Probe { runs: self.runs.clone(), doubt: None, next: None }));
+            self.children.update(input, plan);
+            BalancerState::new(ConnectivityState::Connecting, Arc::clone(&self.queue))
+        }
+    }
+
+    /// A world, and the names of the children that ran since one asked last. Only the policy itself notes them, not its twin.
+    fn world() -> (World, impl Fn() -> Vec<String>) {
+        let runs = Runs::default();
+        let notes = Mutex::new(Some(Arc::clone(&runs)));
+        let start = move |_| Parent {
+            children: Children::new(),
+            runs: notes.lock().unwrap().take(),
+            queue: FixedPicker::Queue.shared(),
+        };
+        let mut world = World::new(BalancerConfig::new("parent", json!({}), start));
+        world.resolve(["a", "b", "c"]);
+        runs.lock().unwrap().clear();
+        (world, move || std::mem::take(&mut runs.lock().unwrap()))
+    }
+
+    #[test]
+    fn only_the_child_whose_server_changed_runs_and_the_others_keep_their_wishes() {
+        let (mut world, ran) = world();
+        world.ready("b");
+        assert_eq!(ran(), ["b"]);
+        world.assert_dialling(["a", "c"]);
+        world.assert_connected(["b"]);
+        world.update();
+        assert_eq!(ran(), [""; 0]);
+    }
+
+    #[test]
+    fn a_child_that_asked_to_be_woken_runs_at_its_time() {
+        let (mut world, ran) = world();
+        world.advance(secs(4));
+        world.resolve(["a", "b", "c", "d"]);
+        assert_eq!(ran(), ["d", "d"], "once when it is new, once when it is dialled");
+        world.advance(ms(5999));
+        assert_eq!(ran(), [""; 0]);
+        world.advance(ms(1));
+        assert_eq!(ran(), ["a", "b", "c"]);
+        world.advance(secs(4));
+        assert_eq!(ran(), ["d"]);
+    }
+
+    #[test]
+    fn a_child_that_doubts_the_answer_hears_of_the_next_one_and_the_others_do_not() {
+        let (mut world, ran) = world();
+        world.fail("b");
+        assert_eq!((ran(), world.resolves()), (vec!["b".to_owned()], 1));
+        world.resolve_error("SERVFAIL");
+        assert_eq!((ran(), world.resolves()), (vec!["b".to_owned()], 1));
+        world.resolve(["a", "b", "c"]);
+        assert_eq!((ran(), world.resolves()), (vec![], 1), "it no longer doubts");
+    }
+
+    #[test]
+    fn a_child_whose_endpoint_changed_runs_a_removed_one_is_dropped_and_order_is_no_change() {
+        let (mut world, ran) = world();
+        let heavy = Endpoint::new(address("c")).with_attributes(Attributes::new().with(Weight(2)));
+        world.resolve([heavy.clone(), Endpoint::new(address("a"))]);
+        assert_eq!(ran(), ["c"]);
+        world.assert_dialling(["a", "c"]);
+        world.resolve([Endpoint::new(address("a")), heavy]);
+        assert_eq!(ran(), [""; 0]);
+    }
+}

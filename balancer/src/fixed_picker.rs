@@ -43,12 +43,21 @@ impl Picker for FixedPicker {
 }
 
 /// What a policy said last, so that the same said again is the very same picker: a new one would wake every waiting call.
+///
+/// ```
+/// use trunkline_balancer::{FixedPicker, Steady};
+/// use trunkline_proto::ConnectivityState::{Connecting, Idle};
+/// let mut said = Steady::default();
+/// let first = said.say(Connecting, FixedPicker::Queue);
+/// assert_eq!(said.say(Connecting, FixedPicker::Queue), first);
+/// assert_ne!(said.say(Idle, FixedPicker::Queue), first);
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Steady(Option<(FixedPicker, BalancerState)>);
+pub struct Steady(Option<(FixedPicker, BalancerState)>);
 
 impl Steady {
     /// This state, with the picker of the last one if calls cannot tell the difference.
-    pub(crate) fn say(&mut self, connectivity: ConnectivityState, picker: FixedPicker) -> BalancerState {
+    pub fn say(&mut self, connectivity: ConnectivityState, picker: FixedPicker) -> BalancerState {
         match &self.0 {
             Some((said, state)) if state.connectivity == connectivity && *said == picker => state.clone(),
             _ => {

@@ -4,6 +4,7 @@
 //! ([`Plan`]) and how calls choose among them ([`Picker`]). It does no I/O, reads no clock, starts nothing and holds no
 //! handle to its channel, so every policy can be tested as arithmetic.
 
+mod address_hasher;
 mod balancer;
 mod call;
 mod config;
@@ -28,7 +29,7 @@ pub use call::{CallInfo, CallOutcome};
 pub use children::{Child, Children};
 pub use config::{BalancerBuilder, BalancerConfig, BalancerRegistry};
 pub use failure::{Failure, MAX_CAUSES};
-pub use fixed_picker::FixedPicker;
+pub use fixed_picker::{FixedPicker, Steady};
 pub use input::{Input, Layer, Statuses, SubchannelStatus};
 pub use live::{CallCounts, LiveCalls};
 pub use picker::{OnFinish, Pick, PickResult, Picker};

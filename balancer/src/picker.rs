@@ -100,3 +100,36 @@ impl fmt::Debug for Pick<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::time::Duration;
+
+    use trunkline_proto::wire::Code;
+
+    // behaviour 44
+    #[test]
+    fn a_pick_carries_metadata_a_second_wish_and_what_hears_of_the_end() {
+        let (a, b) = (Address::other("a"), Address::other("b"));
+        let heard: Arc<AtomicU32> = Arc::default();
+        let make = || {
+            let heard = Arc::clone(&heard);
+            let token =
+                HeaderMap::from_iter([("x-token".parse().unwrap(), "secret-canary".parse().unwrap())]);
+            Pick::to(&a).wake(&b).metadata(token).on_finish(move |outcome| {
+                assert_eq!(outcome.code, Code::Ok);
+                heard.fetch_add(1, Relaxed);
+            })
+        };
+        let mut pick = make();
+        assert_eq!((pick.address(), pick.wanted()), (&a, Some(&b)));
+        assert!(!format!("{pick:?}").contains("secret-canary"));
+        assert_eq!(pick.take_metadata().unwrap()["x-token"], "secret-canary");
+        pick.take_on_finish().unwrap()(&CallOutcome::new(Code::Ok, Duration::from_millis(1)));
+        drop(make());
+        assert_eq!(heard.load(Relaxed), 1, "a pick that was not used is not told");
+    }
+}

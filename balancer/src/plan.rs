@@ -6,6 +6,8 @@ use std::time::Instant;
 use indexmap::IndexMap;
 use trunkline_proto::Address;
 
+use crate::address_hasher::BuildAddressHasher;
+
 /// How much a policy wants of one address. Ordered: of two wishes the stronger one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(
@@ -23,7 +25,7 @@ pub enum Intent {
 /// The wishes of one update. Complete: an address that is not mentioned is let go.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    intents: IndexMap<Address, Intent>,
+    intents: IndexMap<Address, Intent, BuildAddressHasher>,
     wake_at: Option<Instant>,
     resolve: bool,
 }
@@ -94,10 +96,8 @@ impl Plan {
     }
 
     fn wish(&mut self, address: &Address, intent: Intent) {
-        match self.intents.get_mut(address) {
-            Some(have) => *have = (*have).max(intent),
-            None => drop(self.intents.insert(address.clone(), intent)),
-        }
+        let have = self.intents.entry(address.clone()).or_insert(intent);
+        *have = intent.max(*have);
     }
 }
 

@@ -97,9 +97,8 @@ impl std::fmt::Debug for Switch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixed_picker::Steady;
     use crate::world::{World, address};
-    use crate::{FixedPicker, PickFirst, RoundRobin};
+    use crate::{FixedPicker, PickFirst, RoundRobin, Steady};
 
     use serde_json::json;
     use trunkline_proto::ConnectivityState::*;

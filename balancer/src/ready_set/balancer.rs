@@ -9,11 +9,10 @@ use trunkline_proto::{ConnectivityState, Endpoint};
 
 use super::endpoint_key::EndpointKey;
 use super::{Choose, ReadyEndpoint, ReadySet};
-use crate::fixed_picker::Steady;
 use crate::policies::{PickFirst, PickFirstBalancer};
 use crate::{
     Balancer, BalancerState, CallInfo, Child, Children, Failure, FixedPicker, Input, Pick, PickResult,
-    Picker, Plan,
+    Picker, Plan, Steady,
 };
 
 type Leaf = Child<PickFirstBalancer>;

@@ -6,8 +6,7 @@ use super::PickFirst;
 use super::failing::Failing;
 use super::order::order;
 use super::pass::Pass;
-use crate::fixed_picker::Steady;
-use crate::{Balancer, BalancerState, Failure, FixedPicker, Input, Plan};
+use crate::{Balancer, BalancerState, Failure, FixedPicker, Input, Plan, Steady};
 
 /// A running `pick_first`.
 ///
