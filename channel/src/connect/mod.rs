@@ -4,6 +4,8 @@
 pub(crate) mod classify;
 mod system;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -17,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use trunkline_proto::{Address, ConnectError, Phase};
 
 pub use system::SystemConnector;
+#[cfg(feature = "tls")]
+pub use tls::{Roots, Tls, TlsConnector, TlsError};
 
 /// Opens byte streams.
 ///
