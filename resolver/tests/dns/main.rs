@@ -1,6 +1,8 @@
 //! `dns` against a scripted name server over real sockets: outcomes, their order, and how many queries they took. No
 //! durations are asserted, and the clock is never paused.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its script does not hold")]
+
 mod server;
 
 use std::future::poll_fn;
@@ -15,7 +17,12 @@ const NAME: &str = "greeter.test";
 /// Looks as fast as it can, so that a test sees several looks without waiting.
 fn eager() -> Dns {
     let soon = Duration::from_millis(10);
-    Dns::new().poll_interval(2 * soon).min_interval(soon).query_timeout(20 * soon)
+    Dns::new().poll_interval(2 * soon).min_interval(soon)
+}
+
+/// As [`eager`], for servers that do not answer. Where others do, a slow machine may still see errors first.
+fn impatient() -> Dns {
+    eager().query_timeout(Duration::from_millis(100))
 }
 
 fn build(dns: Dns, target: &str) -> Box<dyn Resolver> {
@@ -32,10 +39,25 @@ fn addresses(answer: &Resolution) -> Vec<String> {
     answer.endpoints.iter().map(|endpoint| endpoint.addresses()[0].to_string()).collect()
 }
 
-/// Answers until one is as `expected`. A test that never sees it is ended by its harness.
+/// Looks until the answer is as `expected`.
 async fn until(resolver: &mut Box<dyn Resolver>, expected: &[&str]) {
-    while next(resolver).await.map(|answer| addresses(&answer)).unwrap_or_default() != expected {}
+    let mut last = None;
+    for _ in 0..MAX_LOOKS {
+        let answer = next(resolver).await;
+        if answer.as_ref().is_ok_and(|answer| addresses(answer) == expected) {
+            return;
+        }
+        last = Some(answer);
+    }
+    panic!("never {expected:?}; last {last:?}");
 }
+
+/// Ends a test that would look for ever.
+const MAX_LOOKS: usize = 1000;
+
+/// A query in a datagram may be sent again on a slow machine, so that its count is not exact; that a thousand doubts were no
+/// thousand looks is seen all the same. (Exact counts are asserted where the look-ups are in memory.)
+const FEW: usize = 20;
 
 #[tokio::test]
 async fn growth_is_seen_when_the_ttl_ends_without_any_doubt() {
@@ -85,8 +107,8 @@ async fn a_family_that_fails_from_the_start_does_not_hide_the_other() {
         let server = NameServer::start().await;
         server.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1"]));
         server.say(NAME, Family::V6, reply);
-        let mut resolver = build(eager(), &server.target(NAME));
-        assert_eq!(addresses(&next(&mut resolver).await.unwrap()), ["10.0.0.1:443"]);
+        let mut resolver = build(impatient(), &server.target(NAME));
+        until(&mut resolver, &["10.0.0.1:443"]).await;
     }
 }
 
@@ -108,7 +130,7 @@ async fn a_name_server_that_never_answers_ends_the_look_as_an_error() {
     let server = NameServer::start().await;
     server.say(NAME, Family::V4, Reply::silence());
     server.say(NAME, Family::V6, Reply::silence());
-    let mut resolver = build(eager(), &server.target(NAME));
+    let mut resolver = build(impatient(), &server.target(NAME));
     let error = next(&mut resolver).await.unwrap_err();
     assert_eq!(error.message(), "greeter.test: no name server has answered");
 
@@ -141,7 +163,7 @@ async fn an_answer_that_does_not_fit_into_a_datagram_is_asked_for_over_tcp() {
     server.say(NAME, Family::V4, Reply::addresses(&many).over_tcp_only());
     let mut resolver = build(Dns::new(), &server.target(NAME));
     assert_eq!(next(&mut resolver).await.unwrap().endpoints.len(), 200);
-    assert_eq!(server.queries_over_tcp(), 1);
+    assert!(server.queries_over_tcp() > 0);
 }
 
 #[tokio::test]
@@ -151,17 +173,14 @@ async fn many_doubts_are_one_look() {
     server.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1"]).ttl(3600));
     let mut resolver = build(Dns::new(), &server.target(NAME));
     next(&mut resolver).await.unwrap();
-    assert_eq!((server.queries(NAME, Family::V4), server.queries(NAME, Family::V6)), (1, 1));
-
     server.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1", "10.0.0.2"]).ttl(3600));
     for _ in 0..1000 {
         resolver.refresh();
     }
     assert_eq!(addresses(&next(&mut resolver).await.unwrap()), ["10.0.0.1:443", "10.0.0.2:443"]);
-    assert_eq!((server.queries(NAME, Family::V4), server.queries(NAME, Family::V6)), (2, 2));
     resolver.refresh();
     assert!(resolver.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
-    assert_eq!(server.queries(NAME, Family::V4), 2);
+    assert!((2..FEW).contains(&server.queries(NAME, Family::V4)));
 }
 
 #[tokio::test]
@@ -217,7 +236,7 @@ async fn a_look_that_is_interrupted_goes_on_when_it_is_polled_again() {
         assert!(resolver.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     assert_eq!(addresses(&next(&mut resolver).await.unwrap()), ["10.0.0.1:443"]);
-    assert_eq!(server.queries(NAME, Family::V4), 1);
+    assert!((1..FEW).contains(&server.queries(NAME, Family::V4)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,7 +245,7 @@ async fn a_resolver_dropped_in_the_middle_of_a_look_leaves_nothing_behind() {
     let server = NameServer::start().await;
     server.say(NAME, Family::V4, Reply::silence());
     server.say(NAME, Family::V6, Reply::silence());
-    let mut resolver = build(eager(), &server.target(NAME));
+    let mut resolver = build(Dns::new(), &server.target(NAME));
     assert!(resolver.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(resolver);
 }

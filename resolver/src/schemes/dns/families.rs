@@ -10,8 +10,8 @@ use crate::{Resolution, ResolveError};
 /// What one family answered to one look.
 #[derive(Clone, Debug)]
 pub(super) enum FamilyAnswer {
-    /// At least one address.
-    Found { addresses: Vec<IpAddr>, ttl: Duration },
+    /// At least one address, and how long to believe it, if anybody said so.
+    Found { addresses: Vec<IpAddr>, ttl: Option<Duration> },
     /// The name service says that there is none: no such name (NXDOMAIN), or none of this family.
     Absent { no_such_name: bool },
     /// No usable answer.
@@ -94,7 +94,7 @@ fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
 
 fn ttl(answer: &FamilyAnswer) -> Option<Duration> {
     match answer {
-        FamilyAnswer::Found { ttl, .. } => Some(*ttl),
+        FamilyAnswer::Found { ttl, .. } => *ttl,
         FamilyAnswer::Absent { .. } | FamilyAnswer::Failed(_) => None,
     }
 }
@@ -105,7 +105,7 @@ mod tests {
 
     fn found(addresses: &[&str], ttl: u64) -> FamilyAnswer {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        FamilyAnswer::Found { addresses, ttl: Duration::from_secs(ttl) }
+        FamilyAnswer::Found { addresses, ttl: Some(Duration::from_secs(ttl)) }
     }
 
     fn failed(text: &str) -> FamilyAnswer {

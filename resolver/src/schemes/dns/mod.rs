@@ -163,6 +163,7 @@ impl ResolverBuilder for Dns {
             let (question, families) = (Arc::clone(&question), Arc::clone(&families));
             async move {
                 let (v4, v6) = question.ask().await?;
+                tracing::trace!(name = %question.name, ?v4, ?v6, "looked up");
                 // Never held across a wait, and look-ups do not overlap: the lock only makes the future `Send`.
                 families.lock().unwrap_or_else(PoisonError::into_inner).add_up(v4, v6)
             }

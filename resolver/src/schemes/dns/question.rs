@@ -82,25 +82,28 @@ impl Question {
         *builder.options_mut() = options;
         let resolver = builder.build().map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
 
-        let mut worst = None;
+        let mut misses = Vec::new();
         for name in names {
             let (v4, v6) =
                 both(ask(&resolver, name, RecordType::A), ask(&resolver, name, RecordType::AAAA)).await;
             if v4.is_found() || v6.is_found() {
                 return Ok((v4, v6));
             }
-            // A name that could not be asked for is worth more than the next one's absence: it may well exist. Of absences,
-            // that of the first name is what a person expects to read.
-            let failed = v4.is_failed() || v6.is_failed();
-            match &worst {
-                Some((_, true)) => {}
-                Some(_) if !failed => {}
-                _ => worst = Some(((v4, v6), failed)),
-            }
+            misses.push((v4, v6));
         }
-        let absent = FamilyAnswer::Absent { no_such_name: true };
-        Ok(worst.map_or((absent.clone(), absent), |(answers, _)| answers))
+        Ok(most_telling(misses))
     }
+}
+
+/// Of the answers of names without addresses, that which says most. A name that could not be asked for may well exist, so
+/// its failure says more than the next name's absence.
+fn most_telling(mut misses: Vec<(FamilyAnswer, FamilyAnswer)>) -> (FamilyAnswer, FamilyAnswer) {
+    let failed = misses.iter().position(|(v4, v6)| v4.is_failed() || v6.is_failed());
+    if misses.is_empty() {
+        let absent = FamilyAnswer::Absent { no_such_name: true };
+        return (absent.clone(), absent);
+    }
+    misses.swap_remove(failed.unwrap_or(0))
 }
 
 impl FamilyAnswer {
@@ -108,7 +111,7 @@ impl FamilyAnswer {
         match addresses.is_empty() {
             true => Self::Absent { no_such_name: false },
             // A file says nothing of how long it is right: it is read again after the interval.
-            false => Self::Found { addresses, ttl: Duration::MAX },
+            false => Self::Found { addresses, ttl: None },
         }
     }
 
@@ -121,7 +124,7 @@ impl FamilyAnswer {
                 let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
                 match addresses.is_empty() {
                     true => Self::Absent { no_such_name: false },
-                    false => Self::Found { addresses, ttl: Duration::from_secs(ttl.into()) },
+                    false => Self::Found { addresses, ttl: Some(Duration::from_secs(ttl.into())) },
                 }
             }
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
@@ -243,5 +246,17 @@ mod tests {
         };
         let (v4, v6) = both(ready(FamilyAnswer::Absent { no_such_name: false }), slow).await;
         assert!(!v4.is_found() && v6.is_found());
+    }
+
+    #[test]
+    fn a_name_that_could_not_be_asked_for_is_not_reported_as_missing() {
+        let missing =
+            || (FamilyAnswer::Absent { no_such_name: true }, FamilyAnswer::Absent { no_such_name: true });
+        let failed = || FamilyAnswer::Failed(ResolveError::new("x"));
+        let (v4, v6) = most_telling(vec![missing(), (missing().0, failed()), missing()]);
+        assert!(!v4.is_failed() && v6.is_failed());
+        let empty = FamilyAnswer::Absent { no_such_name: false };
+        let (v4, _) = most_telling(vec![(empty.clone(), empty), missing()]);
+        assert!(matches!(v4, FamilyAnswer::Absent { no_such_name: false }));
     }
 }
