@@ -14,7 +14,7 @@
 //!
 //! ```ignore
 //! pub mod greeter {
-//!     include!(concat!(env!("OUT_DIR"), "/greeter.v1.rs"));
+//!     trunkline::include_proto!("greeter.v1");
 //! }
 //! use greeter::{HelloRequest, greeter_client::GreeterClient};
 //! ```
