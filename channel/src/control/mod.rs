@@ -25,6 +25,8 @@ mod subchannel;
 mod subchannels;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use action::{Action, StateChange};

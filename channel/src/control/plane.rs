@@ -9,6 +9,12 @@ use trunkline_balancer::{BalancerState, FixedPicker, Input, Plan};
 use trunkline_proto::{ConnectError, ConnectivityState, Phase};
 use trunkline_resolver::{Resolution, ResolveError};
 
+#[cfg(test)]
+use {
+    trunkline_balancer::{Statuses as _, SubchannelStatus},
+    trunkline_proto::Address,
+};
+
 use super::doubt::Doubt;
 use super::effects::Trouble;
 use super::idle::Idleness;
@@ -266,7 +272,11 @@ impl<C: Clone> ControlPlane<C> {
         };
         self.decided = self.subchannels.revision();
         let trouble = self.subchannels.trouble(self.resolver_trouble.as_ref());
-        self.actions.extend(self.story.tell(None, state.connectivity, trouble.last()).map(Action::Note));
+        // Of a channel only changes of state are told: with many addresses the newest error is ever another.
+        if state.connectivity != self.snapshot().connectivity {
+            let note = self.story.tell(None, state.connectivity, trouble.last());
+            self.actions.extend(note.map(Action::Note));
+        }
         let next_attempt = self.subchannels.next_attempt();
         let outlook = Outlook { state, is_asleep: self.mode == Mode::Asleep, trouble, next_attempt };
         if self.publisher.renew(outlook, &self.subchannels) {
@@ -306,5 +316,18 @@ impl<C: Clone> ControlPlane<C> {
         if self.plan.wants_resolution() {
             self.doubt.wish(self.resolved.count());
         }
+    }
+}
+
+#[cfg(test)]
+impl<C: Clone> ControlPlane<C> {
+    /// What policies are shown of an address.
+    pub(super) fn status(&self, address: &Address) -> SubchannelStatus<'_> {
+        self.subchannels.status(address)
+    }
+
+    /// What is wished now.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
     }
 }

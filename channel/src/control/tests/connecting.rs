@@ -1,7 +1,6 @@
 //! From nothing to a connection: waking, dialling, failing, backing off.
 
-use super::rig::{Everyone, Rig, address, ms, pick_first, refused, secs, untrusted};
-use crate::control::{Backoff, ControlOptions, DialNews, Event};
+use super::rig::{Rig, pick_first, refused, secs};
 use trunkline_proto::ConnectivityState::{Connecting, Idle, Ready, TransientFailure};
 
 // behaviour 1
