@@ -26,18 +26,6 @@ pub(crate) struct CallStart {
 }
 
 impl CallStart {
-    /// A call without metadata and options.
-    pub(crate) fn new(path: PathAndQuery, upload: Upload) -> Self {
-        Self {
-            began: Instant::now(),
-            path,
-            headers: HeaderMap::new(),
-            extensions: Extensions::new(),
-            options: CallOptions::default(),
-            upload: Ok(upload),
-        }
-    }
-
     /// Makes the call. What is wrong with it is the call's result.
     pub(crate) fn on(mut self, channel: &Channel) -> Call {
         let core = channel.core();

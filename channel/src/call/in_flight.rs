@@ -56,10 +56,6 @@ impl InFlight {
         Self { live, on_finish, started, finished: false }
     }
 
-    pub(crate) fn started(&self) -> Instant {
-        self.started
-    }
-
     /// The attempt ended with `code`. Later calls change nothing.
     pub(crate) fn finish(&mut self, code: Code) {
         if std::mem::replace(&mut self.finished, true) {

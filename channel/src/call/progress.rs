@@ -242,6 +242,11 @@ impl Problem {
         let mut text = format!("deadline of {:?} exceeded while {doing}", deadline.timeout);
         if let Some(cause) = trouble.last() {
             text.push_str(&format!("; last cause: {cause}"));
+            // The newest may hide the one that only a person can mend.
+            let permanent = trouble.iter().rfind(|cause| cause.is_permanent());
+            if let Some(permanent) = permanent.filter(|_| !cause.is_permanent()) {
+                text.push_str(&format!("; and for good: {permanent}"));
+            }
         }
         Self::new(Code::DeadlineExceeded, sent, text).caused_by(trouble)
     }
