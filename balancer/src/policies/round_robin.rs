@@ -220,6 +220,8 @@ mod tests {
         world.advance(secs(120));
         world.assert_dialling(["a", "b"]);
         world.assert_state(TransientFailure);
+        world.fail("a");
+        assert!(world.assert_fails().message().starts_with("a: connect:"));
         world.resolve(["c"]);
         world.assert_state(TransientFailure);
         assert!(!world.assert_fails().is_permanent(), "c may work");
@@ -250,6 +252,17 @@ mod tests {
         world.resolve([vec!["b"], vec!["a2", "a1"]]);
         world.assert_picks(["a2", "b"]);
         world.assert_dialling([]);
+    }
+
+    #[test]
+    fn servers_that_share_an_address_share_its_connection_and_keep_their_own() {
+        let mut world = World::new(RoundRobin);
+        world.resolve([vec!["a", "b"], vec!["a"]]);
+        world.fail("a");
+        world.ready("b");
+        world.advance(secs(1));
+        world.ready("a");
+        assert_eq!(shares(&world.picks(20)), [10, 10], "the first stays with b");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Failing {
         this
     }
 
-    /// The list has changed.
+    /// The list has changed. Calls go on to fail, but no longer for good if anything in it is untried.
     pub(super) fn relist(&mut self, addresses: &[Address], input: &Input<'_>) {
         let note = |address| Noted::of(address, input, self.changes);
         self.noted = addresses.iter().map(note).collect();

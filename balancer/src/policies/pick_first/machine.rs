@@ -116,21 +116,21 @@ impl PickFirstBalancer {
         if matches!(self.phase, Phase::Resting { .. }) && self.is_demanded(input) {
             self.phase = Phase::Pass(Pass::default());
         }
+        // Before the pass, so that the failure that ends it counts as its own and not for the round that follows.
+        if let Some(failing) = &mut self.failing {
+            failing.refresh(&self.addresses, input);
+        }
         if let Phase::Pass(pass) = &mut self.phase
             && pass.proceed(&self.addresses, self.settings.attempt_delay, input)
         {
             self.phase = Phase::Sweep;
             self.doubt = Some(input.resolution);
-            match &mut self.failing {
-                Some(failing) => failing.begin_round(),
-                None => self.failing = Some(Failing::new(&self.addresses, input)),
-            }
+            self.failing.get_or_insert_with(|| Failing::new(&self.addresses, input)).begin_round();
         }
-        if let Some(failing) = &mut self.failing {
-            failing.refresh(&self.addresses, input);
-            if matches!(self.phase, Phase::Sweep) && failing.another_round() {
-                self.doubt = Some(input.resolution);
-            }
+        if let (Phase::Sweep, Some(failing)) = (&self.phase, &mut self.failing)
+            && failing.another_round()
+        {
+            self.doubt = Some(input.resolution);
         }
     }
 
@@ -157,9 +157,9 @@ impl PickFirstBalancer {
                 }
             }
         }
-        // An empty answer is for the channel to doubt: it knows the resolver, and how often that may be asked.
-        let is_empty = matches!(self.phase, Phase::Empty);
-        self.doubt = self.doubt.filter(|doubted| *doubted == input.resolution && !is_empty);
+        // An answer came: whether it helps shows by itself. (An empty one is for the channel to doubt: it knows the resolver, and how
+        // often that may be asked.)
+        self.doubt = self.doubt.filter(|doubted| *doubted == input.resolution);
         if self.doubt.is_some() {
             plan.resolve();
         }

@@ -183,12 +183,29 @@ fn the_resolver_is_asked_at_the_end_of_a_pass_and_again_after_as_many_failures_a
     world.advance(secs(1));
     world.fail("a");
     assert_eq!(world.resolves(), 1);
+    assert!(world.assert_fails().message().starts_with("a:"), "calls are told of the newest error");
     world.fail("b");
     assert_eq!(world.resolves(), 2);
     world.advance(ms(1600));
     world.fail("a");
     world.fail("b");
     assert_eq!(world.resolves(), 2, "that answer is still awaited");
+}
+
+// behaviour 21
+#[test]
+fn failures_of_a_pass_do_not_count_for_the_round_after_it() {
+    let mut world = failed(["a", "b"]);
+    world.resolve(["c", "d"]);
+    world.fail("c");
+    world.fail("d");
+    assert_eq!(world.resolves(), 2);
+    world.resolve_error("SERVFAIL");
+    world.advance(secs(1));
+    world.fail("c");
+    assert_eq!(world.resolves(), 2);
+    world.fail("d");
+    assert_eq!(world.resolves(), 3);
 }
 
 // gRFC A62
@@ -254,6 +271,18 @@ fn a_new_list_does_not_end_the_rest_after_a_loss() {
     world.assert_dialling([]);
     assert_eq!(world.pick(), Picked::Wake(address("b")));
     world.assert_dialling(["b"]);
+}
+
+// behaviour 22
+#[test]
+fn a_loss_that_comes_together_with_a_new_list_is_a_loss() {
+    let mut world = connected(["a", "b"]);
+    world.together(|world| {
+        world.lose("a");
+        world.resolve(["b", "a"]);
+    });
+    world.assert_state(Idle);
+    world.assert_dialling([]);
 }
 
 // behaviour 23
