@@ -143,12 +143,15 @@ impl Driver {
         if error::is_too_many_pings(closed) {
             self.penalty.double(self.doublings);
         }
-        let cause = self.shared.cause(closed);
-        if self.life != Life::Ready || !error::is_draining(closed) {
+        if !error::is_draining(closed) {
+            return self.lost(self.shared.cause(closed));
+        }
+        // The first reason, also if the bytes have ended since.
+        let cause = self.shared.set_cause(error::connection(closed, self.shared.address()));
+        if self.life != Life::Ready {
             return self.lost(cause);
         }
         self.life = Life::Draining;
-        let cause = self.shared.set_cause(cause);
         self.shared.close(&cause);
         Poll::Ready(DriverNews::Draining(cause))
     }

@@ -27,32 +27,10 @@ pub(crate) async fn start(
     address: &Address,
     options: &TransportOptions,
 ) -> Result<Driver, ConnectError> {
-    start_with(builder(), connected, address, options).await
-}
-
-/// As [`start`], with another first stream id, so that a test can use the ids up.
-#[cfg(test)]
-pub(super) async fn start_at_stream(
-    first: u32,
-    connected: Connected,
-    address: &Address,
-    options: &TransportOptions,
-) -> Result<Driver, ConnectError> {
-    let mut builder = builder();
-    builder.initial_stream_id(first);
-    start_with(builder, connected, address, options).await
-}
-
-async fn start_with(
-    builder: h2::client::Builder,
-    connected: Connected,
-    address: &Address,
-    options: &TransportOptions,
-) -> Result<Driver, ConnectError> {
     let Connected { io, security, peer, .. } = connected;
     let record = Arc::new(IoRecord::new(address.clone()));
     let io = RecordedIo::new(io, record.clone());
-    let (requests, connection) = builder
+    let (requests, connection) = builder()
         .handshake(io)
         .await
         .map_err(|broken| record.failure().unwrap_or_else(|| error::connection(&broken, address)))?;

@@ -1,17 +1,21 @@
 //! What the tests stand on: a dial's task in small, a server by the `h2` crate, a server of bare frames.
 
 use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 use trunkline_proto::{Address, ConnectError};
 
 use crate::connect::Connected;
 use crate::control::Usage;
-use crate::transport::h2::start::start_at_stream;
 use crate::transport::{
     Connection, Driver, DriverNews, RequestHead, SendHalf, Stream, StreamError, StreamEvent,
     TransportOptions, start,
@@ -43,12 +47,29 @@ impl Dial {
         (Self::spawn(start(Connected::new(ours), &address(), options).await.unwrap()), theirs)
     }
 
-    /// As [`begin`](Self::begin), near the end of the stream ids.
-    pub(super) async fn begin_at_stream(first: u32) -> (Self, DuplexStream) {
+    /// As [`begin`](Self::begin), and counts the writes.
+    pub(super) async fn begin_counting(options: &TransportOptions) -> (Self, DuplexStream, Writes) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let driver =
-            start_at_stream(first, Connected::new(ours), &address(), &TransportOptions::default()).await;
-        (Self::spawn(driver.unwrap()), theirs)
+        let writes = Writes::default();
+        let counting = CountingIo { io: ours, writes: writes.clone() };
+        (Self::spawn(start(Connected::new(counting), &address(), options).await.unwrap()), theirs, writes)
+    }
+
+    /// A ready connection to a server of bare frames.
+    pub(super) async fn with_frames() -> (Self, Connection, Frames) {
+        let (mut dial, io) = Self::begin(&TransportOptions::default()).await;
+        let mut peer = Frames::accept(io).await;
+        peer.settings(&[]).await;
+        let connection = dial.ready().await;
+        (dial, connection, peer)
+    }
+
+    /// A ready connection to a server that echoes.
+    pub(super) async fn echoing() -> (Self, Connection) {
+        let (mut dial, io) = Self::begin(&TransportOptions::default()).await;
+        serve_echo(io);
+        let connection = dial.ready().await;
+        (dial, connection)
     }
 
     fn spawn(mut driver: Driver) -> Self {
@@ -177,6 +198,14 @@ pub(super) async fn answer(stream: &mut Stream) -> (Vec<u8>, String) {
     }
 }
 
+/// How many streams the connection counts.
+pub(super) fn streams(connection: &Connection) -> usize {
+    match connection {
+        Connection::H2(connection) => connection.quota().taken(),
+        Connection::Memory(_) => unreachable!("these tests are about bytes"),
+    }
+}
+
 pub(super) async fn ready_to_send(sender: &mut SendHalf) -> Result<(), crate::transport::SendClosed> {
     poll_fn(|cx| sender.poll_ready(cx)).await
 }
@@ -186,33 +215,22 @@ pub(super) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-pub(super) fn grpc_status(code: &'static str) -> HeaderMap {
-    HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static(code))])
-}
-
-/// A server by the `h2` crate, with what its builder was told.
-pub(super) type Server = h2::server::Connection<DuplexStream, Bytes>;
-pub(super) type Respond = h2::server::SendResponse<Bytes>;
-
-pub(super) async fn server(io: DuplexStream) -> Server {
+/// A server by the `h2` crate.
+pub(super) async fn server(io: DuplexStream) -> h2::server::Connection<DuplexStream, Bytes> {
     h2::server::handshake(io).await.unwrap()
 }
 
-/// Serves every request by `handle`, each in a task of its own.
-pub(super) fn serve<H, F>(mut server: Server, handle: H)
-where
-    H: Fn(http::Request<h2::RecvStream>, Respond) -> F + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
+/// Answers every request with its own bytes and status 0, each in a task of its own.
+pub(super) fn serve_echo(io: DuplexStream) {
     tokio::spawn(async move {
+        let mut server = server(io).await;
         while let Some(Ok((request, respond))) = server.accept().await {
-            tokio::spawn(handle(request, respond));
+            tokio::spawn(echo(request, respond));
         }
     });
 }
 
-/// Answers with the request's own bytes and status 0.
-pub(super) async fn echo(request: http::Request<h2::RecvStream>, mut respond: Respond) {
+async fn echo(request: http::Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
     let mut body = request.into_body();
     let mut send = respond.send_response(Response::new(()), false).unwrap();
     while let Some(data) = body.data().await {
@@ -220,11 +238,15 @@ pub(super) async fn echo(request: http::Request<h2::RecvStream>, mut respond: Re
         body.flow_control().release_capacity(data.len()).unwrap();
         send.send_data(data, false).unwrap();
     }
-    send.send_trailers(grpc_status("0")).unwrap();
+    let status = ("grpc-status".parse().unwrap(), HeaderValue::from_static("0"));
+    send.send_trailers(HeaderMap::from_iter([status])).unwrap();
 }
 
 /// A server of bare frames, for what a well-behaved one never does.
-pub(super) struct Frames(pub(super) DuplexStream);
+pub(super) struct Frames {
+    pub(super) io: DuplexStream,
+    acknowledged: bool,
+}
 
 impl Frames {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -234,7 +256,7 @@ impl Frames {
         let mut preface = [0; 24];
         io.read_exact(&mut preface).await.unwrap();
         assert_eq!(preface, Self::PREFACE);
-        Self(io)
+        Self { io, acknowledged: false }
     }
 
     pub(super) async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -242,16 +264,20 @@ impl Frames {
         let mut frame = vec![length[1], length[2], length[3], kind, flags];
         frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
-        self.0.write_all(&frame).await.unwrap();
+        self.io.write_all(&frame).await.unwrap();
     }
 
-    /// An empty SETTINGS, or one with pairs of id and value.
+    /// SETTINGS with these pairs of id and value. The first ones acknowledge the client's, too.
     pub(super) async fn settings(&mut self, pairs: &[(u16, u32)]) {
         let payload: Vec<u8> = pairs
             .iter()
             .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()[..]].concat())
             .collect();
-        self.send(4, 0, 0, &payload).await;
+        self.send(SETTINGS, 0, 0, &payload).await;
+        if !std::mem::replace(&mut self.acknowledged, true) {
+            let ack = 1;
+            self.send(SETTINGS, ack, 0, &[]).await;
+        }
     }
 
     pub(super) async fn goaway(&mut self, last: u32, code: u32, debug: &str) {
@@ -263,13 +289,47 @@ impl Frames {
         self.send(3, 0, stream, &code.to_be_bytes()).await;
     }
 
+    pub(super) async fn open_window(&mut self, stream: u32, bytes: u32) {
+        self.send(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await;
+    }
+
+    /// A whole answer: head, one DATA frame, `grpc-status: 0`.
+    pub(super) async fn answer(&mut self, stream: u32, body: &[u8]) {
+        self.send(HEADERS, END_HEADERS, stream, STATUS_200).await;
+        self.send(DATA, 0, stream, body).await;
+        self.send(HEADERS, END_HEADERS | END_STREAM, stream, GRPC_STATUS_0).await;
+    }
+
+    /// A header block that ends its stream, in frames of the size that every peer accepts, as servers send it.
+    pub(super) async fn send_block(&mut self, stream: u32, block: &[u8]) {
+        let parts: Vec<_> = block.chunks(16 << 10).collect();
+        for (index, part) in parts.iter().enumerate() {
+            let (kind, first) = if index == 0 { (HEADERS, END_STREAM) } else { (CONTINUATION, 0) };
+            let last = if index + 1 == parts.len() { END_HEADERS } else { 0 };
+            self.send(kind, first | last, stream, part).await;
+        }
+    }
+
+    /// By how much the client has opened the window of `stream`, as far as it has said. Takes all frames that are there.
+    pub(super) async fn window_updates(&mut self, stream: u32) -> usize {
+        let mut sum = 0;
+        while let Ok(frame) = tokio::time::timeout(Duration::from_millis(1), self.next()).await {
+            if let Some((WINDOW_UPDATE, _, found, payload)) = frame
+                && found == stream
+            {
+                sum += usize::try_from(u32::from_be_bytes(payload.try_into().unwrap())).unwrap();
+            }
+        }
+        sum
+    }
+
     /// The next frame: its kind, flags, stream and payload.
     pub(super) async fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut header = [0; 9];
-        self.0.read_exact(&mut header).await.ok()?;
+        self.io.read_exact(&mut header).await.ok()?;
         let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
         let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.0.read_exact(&mut payload).await.ok()?;
+        self.io.read_exact(&mut payload).await.ok()?;
         let stream = u32::from_be_bytes([header[5], header[6], header[7], header[8]]);
         Some((header[3], header[4], stream, payload))
     }
@@ -291,10 +351,77 @@ pub(super) const STATUS_200: &[u8] = &[0x88];
 /// `grpc-status: 0` in HPACK, as a literal.
 pub(super) const GRPC_STATUS_0: &[u8] = b"\x00\x0bgrpc-status\x010";
 
+/// A header in HPACK, as a literal without indexing.
+pub(super) fn literal(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut header = vec![0];
+    for text in [name.as_bytes(), value] {
+        let length = text.len();
+        match length.checked_sub(127) {
+            None => header.push(u8::try_from(length).unwrap()),
+            // RFC 7541 5.1: the rest in groups of seven bits.
+            Some(mut rest) => {
+                header.push(127);
+                while rest >= 128 {
+                    header.push(u8::try_from(rest % 128).unwrap() | 128);
+                    rest /= 128;
+                }
+                header.push(u8::try_from(rest).unwrap());
+            }
+        }
+        header.extend_from_slice(text);
+    }
+    header
+}
+
+/// Bytes that count how often they are written.
+struct CountingIo {
+    io: DuplexStream,
+    writes: Writes,
+}
+
+/// How many writes there were.
+#[derive(Clone, Default)]
+pub(super) struct Writes(Arc<AtomicUsize>);
+
+impl Writes {
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl AsyncRead for CountingIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for CountingIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.writes.0.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
 pub(super) const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 pub(super) const CANCEL: u32 = 8;

@@ -1,25 +1,223 @@
-//! One stream: how it runs, and the ways in which it ends.
+//! One stream: how its response comes, and the ways in which it ends.
 
-use bytes::Bytes;
-use http::Response;
+use http::HeaderValue;
 
 use super::fixture::*;
-use crate::transport::{SendClosed, StreamError, StreamEvent, TransportOptions};
-
-async fn echoing() -> (Dial, crate::transport::Connection) {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
-    tokio::spawn(async move { serve(server(io).await, echo) });
-    let connection = dial.ready().await;
-    (dial, connection)
-}
+use crate::transport::{StreamError, StreamEvent, StreamViolation, TransportOptions};
 
 #[tokio::test(start_paused = true)]
-async fn a_unary_call_gets_its_answer_and_gives_its_place_back() {
-    let (dial, connection) = echoing().await;
+async fn a_unary_call_gets_its_answer_and_tells_that_the_connection_is_good() {
+    let (dial, connection) = Dial::echoing().await;
     assert_eq!(dial.usage().await.last_used, None);
     let mut stream = call(&connection, "hello").await;
     assert_eq!(answer(&mut stream).await, (b"hello".to_vec(), "0".to_owned()));
     let usage = dial.usage().await;
     assert!(usage.answered);
     assert_eq!(usage.last_used, Some(tokio::time::Instant::now().into_std()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_alone_are_a_head_that_ends() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS | END_STREAM, id, &[STATUS_200, GRPC_STATUS_0].concat()).await;
+    match event(&mut stream).await {
+        StreamEvent::Head(head) => assert!(head.end && head.headers["grpc-status"] == "0", "{head:?}"),
+        event => panic!("{event:?}"),
+    }
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_without_trailers_ends_without_them() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    peer.send(DATA, END_STREAM, id, b"x").await;
+    assert!(matches!(event(&mut stream).await, StreamEvent::Head(head) if !head.end));
+    assert!(matches!(event(&mut stream).await, StreamEvent::Data(data) if data == "x"));
+    assert!(matches!(event(&mut stream).await, StreamEvent::End));
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_for_us_is_ignored() {
+    // behaviour 98
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    let (unknown_frame, priority, altsvc) = (0xfa, 2, 10);
+    let (unknown_setting, status_103) = ((0x1234, 7), b"\x08\x03103");
+    peer.send(unknown_frame, 0xff, id, b"whatever").await;
+    peer.send(priority, 0, id, &[0, 0, 0, 0, 16]).await;
+    peer.send(altsvc, 0, 0, b"\0\0h2=\":1\"").await;
+    peer.settings(&[unknown_setting]).await;
+    peer.send(HEADERS, END_HEADERS, id, status_103).await;
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_the_server_resets_says_with_which_code() {
+    // behaviour 93
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    for code in [0, 2, 8, 11] {
+        let mut stream = call(&connection, "hello").await;
+        let (_, id, _) = peer.next_of(HEADERS).await;
+        peer.reset(id, code).await;
+        assert!(matches!(failed(&mut stream).await, StreamError::Reset(found) if found == code));
+    }
+    assert_eq!(streams(&connection), 0);
+    assert!(connection.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_stream_was_never_processed() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    let refused_stream = 7;
+    peer.reset(id, refused_stream).await;
+    assert!(matches!(failed(&mut stream).await, StreamError::Refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_without_error_after_the_trailers_is_a_clean_end() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, _sender) = call_streaming(&connection).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"x").await;
+    peer.reset(id, 0).await;
+    settle().await;
+    assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_stream_is_cancelled_and_its_place_is_free() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    drop(stream);
+    assert_eq!(streams(&connection), 0);
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn malformed_headers_fail_their_stream_alone() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, first, _) = peer.next_of(HEADERS).await;
+    let (_, second, _) = peer.next_of(HEADERS).await;
+    // `connection: x` has no place in HTTP/2.
+    peer.send(HEADERS, END_HEADERS, first, &[STATUS_200, b"\x00\x0aconnection\x01x"].concat()).await;
+    let error = failed(&mut stream).await;
+    assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
+    peer.answer(second, b"x").await;
+    assert_eq!(answer(&mut other).await.1, "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_comes_after_the_last_event() {
+    let (_dial, connection) = Dial::echoing().await;
+    let mut stream = call(&connection, "hello").await;
+    answer(&mut stream).await;
+    let after = tokio::time::timeout(std::time::Duration::from_secs(3600), event(&mut stream));
+    assert!(after.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stops_stops_its_sender_and_nobody_else() {
+    // behaviour 89
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    let window = usize::try_from(crate::transport::options::STREAM_WINDOW).unwrap();
+    for _ in 0..window / 16_384 {
+        peer.send(DATA, 0, id, &[b'x'; 16_384]).await;
+    }
+    settle().await;
+    assert_eq!(peer.window_updates(id).await, 0, "nothing was read, and the window grew");
+    assert!(matches!(event(&mut stream).await, StreamEvent::Head(_)));
+    for _ in 0..window / 16_384 {
+        assert!(matches!(event(&mut stream).await, StreamEvent::Data(_)));
+    }
+    settle().await;
+    let given_back = peer.window_updates(id).await;
+    assert!(given_back > window / 2, "{given_back} of {window} given back");
+    // The connection's window is larger than the stream's, so another stream was never in want of it.
+    let mut other = call(&connection, "other").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"y").await;
+    assert_eq!(answer(&mut other).await.0, b"y");
+}
+
+#[tokio::test(start_paused = true)]
+async fn padding_counts_as_read() {
+    // behaviour 89
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    let padded = 8;
+    let frame = [&[255][..], b"x", &[0; 255]].concat();
+    for _ in 0..3000 {
+        peer.send(DATA, padded, id, &frame).await;
+    }
+    settle().await;
+    // Only the padding: the data was not read.
+    assert!(peer.window_updates(id).await >= 512 << 10);
+    assert!(matches!(event(&mut stream).await, StreamEvent::Head(_)));
+    assert!(matches!(event(&mut stream).await, StreamEvent::Data(data) if data == "x"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_request_carries_what_grpc_wants() {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let accepting =
+        tokio::spawn(async move { server(io).await.accept().await.unwrap().unwrap().0.into_parts().0 });
+    let connection = dial.ready().await;
+    let mut head = head();
+    head.timeout = Some(HeaderValue::from_static("1S"));
+    head.headers.insert("x-one", HeaderValue::from_static("1"));
+    let _stream = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap();
+    let request = accepting.await.unwrap();
+    assert_eq!((request.method.as_str(), request.uri.path()), ("POST", "/greeter.Greeter/SayHello"));
+    assert_eq!(request.uri.to_string(), "http://greeter.prod/greeter.Greeter/SayHello");
+    for (name, value) in [
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("user-agent", "test"),
+        ("grpc-timeout", "1S"),
+        ("x-one", "1"),
+    ] {
+        assert_eq!(request.headers[name], value);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_never_enters_the_header_table() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut blocks = Vec::new();
+    for timeout in ["1S", "2S", "3S"] {
+        let mut head = head();
+        head.timeout = Some(HeaderValue::from_static(timeout));
+        let _stream = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap();
+        blocks.push(peer.next_of(HEADERS).await.2);
+    }
+    // RFC 7541 6.2.3: a literal never indexed (0x10), with a new name of 9 bytes in Huffman's code.
+    assert!(blocks.iter().all(|block| block.windows(2).any(|bytes| bytes == [0x10, 0x89])), "{blocks:x?}");
+    assert_eq!(blocks[1].len(), blocks[2].len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent() {
+    let (_dial, connection) = Dial::echoing().await;
+    let mut head = head();
+    head.headers.insert("connection", HeaderValue::from_static("x"));
+    let error = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap_err();
+    assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
+    assert_eq!(streams(&connection), 0);
 }

@@ -1,0 +1,258 @@
+//! How a connection begins, drains and ends, and what its streams are told.
+
+use std::time::Duration;
+
+use trunkline_proto::{ConnectError, Phase};
+
+use super::fixture::*;
+use crate::transport::{DriverNews, StreamError, TransportOptions};
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_ready_only_once_the_servers_settings_are_in() {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(dial.no_news());
+    peer.settings(&[]).await;
+    assert!(dial.ready().await.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_speaks_http1_is_a_permanent_failure() {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    tokio::io::AsyncWriteExt::write_all(&mut peer.io, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    let error = dial.lost().await;
+    assert_eq!(error.to_string(), "10.0.0.7:443: HTTP/2: the peer speaks HTTP/1.1, not HTTP/2");
+    assert!(error.is_permanent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_before_its_settings_is_a_retryable_failure() {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    drop(Frames::accept(io).await);
+    let error = dial.lost().await;
+    assert_eq!(
+        error.to_string(),
+        "10.0.0.7:443: HTTP/2: the server closed the connection before its SETTINGS came"
+    );
+    assert!(!error.is_permanent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn goaway_before_settings_is_a_failure_that_says_what_the_server_said() {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    peer.goaway(0, 11, "full house").await;
+    let error = dial.lost().await;
+    assert_eq!(error.message(), "the server said GOAWAY: ENHANCE_YOUR_CALM, \"full house\"");
+    assert!(!error.is_permanent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn goaway_on_an_idle_connection_is_seen_at_once_and_the_connection_closes() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    peer.goaway((1 << 31) - 1, 0, "").await;
+    let cause = dial.draining().await;
+    assert_eq!(cause.to_string(), "10.0.0.7:443: HTTP/2: the server said GOAWAY: NO_ERROR");
+    assert!(!connection.is_open());
+    assert_eq!(dial.lost().await.message(), cause.message());
+    assert_eq!(connection.reserve().await.unwrap_err().message(), cause.message());
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_up_to_the_last_finish_and_those_above_were_never_processed() {
+    // behaviour 78
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut first, mut second) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    peer.goaway(id, 0, "").await;
+    dial.draining().await;
+    assert!(matches!(failed(&mut second).await, StreamError::AboveGoAway(_)));
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut first).await, (b"x".to_vec(), "0".to_owned()));
+    drop((first, second));
+    dial.lost().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_goaway_of_a_graceful_server_decides_which_streams_are_lost() {
+    // behaviour 77
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut first, mut second) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    peer.goaway((1 << 31) - 1, 0, "").await;
+    dial.draining().await;
+    peer.goaway(id, 0, "").await;
+    assert!(matches!(failed(&mut second).await, StreamError::AboveGoAway(_)));
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut first).await.1, "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn goaway_and_close_at_once_lets_answers_through_and_tells_what_was_not_processed() {
+    // behaviour 77
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        calls.push(call(&connection, "a").await);
+    }
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    peer.answer(id, b"x").await;
+    peer.goaway(id + 2, 0, "").await;
+    drop(peer);
+    dial.draining().await;
+    assert_eq!(dial.lost().await.message(), "the server said GOAWAY: NO_ERROR");
+    assert_eq!(answer(&mut calls[0]).await.1, "0");
+    // It may have been processed, and the first reason for the end of the connection is GOAWAY.
+    match failed(&mut calls[1]).await {
+        StreamError::Lost(cause) => assert_eq!(cause.message(), "the server said GOAWAY: NO_ERROR"),
+        error => panic!("{error:?}"),
+    }
+    assert!(matches!(failed(&mut calls[2]).await, StreamError::AboveGoAway(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_started_after_goaway_arrived_was_never_sent() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let slot = connection.reserve().await.unwrap();
+    peer.goaway((1 << 31) - 1, 0, "").await;
+    dial.draining().await;
+    let error = connection.start(slot, head(), None, true).unwrap_err();
+    assert!(matches!(error, StreamError::NeverSent(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_a_connection_that_had_already_ended_was_never_sent() {
+    let (mut dial, connection, peer) = Dial::with_frames().await;
+    drop(peer);
+    // The driver has not been polled since, as when a call is quicker than the news of the loss.
+    let mut stream = {
+        let slot = connection.reserve().await.unwrap();
+        connection.start(slot, head(), None, true).unwrap()
+    };
+    match failed(&mut stream).await {
+        StreamError::NeverSent(cause) => assert_eq!(cause.message(), "the server closed the connection"),
+        error => panic!("{error:?}"),
+    }
+    dial.lost().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_written_when_the_connection_broke_may_have_been_processed() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "a").await;
+    peer.next_of(DATA).await;
+    drop(peer);
+    let cause = dial.lost().await;
+    assert_eq!(cause.to_string(), "10.0.0.7:443: HTTP/2: the server closed the connection");
+    match failed(&mut stream).await {
+        StreamError::Lost(found) => assert_eq!(found.message(), cause.message()),
+        error => panic!("{error:?}"),
+    }
+    assert!(!connection.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_said_before_it_closed_is_heard_although_writing_fails() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut first = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    peer.answer(id, b"x").await;
+    peer.goaway(id, 0, "").await;
+    drop(peer);
+    // Its bytes meet a closed pipe.
+    let mut second = call(&connection, "b").await;
+    assert_eq!(answer(&mut first).await, (b"x".to_vec(), "0".to_owned()));
+    let error = failed(&mut second).await;
+    assert!(matches!(error, StreamError::NeverSent(_) | StreamError::AboveGoAway(_)), "{error:?}");
+    dial.draining().await;
+    dial.lost().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_breaks_the_rules_ends_the_connection_and_the_reason_is_told() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(DATA).await;
+    // CONTINUATION without HEADERS.
+    peer.send(9, END_HEADERS, id, b"").await;
+    let cause = dial.lost().await;
+    assert_eq!(cause.message(), "the server broke the rules of HTTP/2: PROTOCOL_ERROR");
+    assert!(
+        matches!(failed(&mut stream).await, StreamError::Lost(found) if found.message() == cause.message())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_finishes_what_runs_starts_nothing_and_closes() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    dial.drain();
+    settle().await;
+    assert!(!connection.is_open());
+    assert!(connection.reserve().await.is_err());
+    assert!(dial.no_news());
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await.1, "0");
+    assert!(!dial.lost().await.is_permanent());
+    // A client says GOAWAY too when it closes.
+    peer.next_of(GOAWAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_an_idle_connection_closes_it_at_once() {
+    let (mut dial, _connection, _peer) = Dial::with_frames().await;
+    dial.drain();
+    dial.lost().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_before_the_settings_is_the_end() {
+    let (mut dial, _io) = Dial::begin(&TransportOptions::default()).await;
+    dial.drain();
+    assert!(matches!(dial.news().await, DriverNews::Lost(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn aborting_tells_the_streams_why() {
+    let (dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "a").await;
+    peer.next_of(DATA).await;
+    let waiting = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.reserve().await.map(|_slot| ()) }
+    });
+    dial.abort(ConnectError::new(Phase::Http2, "closed by the application"));
+    match failed(&mut stream).await {
+        StreamError::Lost(cause) => assert_eq!(cause.message(), "closed by the application"),
+        error => panic!("{error:?}"),
+    }
+    waiting.await.unwrap().unwrap();
+    assert!(!connection.is_open());
+    while peer.next().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_stream_ids_are_used_up_drains() {
+    // behaviour 82
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    // A shortcut through 2^30 streams: the engine answers a malformed block on a stream that was not yet opened with RST_STREAM, and goes on behind it.
+    let last_but_one = (1 << 31) - 3;
+    peer.send(HEADERS, END_HEADERS, last_but_one, &literal("connection", b"x")).await;
+    peer.next_of(RST_STREAM).await;
+    let mut stream = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    assert_eq!(id, (1 << 31) - 1);
+    let cause = dial.draining().await;
+    assert_eq!(cause.message(), "the stream ids of this connection are used up");
+    assert!(!connection.is_open());
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await.1, "0");
+    dial.lost().await;
+}

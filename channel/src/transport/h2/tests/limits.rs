@@ -1,0 +1,178 @@
+//! What one peer, or one call, may cost the others on the connection: nothing.
+
+use super::fixture::*;
+use crate::transport::{StreamError, StreamEvent, TransportOptions};
+
+const MAX_CONCURRENT_STREAMS: u16 = 3;
+
+async fn with_limit(limit: u32) -> (Dial, crate::transport::Connection, Frames) {
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, limit)]).await;
+    let connection = dial.ready().await;
+    (dial, connection, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_limit_of_streams_is_obeyed_and_places_go_to_who_waits_longest() {
+    // behaviour 88
+    let (_dial, connection, mut peer) = with_limit(1).await;
+    let mut first = call(&connection, "0").await;
+    let (started, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for number in 1..4 {
+        let (connection, started) = (connection.clone(), started.clone());
+        tokio::spawn(async move {
+            let mut stream = call(&connection, "x").await;
+            started.send(number).unwrap();
+            answer(&mut stream).await;
+        });
+        settle().await;
+    }
+    assert_eq!(streams(&connection), 1);
+    for number in 1..4 {
+        let (_, id, _) = peer.next_of(HEADERS).await;
+        settle().await;
+        assert!(order.try_recv().is_err(), "a stream above the limit");
+        peer.answer(id, b"").await;
+        if number == 1 {
+            answer(&mut first).await;
+        }
+        assert_eq!(order.recv().await, Some(number));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_is_ready_and_waits_and_raising_it_wakes() {
+    // behaviour 88
+    let (_dial, connection, mut peer) = with_limit(0).await;
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let connection = connection.clone();
+            tokio::spawn(async move { call(&connection, "x").await })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(streams(&connection), 0);
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 2)]).await;
+    settle().await;
+    assert_eq!(waiting.iter().filter(|task| task.is_finished()).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_calls_hear_of_goaway_and_were_never_sent() {
+    let (mut dial, connection, mut peer) = with_limit(0).await;
+    let waiting = tokio::spawn(async move { connection.reserve().await.map(|_slot| ()) });
+    settle().await;
+    peer.goaway(0, 0, "").await;
+    dial.draining().await;
+    assert_eq!(waiting.await.unwrap().unwrap_err().message(), "the server said GOAWAY: NO_ERROR");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_of_any_likely_size_costs_its_call_alone() {
+    // behaviour 91
+    for (kilobytes, arrives) in [(100, true), (200, true), (300, false)] {
+        let (mut dial, connection, mut peer) = Dial::with_frames().await;
+        let (mut large, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
+        let (_, first, _) = peer.next_of(HEADERS).await;
+        let (_, second, _) = peer.next_of(HEADERS).await;
+        let block =
+            [STATUS_200, &literal("grpc-message", &vec![b'x'; kilobytes * 1000]), GRPC_STATUS_0].concat();
+        peer.send_block(first, &block).await;
+        match event(&mut large).await {
+            StreamEvent::Head(head) if arrives => {
+                assert_eq!(head.headers["grpc-message"].len(), kilobytes * 1000)
+            }
+            StreamEvent::Failed(StreamError::Violation(_)) if !arrives => {}
+            event => panic!("{kilobytes} kB: {event:?}"),
+        }
+        peer.answer(second, b"x").await;
+        assert_eq!(answer(&mut other).await.1, "0");
+        assert!(connection.is_open() && dial.no_news());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_many_headers_costs_its_call_alone() {
+    // behaviour 91
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut large, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, first, _) = peer.next_of(HEADERS).await;
+    let (_, second, _) = peer.next_of(HEADERS).await;
+    let mut block = STATUS_200.to_vec();
+    for number in 0..7000 {
+        block.extend_from_slice(&literal(&format!("x-{number}"), b"value"));
+    }
+    peer.send_block(first, &block).await;
+    assert!(matches!(failed(&mut large).await, StreamError::Violation(_)));
+    peer.answer(second, b"x").await;
+    assert_eq!(answer(&mut other).await.1, "0");
+    assert!(dial.no_news());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_cancelled_calls_with_late_answers_cost_nobody_else_anything() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut survivor = call(&connection, "survivor").await;
+    let (_, survivor_id, _) = peer.next_of(HEADERS).await;
+    for _ in 0..100 {
+        let cancelled: Vec<_> = {
+            let mut batch = Vec::new();
+            for _ in 0..100 {
+                batch.push(call(&connection, "x").await);
+            }
+            batch
+        };
+        settle().await;
+        drop(cancelled);
+        settle().await;
+        for _ in 0..100 {
+            let (_, id, _) = peer.next_of(HEADERS).await;
+            peer.answer(id, b"late").await;
+        }
+        settle().await;
+    }
+    peer.answer(survivor_id, b"x").await;
+    assert_eq!(answer(&mut survivor).await.1, "0");
+    assert!(connection.is_open() && dial.no_news());
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_answers_after_the_resets_are_forgotten_cost_nothing_either() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut late = Vec::new();
+    for _ in 0..2000 {
+        drop(call(&connection, "x").await);
+        late.push(peer.next_of(HEADERS).await.1);
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    for id in late {
+        peer.answer(id, b"late").await;
+    }
+    settle().await;
+    let mut survivor = call(&connection, "survivor").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut survivor).await.1, "0");
+    assert!(dial.no_news());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_of_the_smallest_messages_keeps_its_connection() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "x").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    // As many empty gRPC messages, each in a frame of its own, as the window of the stream holds.
+    let messages = usize::try_from(crate::transport::options::STREAM_WINDOW).unwrap() / 5;
+    for _ in 0..messages {
+        peer.send(DATA, 0, id, &[0; 5]).await;
+    }
+    settle().await;
+    assert!(dial.no_news());
+    assert!(matches!(event(&mut stream).await, StreamEvent::Head(_)));
+    for _ in 0..messages {
+        assert!(matches!(event(&mut stream).await, StreamEvent::Data(_)));
+    }
+}

@@ -1,0 +1,175 @@
+//! The request side: backpressure, its end, and what happens when the answer comes first.
+
+use bytes::Bytes;
+
+use super::fixture::*;
+use crate::transport::{SendClosed, StreamError, StreamEvent, TransportOptions};
+
+#[tokio::test(start_paused = true)]
+async fn a_unary_request_is_one_write() {
+    let (mut dial, io, writes) = Dial::begin_counting(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[]).await;
+    let connection = dial.ready().await;
+    settle().await;
+    let before = writes.get();
+    let _stream = call(&connection, "hello").await;
+    let (flags, id, _) = peer.next_of(HEADERS).await;
+    assert_eq!(flags & END_STREAM, 0);
+    assert_eq!(peer.next_of(DATA).await, (END_STREAM, id, b"hello".to_vec()));
+    settle().await;
+    assert_eq!(writes.get() - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_may_go_on_in_another_task_and_end() {
+    let (_dial, connection) = Dial::echoing().await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    let sending = tokio::spawn(async move {
+        for part in ["a", "b", "c"] {
+            ready_to_send(&mut sender).await.unwrap();
+            sender.send(Bytes::from_static(part.as_bytes()), false).unwrap();
+        }
+        sender.send(Bytes::new(), true).unwrap();
+        assert_eq!(ready_to_send(&mut sender).await, Err(SendClosed));
+        assert_eq!(sender.send(Bytes::new(), true), Err(SendClosed));
+    });
+    assert_eq!(answer(&mut stream).await, (b"abc".to_vec(), "0".to_owned()));
+    sending.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_is_taken_once_and_only_if_the_request_goes_on() {
+    let (_dial, connection) = Dial::echoing().await;
+    let slot = connection.reserve().await.unwrap();
+    let mut stream = connection.start(slot, head(), None, false).unwrap();
+    let sender = stream.take_sender();
+    assert!(sender.is_some() && stream.take_sender().is_none());
+    assert!(call(&connection, "x").await.take_sender().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_window_makes_the_sender_wait_until_it_opens() {
+    // behaviour 89
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    // HTTP/2's first window is 65 535 bytes.
+    sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    let mut ready = tokio::spawn(async move {
+        ready_to_send(&mut sender).await.unwrap();
+        sender
+    });
+    let hour = std::time::Duration::from_secs(3600);
+    assert!(tokio::time::timeout(hour, &mut ready).await.is_err());
+    peer.open_window(0, 1000).await;
+    peer.open_window(id, 1000).await;
+    let mut sender = ready.await.unwrap();
+    sender.send(Bytes::from_static(b"more"), true).unwrap();
+    loop {
+        let (flags, _, payload) = peer.next_of(DATA).await;
+        if flags & END_STREAM != 0 {
+            assert_eq!(payload, b"more");
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_zero_holds_back_data_and_nothing_else() {
+    // behaviour 89
+    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    let initial_window_size = 4;
+    peer.settings(&[(initial_window_size, 0)]).await;
+    let connection = dial.ready().await;
+    let _stream = call(&connection, "hello").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    for byte in b"hello" {
+        peer.open_window(id, 1).await;
+        assert_eq!(peer.next_of(DATA).await.2, [*byte]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_waits_for_nothing_takes_no_window_from_the_others() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_one, mut idle) = call_streaming(&connection).await;
+    ready_to_send(&mut idle).await.unwrap();
+    let (_other, mut busy) = call_streaming(&connection).await;
+    ready_to_send(&mut busy).await.unwrap();
+    // All of the connection's first window: one byte kept for `idle` would hold the last byte back.
+    busy.send(Bytes::from(vec![0; 65_535]), true).unwrap();
+    let mut arrived = 0;
+    while arrived < 65_535 {
+        arrived += peer.next_of(DATA).await.2.len();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_answer_is_the_answer_and_stops_the_sender() {
+    // behaviour 94
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
+    let waiting = tokio::spawn(async move { ready_to_send(&mut sender).await });
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"").await;
+    assert_eq!(answer(&mut stream).await.1, "0");
+    assert_eq!(waiting.await.unwrap(), Err(SendClosed));
+    assert_eq!(streams(&connection), 0);
+    // And the server is told that nothing more comes.
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, 0_u32.to_be_bytes().to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_resets_after_its_early_answer_changes_nothing() {
+    // behaviour 94
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"x").await;
+    peer.reset(id, 0).await;
+    settle().await;
+    assert_eq!(ready_to_send(&mut sender).await, Err(SendClosed));
+    assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_dropped_in_the_middle_cancels_the_stream() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, sender) = call_streaming(&connection).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    drop(sender);
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
+    assert!(matches!(failed(&mut stream).await, StreamError::Violation(_)));
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_stream_stops_its_sender_in_another_task() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
+    let waiting = tokio::spawn(async move { ready_to_send(&mut sender).await });
+    settle().await;
+    drop(stream);
+    assert_eq!(waiting.await.unwrap(), Err(SendClosed));
+    assert_eq!(streams(&connection), 0);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_hears_that_the_connection_is_lost() {
+    let (mut dial, connection, peer) = Dial::with_frames().await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    settle().await;
+    drop(peer);
+    dial.lost().await;
+    assert_eq!(ready_to_send(&mut sender).await, Err(SendClosed));
+    assert!(matches!(event(&mut stream).await, StreamEvent::Failed(StreamError::Lost(_))));
+}
