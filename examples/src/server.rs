@@ -42,7 +42,12 @@ impl RunningServer {
     ///
     /// # Errors
     /// If it cannot listen there, or the identity makes no sense.
-    pub fn start_tls(name: &str, address: SocketAddr, calls: Arc<AtomicU64>, identity: Identity) -> io::Result<Self> {
+    pub fn start_tls(
+        name: &str,
+        address: SocketAddr,
+        calls: Arc<AtomicU64>,
+        identity: Identity,
+    ) -> io::Result<Self> {
         Self::start_with(name, address, calls, Some(identity))
     }
 
@@ -73,7 +78,8 @@ impl RunningServer {
             }
         };
         runtime.spawn(async move {
-            let served = server.add_service(service).serve_with_incoming_shutdown(incoming, told_to_stop).await;
+            let served =
+                server.add_service(service).serve_with_incoming_shutdown(incoming, told_to_stop).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the server has failed");
             }
@@ -129,11 +135,15 @@ impl Greeter for CountingGreeter {
         let count = if count == 0 { usize::MAX } else { count as usize };
         let ticks = tokio::time::interval(Duration::from_millis(u64::from(interval_ms.max(1))));
         let server = Arc::clone(&self.name);
-        let greetings = tokio_stream::wrappers::IntervalStream::new(ticks).map(move |_| Ok(hello(&server, &name)));
+        let greetings =
+            tokio_stream::wrappers::IntervalStream::new(ticks).map(move |_| Ok(hello(&server, &name)));
         Ok(Response::new(Box::pin(greetings.take(count))))
     }
 
-    async fn record(&self, request: Request<Streaming<HelloRequest>>) -> Result<Response<RecordReply>, Status> {
+    async fn record(
+        &self,
+        request: Request<Streaming<HelloRequest>>,
+    ) -> Result<Response<RecordReply>, Status> {
         self.calls.fetch_add(1, Relaxed);
         let mut people = request.into_inner();
         let mut names = Vec::new();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tonic::transport::Identity;
 use trunkline::balancer::RoundRobin;
-use trunkline::connect::Tls;
+use trunkline::connect::{Roots, Tls};
 use trunkline::{Backoff, Channel, Code, FailFast, Status, StatusExt};
 use trunkline_examples::greeter::HelloRequest;
 use trunkline_examples::greeter::greeter_client::GreeterClient;
@@ -77,11 +77,13 @@ async fn bad_certificate() -> Result<bool, Box<dyn Error>> {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
     let server = RunningServer::start_tls("impostor", LOOPBACK, Arc::default(), identity)?;
-    let trusted = rcgen::generate_simple_self_signed(["somebody.else".to_owned()])?.cert.pem();
-    println!("\nA server whose certificate is signed by nobody whom we trust, and a call that would rather wait 30 s than fail:");
+    let trusted = trusted_root()?;
+    println!(
+        "\nA server whose certificate is signed by nobody whom we trust, and a call that would rather wait 30 s than fail:"
+    );
     let channel = Channel::builder(format!("https://{}", server.address()))
         .authority("localhost")
-        .tls(Tls::new().roots(trunkline::connect::Roots::pem(trusted)))
+        .tls(Tls::new().roots(Roots::pem(trusted)))
         .fail_fast(FailFast::Permanent)
         .connect_lazy()?;
     let began = Instant::now();
@@ -96,6 +98,14 @@ async fn bad_certificate() -> Result<bool, Box<dyn Error>> {
     let permanent = status.call_report().is_some_and(|report| report.is_permanent());
     let named = status.code() == Code::Unavailable && permanent && status.message().contains("issuer");
     Ok(named && took < Duration::from_secs(1))
+}
+
+/// The one authority that the channel trusts, in PEM. It has signed nothing here.
+fn trusted_root() -> Result<String, rcgen::Error> {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "An authority that we trust");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    Ok(params.self_signed(&rcgen::KeyPair::generate()?)?.pem())
 }
 
 /// The servers, which of them are up, and what each has counted.
@@ -164,7 +174,8 @@ impl Watch<'_> {
             let before = servers.counts();
             tokio::time::sleep(Duration::from_secs(1)).await;
             self.second += 1;
-            let calls: Vec<u64> = servers.counts().iter().zip(&before).map(|(now, then)| now - then).collect();
+            let calls: Vec<u64> =
+                servers.counts().iter().zip(&before).map(|(now, then)| now - then).collect();
             let mut columns = String::new();
             for (server, calls) in servers.running.iter().zip(&calls) {
                 self.good &= server.is_none() || *calls > 0;
@@ -203,7 +214,8 @@ impl Load {
         self.stop.store(true, Relaxed);
         let (mut calls, mut failures) = (0, Vec::new());
         for caller in self.callers {
-            let (made, failed) = caller.await.unwrap_or_else(|error| (0, vec![Status::internal(error.to_string())]));
+            let (made, failed) =
+                caller.await.unwrap_or_else(|error| (0, vec![Status::internal(error.to_string())]));
             calls += made;
             failures.extend(failed);
         }
@@ -211,7 +223,11 @@ impl Load {
     }
 }
 
-async fn call_until(greeter: GreeterClient, stop: Arc<AtomicBool>, failed: Arc<AtomicU64>) -> (u64, Vec<Status>) {
+async fn call_until(
+    greeter: GreeterClient,
+    stop: Arc<AtomicBool>,
+    failed: Arc<AtomicU64>,
+) -> (u64, Vec<Status>) {
     let (mut calls, mut failures) = (0, Vec::new());
     while !stop.load(Relaxed) {
         calls += 1;
