@@ -107,14 +107,14 @@ mod tests {
     /// The addresses of the policies below, by their numbers.
     const NAMES: [&str; 3] = ["a", "b", "c"];
 
-    /// Connects to one address, and is in whatever state that is.
+    /// Connects to one address, and is in whatever state that is. The one called "c" rests until a call comes.
     struct Only(&'static str, Steady);
 
     impl Balancer for Only {
         fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
             let own = address(self.0);
             match input.status(&own).state {
-                Idle if !input.status(&own).demanded && input.resolution > 1 && self.0 == "c" => {
+                Idle if self.0 == "c" && !input.status(&own).demanded => {
                     self.1.say(Idle, FixedPicker::Wake(own))
                 }
                 state => {
@@ -260,5 +260,18 @@ mod tests {
         assert_eq!((world.dials("a"), world.dials("b"), world.dials("c")), (1, 1, 1));
         world.ready("b");
         world.assert_picks(["a", "b"]);
+    }
+
+    #[test]
+    fn random_stories_with_many_switches_break_no_law_and_leave_it_able_to_connect() {
+        for seed in 0..40 {
+            let start = |seed| Told(Switch::new(config(3), seed));
+            let mut world = World::with_seed(BalancerConfig::new("told", json!({}), start), seed);
+            for part in 0..20 {
+                world.wander(seed * 1000 + part, 10);
+                world.resolve(told(if (seed + part) % 3 == 0 { 3 } else { 4 }));
+            }
+            world.mend();
+        }
     }
 }
