@@ -5,6 +5,11 @@ use std::path::PathBuf;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
 
+    // What the test servers serve.
+    trunkline_codegen::configure()
+        .build_tonic_server(true)
+        .compile(&["../examples/protos/greeter.proto"], &["../examples/protos"])?;
+
     // Hard names, on Trunkline and tonic.
     trunkline_codegen::configure()
         .build_tonic_server(true)

@@ -1,1 +1,26 @@
-//! trunkline-tests
+//! What the integration tests of Trunkline share: places to serve, servers to call, and ears for the log. Nothing here is published.
+
+// Where calls go.
+mod network;
+
+// What answers them, in memory and over real sockets.
+mod server;
+mod test_greeter;
+
+// What is said about them.
+mod log;
+
+pub use log::LogCapture;
+pub use network::{Incoming, Network};
+pub use server::{LoopbackServer, MemoryServer};
+pub use test_greeter::{Answer, Heard, TestGreeter};
+
+/// The greeter: its messages, its client for Trunkline's channels, and its server trait for tonic.
+pub mod greeter {
+    trunkline::include_proto!("greeter.v1");
+}
+
+/// So many milliseconds.
+pub const fn ms(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}
