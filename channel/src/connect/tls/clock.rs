@@ -13,7 +13,7 @@ pub(super) fn utc(time: UnixTime) -> String {
 
 /// The date so many days after 1970-01-01.
 fn date(days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let (cycles, mut days) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
     let mut year = 1970 + 400 * cycles;
     loop {

@@ -115,6 +115,10 @@ impl Shared {
         self.record.written()
     }
 
+    pub(super) fn had_large_headers(&self, stream: u32) -> bool {
+        self.record.had_large_headers(stream)
+    }
+
     /// Why the bytes stopped, if they did.
     pub(super) fn io_failure(&self) -> Option<ConnectError> {
         self.record.failure()

@@ -47,19 +47,22 @@ pub(super) fn is_draining(error: &h2::Error) -> bool {
     (error.is_go_away() && error.is_remote()) || is_out_of_streams(error)
 }
 
-/// How a stream failed. `written_before` is what had been written on the connection when the stream was started.
-pub(super) fn stream(error: &h2::Error, shared: &Shared, written_before: u64) -> StreamError {
+/// How stream number `id` failed. `written_before` is what had been written on the connection when it was started.
+pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before: u64) -> StreamError {
     let reason = error.reason().unwrap_or(Reason::NO_ERROR);
     if error.is_reset() {
         return match reason {
             Reason::REFUSED_STREAM if error.is_remote() => StreamError::Refused,
             reason if error.is_remote() => StreamError::Reset(reason.into()),
-            // The engine does not say which, and the first is much the more common.
-            Reason::PROTOCOL_ERROR if error.is_library() => {
-                StreamError::Violation(StreamViolation::Protocol(format!(
-                    "the server's headers are above {MAX_HEADER_LIST_SIZE} bytes, or malformed"
-                )))
+            Reason::PROTOCOL_ERROR if error.is_library() && shared.had_large_headers(id) => {
+                StreamError::Violation(StreamViolation::HeadersTooLarge {
+                    limit: MAX_HEADER_LIST_SIZE as usize,
+                })
             }
+            // The engine does not say which of its rules was broken, but few are possible here.
+            Reason::PROTOCOL_ERROR if error.is_library() => StreamError::Violation(
+                StreamViolation::Protocol("the server's headers are malformed".to_owned()),
+            ),
             reason if error.is_library() => StreamError::Violation(StreamViolation::Protocol(format!(
                 "the server caused {}",
                 reason_name(reason)

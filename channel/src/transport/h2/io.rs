@@ -1,16 +1,19 @@
 //! The byte stream below the engine, with a record of what the engine does not tell: how many bytes went each way, what kind of peer answered,
 //! and the error that ended it, before the engine has flattened that to text.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use trunkline_proto::{Address, ConnectError, Phase};
 
+use super::large_headers::LargeHeaders;
 use crate::connect::{Io, classify};
+use crate::transport::options::MAX_HEADER_LIST_SIZE;
 
 /// What is known of the bytes of one connection.
 #[derive(Debug)]
@@ -19,11 +22,22 @@ pub(super) struct IoRecord {
     read: AtomicU64,
     written: AtomicU64,
     failure: OnceLock<ConnectError>,
+    /// The last streams whose headers were large.
+    large_headers: Mutex<VecDeque<u32>>,
 }
+
+/// How many streams with large headers are remembered, for the moment until they are asked about.
+const REMEMBERED_LARGE_HEADERS: usize = 64;
 
 impl IoRecord {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, read: AtomicU64::new(0), written: AtomicU64::new(0), failure: OnceLock::new() }
+        Self {
+            address,
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            failure: OnceLock::new(),
+            large_headers: Mutex::default(),
+        }
     }
 
     /// How many bytes came from the peer.
@@ -39,6 +53,19 @@ impl IoRecord {
     /// Why no more bytes come or go: the end of the stream, or the first error.
     pub(super) fn failure(&self) -> Option<ConnectError> {
         self.failure.get().cloned()
+    }
+
+    /// Whether `stream` has just had headers so large that this is why the engine refused them.
+    pub(super) fn had_large_headers(&self, stream: u32) -> bool {
+        self.large_headers.lock().unwrap_or_else(PoisonError::into_inner).contains(&stream)
+    }
+
+    fn remember_large_headers(&self, stream: u32) {
+        let mut streams = self.large_headers.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() == REMEMBERED_LARGE_HEADERS {
+            streams.pop_front();
+        }
+        streams.push_back(stream);
     }
 
     fn fail(&self, failure: ConnectError) {
@@ -60,13 +87,20 @@ pub(super) struct RecordedIo {
     record: Arc<IoRecord>,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
+    headers: LargeHeaders,
     /// Why writing failed. What is written after it goes nowhere.
     write_failure: Option<io::Error>,
 }
 
 impl RecordedIo {
     pub(super) fn new(io: Box<dyn Io>, record: Arc<IoRecord>) -> Self {
-        Self { io, record, greeting: Some(Greeting::default()), write_failure: None }
+        Self {
+            io,
+            record,
+            greeting: Some(Greeting::default()),
+            headers: LargeHeaders::new(MAX_HEADER_LIST_SIZE as usize),
+            write_failure: None,
+        }
     }
 
     fn after_read(&mut self, bytes: &[u8], end: bool) -> io::Result<()> {
@@ -80,6 +114,7 @@ impl RecordedIo {
             });
         }
         self.record.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
+        self.headers.pass(bytes, |stream| self.record.remember_large_headers(stream));
         let Some(greeting) = &mut self.greeting else { return Ok(()) };
         match greeting.hear(bytes) {
             None => Ok(()),

@@ -56,7 +56,7 @@ impl H2Stream {
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         let event = ready!(self.receive(cx)).unwrap_or_else(|failed| {
-            StreamEvent::Failed(error::stream(&failed, &self.shared, self.written_before))
+            StreamEvent::Failed(error::stream(&failed, &self.shared, self.id(), self.written_before))
         });
         match &event {
             StreamEvent::Head(head) if !head.end => {}
@@ -114,6 +114,15 @@ impl H2Stream {
                 }
                 Receiving::Ended => return Poll::Pending,
             }
+        }
+    }
+
+    fn id(&self) -> u32 {
+        match &self.receiving {
+            Receiving::Head(response) => response.stream_id().as_u32(),
+            Receiving::Body(body) | Receiving::Trailers(body) => body.stream_id().as_u32(),
+            // No stream has this number.
+            Receiving::Ended => 0,
         }
     }
 
