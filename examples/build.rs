@@ -1,5 +1,34 @@
-//! Generates the Greeter's messages, its client for Trunkline's channels and its server for tonic.
+//! Generates the Greeter (messages, client, tonic's server) and, for the service that implementations of gRPC test each other with, our
+//! client, tonic's server and, to show that it runs on our channels too, the client that tonic itself generates.
 
-fn main() -> Result<(), trunkline_codegen::Error> {
-    trunkline_codegen::configure().build_tonic_server(true).compile(&["protos/greeter.proto"], &["protos"])
+use std::error::Error;
+use std::path::PathBuf;
+
+/// Where `trunkline-proto` has the messages of the interop service.
+const MESSAGES: (&str, &str) = (".grpc.testing", "::trunkline_proto::testing");
+
+fn main() -> Result<(), Box<dyn Error>> {
+    trunkline_codegen::configure()
+        .build_tonic_server(true)
+        .compile(&["protos/greeter.proto"], &["protos"])?;
+    interop()
+}
+
+fn interop() -> Result<(), Box<dyn Error>> {
+    let (file, folder) = ("../proto/protos/grpc/testing/interop.proto", "../proto/protos");
+    let (package, messages) = MESSAGES;
+    trunkline_codegen::configure()
+        .build_tonic_server(true)
+        .extern_path(package, messages)
+        .compile(&[file], &[folder])?;
+
+    let out = PathBuf::from(std::env::var("OUT_DIR")?).join("tonic");
+    std::fs::create_dir_all(&out)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .build_transport(false)
+        .extern_path(package, messages)
+        .out_dir(out)
+        .compile_fds(protox::compile([file], [folder])?)?;
+    Ok(())
 }

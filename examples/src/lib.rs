@@ -1,5 +1,8 @@
-//! What the example programs share: the greeter's generated code, and a server for it that can be started, killed and counted.
+//! What the example programs share: the greeter's generated code, servers for it that can be started, killed and counted, certificates
+//! made on the spot, and the tests that implementations of gRPC do on each other.
 
+pub mod certificates;
+pub mod interop;
 pub mod server;
 
 /// The greeter: its messages, its client for Trunkline's channels, and its server trait for tonic.

@@ -1,4 +1,5 @@
-//! A real gRPC server (tonic's) on loopback, which counts what it is asked. It stands in for a service somewhere in a data centre.
+//! A real gRPC server (tonic's) on loopback: the greeter, which counts what it is asked, or another service. It stands in for a service
+//! somewhere in a data centre.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -35,7 +37,7 @@ impl RunningServer {
     /// # Errors
     /// If it cannot listen there.
     pub fn start(name: &str, address: SocketAddr, calls: Arc<AtomicU64>) -> io::Result<Self> {
-        Self::start_with(name, address, calls, None)
+        Self::serve(greeter(name, calls), address, None)
     }
 
     /// The same, over TLS with this identity.
@@ -48,25 +50,23 @@ impl RunningServer {
         calls: Arc<AtomicU64>,
         identity: Identity,
     ) -> io::Result<Self> {
-        Self::start_with(name, address, calls, Some(identity))
+        let tls = ServerTlsConfig::new().identity(identity);
+        Self::serve(greeter(name, calls), address, Some(tls))
     }
 
-    fn start_with(
-        name: &str,
-        address: SocketAddr,
-        calls: Arc<AtomicU64>,
-        identity: Option<Identity>,
-    ) -> io::Result<Self> {
+    /// Starts a server of these services.
+    ///
+    /// # Errors
+    /// If it cannot listen there, or the TLS makes no sense.
+    pub fn serve(services: Routes, address: SocketAddr, tls: Option<ServerTlsConfig>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut server = Server::builder();
-        if let Some(identity) = identity {
-            let tls = ServerTlsConfig::new().identity(identity);
+        if let Some(tls) = tls {
             server = server.tls_config(tls).map_err(io::Error::other)?;
         }
-        let service = GreeterServer::new(CountingGreeter { name: name.into(), calls });
         let entered = runtime.enter();
         let incoming = TcpListenerStream::new(TcpListener::from_std(listener)?);
         let (stop, told_to_stop) = oneshot::channel::<()>();
@@ -79,7 +79,7 @@ impl RunningServer {
         };
         runtime.spawn(async move {
             let served =
-                server.add_service(service).serve_with_incoming_shutdown(incoming, told_to_stop).await;
+                server.add_routes(services).serve_with_incoming_shutdown(incoming, told_to_stop).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the server has failed");
             }
@@ -108,6 +108,11 @@ impl Drop for RunningServer {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The greeter's service, for [`RunningServer::serve`]: it says `name` in its replies and counts its calls in `calls`.
+pub fn greeter(name: &str, calls: Arc<AtomicU64>) -> Routes {
+    Routes::new(GreeterServer::new(CountingGreeter { name: name.into(), calls }))
 }
 
 /// The greeter.
