@@ -175,12 +175,13 @@ impl<C: Clone> ControlPlane<C> {
 
     /// When [`poll`](Self::poll) is due without any event. A time that has passed means now.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let of_mode = match self.mode {
-            Mode::Asleep | Mode::Aborted => None,
-            Mode::Awake => [self.idleness.due(), self.doubt.due()].into_iter().flatten().min(),
-            Mode::Closed { abort_at } => abort_at,
+        let due = match self.mode {
+            // What subchannels remember of the past can wait until they are needed again.
+            Mode::Asleep | Mode::Aborted => [None; 3],
+            Mode::Awake => [self.subchannels.due(), self.idleness.due(), self.doubt.due()],
+            Mode::Closed { abort_at } => [abort_at, None, None],
         };
-        [of_mode, self.decision_due(), self.subchannels.due()].into_iter().flatten().min()
+        due.into_iter().chain([self.decision_due()]).flatten().min()
     }
 
     /// Whether the channel was closed and its last connection has gone.
@@ -222,8 +223,12 @@ impl<C: Clone> ControlPlane<C> {
             Mode::Aborted => {}
             Mode::Closed { abort_at } => *abort_at = [*abort_at, deadline].into_iter().flatten().min(),
             Mode::Asleep | Mode::Awake => {
+                let was_awake = self.mode == Mode::Awake;
                 self.mode = Mode::Closed { abort_at: deadline };
-                self.rest(now);
+                self.is_news = true;
+                if was_awake {
+                    self.rest(now);
+                }
             }
         }
     }

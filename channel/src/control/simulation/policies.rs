@@ -10,12 +10,15 @@ use trunkline_balancer::{
 /// How many there are.
 pub(super) const POLICIES: usize = 4;
 
+/// The one that wants every server connected.
+pub(super) const ROUND_ROBIN: usize = 2;
+
 /// One of them.
 pub(super) fn policy(index: usize) -> BalancerConfig {
     match index {
         0 => PickFirst::new().into(),
         1 => PickFirst::new().shuffle(true).into(),
-        2 => RoundRobin.into(),
+        ROUND_ROBIN => RoundRobin.into(),
         _ => Fragile::config(),
     }
 }

@@ -130,7 +130,8 @@ impl World {
                     endpoints.push(last.with_attributes(Attributes::new().with(weight)));
                 }
             }
-            6 => endpoints.shuffle(&mut self.chance),
+            6 => endpoints = self.addresses.iter().cloned().map(Endpoint::new).collect(),
+            7 => endpoints.shuffle(&mut self.chance),
             _ => {
                 let many = self.chance.random_range(1..=self.addresses.len());
                 let drawn = self.addresses.sample(&mut self.chance, many);

@@ -10,7 +10,7 @@ use trunkline_proto::{Address, ConnectError, Endpoint, Phase};
 
 use super::calls::{Call, Stage as CallStage, Word};
 use super::dials::{Dial, Dials, Stage};
-use super::policies::{POLICIES, policy};
+use super::policies::{POLICIES, ROUND_ROBIN, policy};
 use super::spacing::Spacing;
 use super::words;
 use crate::control::{
@@ -22,6 +22,10 @@ const MAX_POLLS: usize = 1000;
 
 /// A connection that was Ready for so long has proved itself, whatever its backoff was: the longest, with all its jitter.
 const SURE_PROOF: Duration = Duration::from_secs(144);
+
+/// One story in so many has more servers than may be dialled at once. They take their time to play.
+const CROWD_EVERY: u64 = 100;
+const CROWD: usize = 110;
 
 pub(super) struct World {
     pub(super) chance: StdRng,
@@ -59,17 +63,17 @@ impl World {
         let mut chance = StdRng::seed_from_u64(seed);
         // All times in the story are relative to this one.
         let start = Instant::now();
+        let is_crowd = seed % CROWD_EVERY == CROWD_EVERY - 1;
         let idle_timeout = Duration::from_secs(if chance.random_bool(0.5) { 1800 } else { 20 });
         let options = ControlOptions {
-            balancer: policy(chance.random_range(0..POLICIES)),
+            balancer: policy(if is_crowd { ROUND_ROBIN } else { chance.random_range(0..POLICIES) }),
             seed,
             backoff: Backoff::default(),
             connect_timeout: chance.random_bool(0.3).then_some(Duration::from_secs(3)),
             idle_timeout,
         };
         let plane = ControlPlane::new(options, start);
-        // Now and then more than may be dialled at once.
-        let many = if seed % 100 == 99 { 110 } else { chance.random_range(1..=8) };
+        let many = if is_crowd { CROWD } else { chance.random_range(1..=8) };
         let snapshot = Arc::clone(plane.snapshot());
         let mut world = Self {
             chance,

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 use trunkline_balancer::{
     Balancer, BalancerConfig, BalancerState, CallInfo, FixedPicker, Input, PickFirst, PickResult, Plan,
+    SubchannelStatus,
 };
 use trunkline_proto::{Address, ConnectError, ConnectivityState, Endpoint, Phase};
 use trunkline_resolver::{Resolution, ResolveError};
@@ -17,11 +18,11 @@ use crate::control::{
     Usage,
 };
 
-pub(super) fn ms(millis: u64) -> Duration {
+pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub(super) fn secs(secs: u64) -> Duration {
+pub(super) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
@@ -64,13 +65,18 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(balancer: impl Into<BalancerConfig>) -> Self {
-        Self::with(ControlOptions {
+        Self::with(Self::options(balancer))
+    }
+
+    /// gRPC's numbers, without jitter.
+    pub(super) fn options(balancer: impl Into<BalancerConfig>) -> ControlOptions {
+        ControlOptions {
             balancer: balancer.into(),
             seed: 7,
             backoff: Backoff::default().jitter(0.0),
             connect_timeout: None,
             idle_timeout: secs(1800),
-        })
+        }
     }
 
     pub(super) fn with(options: ControlOptions) -> Self {
@@ -193,12 +199,32 @@ impl Rig {
         panic!("the control plane never comes to rest");
     }
 
+    /// For so long, whatever dials this address is refused at once.
+    pub(super) fn refuse(&mut self, name: &str, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            if self.is_dialled(name) {
+                self.fail(name, refused());
+            }
+            let next = self.plane.poll_timeout().map_or(end, |due| due.clamp(self.now, end));
+            self.advance(next - self.now);
+        }
+    }
+
     pub(super) fn snapshot(&self) -> &Arc<Snapshot<DialId>> {
         self.plane.snapshot()
     }
 
     pub(super) fn state(&self) -> ConnectivityState {
         self.snapshot().connectivity
+    }
+
+    pub(super) fn status(&self, name: &str) -> SubchannelStatus<'_> {
+        self.plane.status(&address(name))
+    }
+
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        self.plane.poll_timeout()
     }
 
     pub(super) fn is_finished(&self) -> bool {
