@@ -354,6 +354,12 @@ impl Machine {
             unreachable!("only an answer begins");
         };
         let (headers, ended) = match response {
+            // A head that is the end has no body to wait for.
+            Response::Foreign(response) if response.status().is_some() => {
+                let status = response.status_now();
+                sending.in_flight.finish(status.code);
+                return Poll::Ready(Err(self.answered_with(status)));
+            }
             Response::Foreign(response) => {
                 self.stage = Stage::Foreign { sending, response };
                 return Poll::Ready(Ok(None));

@@ -13,6 +13,9 @@ mod report;
 mod response;
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use begin::CallStart;
 pub(crate) use in_flight::CallMeter;
 pub(crate) use machine::Call;

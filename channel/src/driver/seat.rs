@@ -69,7 +69,7 @@ impl Seat {
     }
 
     /// Nothing will run here again.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Finished;
         self.occupied.store(true, Ordering::Release);
     }

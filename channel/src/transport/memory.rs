@@ -208,8 +208,12 @@ impl MemoryConnection {
         }
         let (events_in, events) = unbounded_channel();
         let (parts_in, parts) = unbounded_channel();
-        let request =
-            Arc::new(RequestSide(Mutex::new(Side { parts: Some(parts_in), window: true, waker: None })));
+        let request = Arc::new(RequestSide(Mutex::new(Side {
+            parts: Some(parts_in),
+            ended: false,
+            window: true,
+            waker: None,
+        })));
         if first.is_some() || end {
             let _open = request.send(first.unwrap_or_default(), end);
         }
@@ -237,8 +241,10 @@ struct RequestSide(Mutex<Side>);
 
 #[derive(Debug)]
 struct Side {
-    /// `None` once the request has ended or was reset.
+    /// `None` once nothing more can be said of the request.
     parts: Option<UnboundedSender<Part>>,
+    /// The request has ended, which the response may not have.
+    ended: bool,
     window: bool,
     waker: Option<Waker>,
 }
@@ -250,22 +256,24 @@ impl RequestSide {
 
     fn send(&self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         let mut side = self.lock();
-        let parts = side.parts.as_ref().ok_or(SendClosed)?;
+        let parts = side.parts.as_ref().filter(|_| !side.ended).ok_or(SendClosed)?;
         if !data.is_empty() {
             let _gone = parts.send(Part::Data(data));
         }
         if end {
             let _gone = parts.send(Part::End);
-            side.parts = None;
+            side.ended = true;
         }
         Ok(())
     }
 
-    fn reset(&self) {
+    /// The stream is over: by its end where `answered`, which an unfinished request does not survive, else by a reset.
+    fn over(&self, answered: bool) {
         let mut side = self.lock();
         let (parts, waker) = (side.parts.take(), side.waker.take());
+        let reset = !(answered && side.ended);
         drop(side);
-        if let Some(parts) = parts {
+        if let Some(parts) = parts.filter(|_| reset) {
             let _gone = parts.send(Part::Reset);
         }
         if let Some(waker) = waker {
@@ -294,7 +302,7 @@ impl MemoryStream {
             StreamEvent::Head(head) if !head.end => {}
             StreamEvent::Data(_) => {}
             _last => {
-                self.request.reset();
+                self.request.over(true);
                 self.slot = None;
             }
         }
@@ -308,7 +316,7 @@ impl MemoryStream {
 
 impl Drop for MemoryStream {
     fn drop(&mut self) {
-        self.request.reset();
+        self.request.over(self.slot.is_none());
     }
 }
 
@@ -319,7 +327,7 @@ pub(crate) struct MemorySendHalf(Arc<RequestSide>);
 impl MemorySendHalf {
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
         let mut side = self.0.lock();
-        if side.parts.is_none() {
+        if side.parts.is_none() || side.ended {
             return Poll::Ready(Err(SendClosed));
         }
         if side.window {
@@ -334,7 +342,7 @@ impl MemorySendHalf {
     }
 
     pub(super) fn reset(&mut self) {
-        self.0.reset();
+        self.0.over(true);
     }
 }
 

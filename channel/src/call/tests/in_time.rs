@@ -1,0 +1,142 @@
+//! One absolute deadline, in every phase, exactly: the clock is tokio's, paused.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Answer, Rig, refused, untrusted};
+use crate::stub::ServerStreamingCall;
+use crate::transport::Connection;
+use crate::{Code, Sent, Status, StatusExt};
+
+const LIMIT: Duration = Duration::from_millis(300);
+
+/// The call ends at its deadline and says what it was doing.
+fn assert_expired(began: Instant, status: &Status, sent: Sent, doing: &str) {
+    // tokio's timers fire in steps of a millisecond.
+    let took = began.elapsed();
+    assert!((LIMIT..=LIMIT + Duration::from_millis(1)).contains(&took), "{took:?}");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains(doing), "{status}");
+    assert_eq!(status.call_report().unwrap().sent(), sent);
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
+async fn while_it_waits_for_a_connection_it_names_the_last_cause() {
+    let rig = Rig::new();
+    rig.publish_queue([untrusted(), refused()]);
+    let began = Instant::now();
+    let status = rig.say("hello").timeout(LIMIT).await.unwrap_err();
+    assert_expired(began, &status, Sent::No, "waiting for a connection");
+    assert!(status.message().contains("connection refused"), "{status}");
+    assert!(
+        status.message().contains("unknown issuer"),
+        "what only a person can mend is not hidden: {status}"
+    );
+    assert_eq!(status.call_report().unwrap().connecting_time(), began.elapsed());
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
+async fn while_it_is_queued_for_a_stream_it_says_so() {
+    let (connection, server) = Connection::memory();
+    server.set_limit(0);
+    let rig = Rig::connected(&connection);
+    let began = Instant::now();
+    let status = rig.say("hello").timeout(LIMIT).await.unwrap_err();
+    assert_expired(began, &status, Sent::No, "queued for a stream");
+    assert_eq!(status.call_report().unwrap().queued_time(), began.elapsed());
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
+async fn while_the_server_thinks_the_stream_is_reset() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let began = Instant::now();
+    let status = rig.say("hello").timeout(LIMIT).await.unwrap_err();
+    assert_expired(began, &status, Sent::Maybe, "waiting for the response");
+    assert!(server.accept().await.was_reset().await);
+    assert_eq!(server.streams(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_stream_is_under_the_deadline_too() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let began = Instant::now();
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let mut replies = call.timeout(LIMIT).await.unwrap();
+    let mut request = server.accept().await;
+    request.headers();
+    request.say("one");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("one"));
+    let status = replies.message().await.unwrap_err();
+    assert_expired(began, &status, Sent::Yes, "reading the response");
+    assert!(request.was_reset().await);
+    assert_eq!(replies.message().await.unwrap(), None, "after an error there is nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_pauses_does_not_outrun_the_deadline() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let mut replies = call.timeout(LIMIT).await.unwrap();
+    let request = server.accept().await;
+    request.headers();
+    for _ in 0..100 {
+        request.say("more");
+    }
+    replies.message().await.unwrap();
+    tokio::time::advance(LIMIT).await;
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_is_told_what_is_left_when_the_request_is_sent() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::new();
+    rig.publish_queue([]);
+    let call = tokio::spawn(rig.say("hello").timeout(LIMIT).into_future());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    rig.publish_ready("a", &connection);
+    let request = server.accept().await;
+    let left = trunkline_proto::timeout::parse(&request.head.timeout.clone().unwrap()).unwrap();
+    assert!((Duration::from_millis(199)..=Duration::from_millis(200)).contains(&left), "{left:?}");
+    request.reply("ok");
+    call.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_has_passed_touches_no_network() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let status = rig.say("hello").timeout(Duration::ZERO).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(server.try_accept().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_calls_own_timeout_replaces_the_channels() {
+    let rig = Rig::with(|builder| builder.timeout(Duration::from_millis(10)));
+    rig.publish_queue([]);
+    let began = Instant::now();
+    rig.say("hello").timeout(LIMIT).await.unwrap_err();
+    assert!(began.elapsed() >= LIMIT);
+    let began = Instant::now();
+    rig.say("hello").await.unwrap_err();
+    assert!(began.elapsed() < LIMIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_of_timeouts_is_no_deadline() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = tokio::spawn(rig.say("hello").timeout(Duration::MAX).into_future());
+    let request = server.accept().await;
+    assert!(request.head.timeout.is_none());
+    request.reply("ok");
+    call.await.unwrap().unwrap();
+}

@@ -1,0 +1,122 @@
+//! Calls with many messages, up or down.
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Answer, Rig, framed, lost};
+use crate::stub::{BidiStreamingCall, ClientStreamingCall, ServerStreamingCall};
+use crate::transport::{Connection, StreamError};
+use crate::{Code, Streaming};
+
+async fn chat(rig: &Rig, capacity: usize) -> (mpsc::Sender<String>, Streaming<String>) {
+    let (say, said) = mpsc::channel(capacity);
+    let call = BidiStreamingCall::<String>::new(&rig.channel, &super::METHOD, ReceiverStream::new(said));
+    (say, call.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_bidirectional_stream_is_handed_out_before_the_server_says_anything() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, mut replies) = chat(&rig, 1).await;
+    let mut request = server.accept().await;
+    // More than the queue holds, and nobody reads: the call goes on by itself.
+    for text in ["one", "two", "three"] {
+        say.send(text.to_owned()).await.unwrap();
+    }
+    for text in ["one", "two", "three"] {
+        assert_eq!(request.chunk().await.unwrap(), framed(text));
+    }
+    request.headers();
+    request.say("heard");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("heard"));
+    // The rest of the request goes on after the response has begun.
+    say.send("four".to_owned()).await.unwrap();
+    assert_eq!(request.chunk().await.unwrap(), framed("four"));
+    drop(say);
+    assert_eq!(request.chunk().await, None);
+    request.ok();
+    assert_eq!(replies.message().await.unwrap(), None);
+    assert!(replies.trailers().is_some());
+}
+
+#[tokio::test]
+async fn a_streamed_request_is_sent_again_from_the_beginning() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, mut replies) = chat(&rig, 4).await;
+    let mut request = server.accept().await;
+    for text in ["one", "two"] {
+        say.send(text.to_owned()).await.unwrap();
+        assert_eq!(request.chunk().await.unwrap(), framed(text));
+    }
+    request.fail(StreamError::AboveGoAway(lost()));
+    let mut request = server.accept().await;
+    say.send("three".to_owned()).await.unwrap();
+    for text in ["one", "two", "three"] {
+        assert_eq!(request.chunk().await.unwrap(), framed(text));
+    }
+    request.reply("all heard");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("all heard"));
+    assert_eq!(replies.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn dropping_the_replies_ends_the_request_too() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, replies) = chat(&rig, 1).await;
+    let mut request = server.accept().await;
+    request.headers();
+    drop(replies);
+    assert!(request.was_reset().await);
+    say.closed().await;
+}
+
+// behaviour 94
+#[tokio::test]
+async fn an_early_status_is_the_status_although_the_request_goes_on() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, said) = mpsc::channel::<String>(1);
+    let call = ClientStreamingCall::<String>::new(&rig.channel, &super::METHOD, ReceiverStream::new(said));
+    let call = tokio::spawn(call.into_future());
+    let request = server.accept().await;
+    request.headers();
+    request.status("9", "enough");
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "enough"));
+    say.closed().await;
+}
+
+#[tokio::test]
+async fn an_error_before_the_headers_is_told_by_both_and_then_there_is_nothing() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let mut replies = call.await.unwrap();
+    server.accept().await.fail(StreamError::Reset(2));
+    assert_eq!(replies.headers().await.unwrap_err().code(), Code::Internal);
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::Internal);
+    assert_eq!(replies.message().await.unwrap(), None);
+    assert_eq!(replies.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn replies_cut_at_any_byte_are_the_same_replies() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let bytes = [framed("one"), framed(""), framed("three")].concat();
+    for size in 1..=bytes.len() {
+        let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+        let mut replies = call.await.unwrap();
+        let request = server.accept().await;
+        request.headers();
+        bytes.chunks(size).for_each(|piece| request.send_data(piece.to_vec()));
+        request.ok();
+        for text in ["one", "", "three"] {
+            assert_eq!(replies.message().await.unwrap().as_deref(), Some(text), "pieces of {size}");
+        }
+        assert_eq!(replies.message().await.unwrap(), None);
+    }
+}
