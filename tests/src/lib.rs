@@ -1,16 +1,21 @@
 //! What the integration tests of Trunkline share: places to serve, servers to call, and ears for the log. Nothing here is published.
 
-// Where calls go.
+// Where calls go, in memory and over real sockets.
+mod loopback;
 mod network;
 
 // What answers them, in memory and over real sockets.
 mod server;
 mod test_greeter;
 
+// What answers them frame by frame, and breaks any rule it is told to.
+pub mod script;
+
 // What is said about them.
 mod log;
 
 pub use log::LogCapture;
+pub use loopback::{CountingConnector, FreezingRoad, Port, SilentPeer};
 pub use network::{Incoming, Network};
 pub use server::{LoopbackServer, MemoryServer};
 pub use test_greeter::{Answer, Heard, TestGreeter};

@@ -70,11 +70,13 @@ impl Network {
 
     /// A plaintext channel to `names` over this network, to be configured further.
     pub fn channel(&self, names: &[&str]) -> ChannelBuilder {
+        self.builder(names).plaintext()
+    }
+
+    /// The same, with nothing said of how it is protected.
+    pub fn builder(&self, names: &[&str]) -> ChannelBuilder {
         self.resolve(names);
-        Channel::builder("memory:///greeter")
-            .plaintext()
-            .resolver(self.resolver.clone())
-            .connector(self.clone())
+        Channel::builder("memory:///greeter").resolver(self.resolver.clone()).connector(self.clone())
     }
 
     /// Tells the channels of this network of new addresses, in place of the old ones.
