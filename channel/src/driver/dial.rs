@@ -153,7 +153,7 @@ fn out_of_time(phase: Phase) -> ConnectError {
     ConnectError::new(phase, doing)
 }
 
-/// Tells the control plane, and makes sure that the last word is said, also when the task is dropped or a connector panics.
+/// Tells the control plane, and makes sure that the last word is said, also when a connector panics.
 struct Reporter {
     id: DialId,
     address: Address,
@@ -198,14 +198,11 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
+    /// A connector that panicked has failed. A dial whose runtime goes away says nothing: that says nothing of the address, and whoever runs the
+    /// control plane next tells it that all dials are gone ([`Event::RuntimeLost`]).
     fn drop(&mut self) {
-        if self.done {
-            return;
+        if !self.done && std::thread::panicking() {
+            self.last_word(ConnectError::new(Phase::Connect, "the connector panicked"));
         }
-        let text = match std::thread::panicking() {
-            true => "the connector panicked",
-            false => "the runtime of the connection has stopped",
-        };
-        self.last_word(ConnectError::new(Phase::Connect, text));
     }
 }
