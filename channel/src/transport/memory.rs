@@ -351,3 +351,77 @@ impl Drop for MemorySendHalf {
         self.reset();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use std::future::poll_fn;
+    use trunkline_proto::Phase;
+
+    use crate::transport::Stream;
+
+    async fn start(connection: &Connection, end: bool) -> Result<Stream, StreamError> {
+        let head = RequestHead {
+            scheme: http::uri::Scheme::HTTP,
+            authority: "a".parse().unwrap(),
+            path: "/b/c".parse().unwrap(),
+            user_agent: HeaderValue::from_static("test"),
+            timeout: None,
+            headers: HeaderMap::new(),
+        };
+        let slot = connection.reserve().await.unwrap();
+        connection.start(slot, head, Some(Bytes::from_static(b"hello")), end)
+    }
+
+    #[tokio::test]
+    async fn a_call_is_heard_and_answered_and_leaves_no_stream() {
+        let (connection, mut server) = Connection::memory();
+        let mut stream = start(&connection, true).await.unwrap();
+        let mut request = server.accept().await;
+        assert_eq!(request.head.path.path(), "/b/c");
+        assert_eq!(request.body().await, b"hello");
+        request.send_head(HeaderMap::new());
+        request.end();
+        assert!(matches!(poll_fn(|cx| stream.poll_event(cx)).await, StreamEvent::Head(_)));
+        assert_eq!(server.streams(), 1);
+        assert!(matches!(poll_fn(|cx| stream.poll_event(cx)).await, StreamEvent::End));
+        assert_eq!(server.streams(), 0);
+        assert!(!request.was_reset().await);
+    }
+
+    #[tokio::test]
+    async fn a_stream_dropped_before_its_end_is_reset_whether_its_request_has_ended_or_not() {
+        let (connection, mut server) = Connection::memory();
+        for end in [true, false] {
+            drop(start(&connection, end).await.unwrap());
+            assert!(server.accept().await.was_reset().await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_has_ended_may_be_dropped_and_one_that_has_not_resets() {
+        let (connection, mut server) = Connection::memory();
+        for end in [true, false] {
+            let mut stream = start(&connection, false).await.unwrap();
+            let mut sender = stream.take_sender().unwrap();
+            if end {
+                sender.send(Bytes::new(), true).unwrap();
+            }
+            drop(sender);
+            let mut request = server.accept().await;
+            request.end();
+            assert!(matches!(poll_fn(|cx| stream.poll_event(cx)).await, StreamEvent::End));
+            assert_eq!(request.was_reset().await, !end);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_starts_nothing() {
+        let (connection, server) = Connection::memory();
+        let slot = connection.reserve().await.unwrap();
+        server.close(&ConnectError::new(Phase::Http2, "gone"));
+        assert!(!connection.is_open() && connection.reserve().await.is_err());
+        drop(slot);
+    }
+}
