@@ -139,6 +139,13 @@ impl Progress {
         vocabulary::local_status(problem.code, self.report(core, problem))
     }
 
+    /// The status of a call whose own request failed: it says why, and the report says how far the call had got.
+    pub(crate) fn request_failed(&self, core: &Core, status: Status, sent: Sent) -> Status {
+        let code = vocabulary::wire_code(status.code());
+        let problem = Problem::new(code, sent, status.message()).at(self.address.as_ref());
+        vocabulary::request_status(status, self.report(core, problem))
+    }
+
     /// The report of a call that the server answered.
     pub(crate) fn answered(&self, core: &Core, outcome: &str) -> CallReport {
         let text = format!("the server answered {outcome}");

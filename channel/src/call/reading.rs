@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -109,6 +109,9 @@ impl Reading {
             },
             StreamEvent::End => Poll::Ready(Some(Err(this.body.end_without_status()))),
             StreamEvent::Failed(error) => {
+                if let Some(status) = this.body.request_failure() {
+                    return Poll::Ready(Some(Err(status)));
+                }
                 let problem = Problem::stream(error, true, this.body.progress.address.as_ref());
                 Poll::Ready(Some(Err(this.body.fail(problem))))
             }
@@ -156,6 +159,14 @@ impl Body {
         self.fail(problem)
     }
 
+    /// The status that the rest of the request failed with, which reset the stream.
+    fn request_failure(&mut self) -> Option<Status> {
+        let status = self.pump.as_ref()?.failure.get()?.clone();
+        self.close();
+        self.in_flight.finish(vocabulary::wire_code(status.code()));
+        Some(self.progress.request_failed(self.ticket.core(), status, Sent::Yes))
+    }
+
     fn fail(&mut self, problem: Problem) -> Status {
         self.close();
         let status = self.progress.status(self.ticket.core(), problem);
@@ -182,24 +193,31 @@ impl fmt::Debug for Reading {
 
 /// The task that sends the rest of a streamed request. It ends with the request, with the stream, or when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Pump(AbortHandle);
+pub(crate) struct Pump {
+    task: AbortHandle,
+    /// Why the request itself failed.
+    failure: Arc<OnceLock<Status>>,
+}
 
 impl Pump {
     /// Starts it on the present runtime.
     pub(super) fn spawn(upload: Upload, sender: SendHalf) -> Self {
-        Self(tokio::spawn(Pumping { upload, sender }).abort_handle())
+        let failure = Arc::<OnceLock<Status>>::default();
+        let pumping = Pumping { upload, sender, failure: Arc::clone(&failure) };
+        Self { task: tokio::spawn(pumping).abort_handle(), failure }
     }
 }
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 struct Pumping {
     upload: Upload,
     sender: SendHalf,
+    failure: Arc<OnceLock<Status>>,
 }
 
 impl Future for Pumping {
@@ -207,7 +225,11 @@ impl Future for Pumping {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        // A request that fails has reset the stream; whoever reads the response hears of that.
-        this.upload.poll_pump(&mut this.sender, cx).map(drop)
+        if let Err(status) = ready!(this.upload.poll_pump(&mut this.sender, cx)) {
+            // Whoever reads the response hears of the reset and looks here for its reason, so the reason comes first.
+            this.failure.get_or_init(|| status);
+            this.sender.reset();
+        }
+        Poll::Ready(())
     }
 }

@@ -131,7 +131,8 @@ impl Upload {
         }
     }
 
-    /// Hands the rest to `sender`. Ready when all is handed over or the stream takes no more; `Err` if the request itself failed.
+    /// Hands the rest to `sender`. Ready when all is handed over or the stream takes no more; `Err` if the request itself failed, which leaves it to
+    /// the caller to reset the stream.
     pub(crate) fn poll_pump(
         &mut self,
         sender: &mut SendHalf,
@@ -142,13 +143,7 @@ impl Upload {
             if ready!(sender.poll_ready(cx)).is_err() {
                 return Poll::Ready(Ok(()));
             }
-            let (chunk, end) = match ready!(self.poll_next(cx)) {
-                Ok(next) => next,
-                Err(status) => {
-                    sender.reset();
-                    return Poll::Ready(Err(status));
-                }
-            };
+            let (chunk, end) = ready!(self.poll_next(cx))?;
             if sender.send(chunk, end).is_err() {
                 return Poll::Ready(Ok(()));
             }

@@ -51,6 +51,14 @@ pub(crate) fn server_status(status: wire::Status, mut trailers: HeaderMap, repor
     status
 }
 
+/// A status that ended the request from its own side, with the report of the call as its source, unless it has a source already.
+pub(crate) fn request_status(mut status: Status, report: CallReport) -> Status {
+    if std::error::Error::source(&status).is_none() {
+        status.set_source(Arc::new(report));
+    }
+    status
+}
+
 /// Takes out what was read as the status, so that nobody parses it again: a malformed `grpc-status-details-bin` makes tonic panic.
 pub(crate) fn remove_status_headers(headers: &mut HeaderMap) {
     for name in [&names::GRPC_STATUS, &names::GRPC_MESSAGE, &names::GRPC_STATUS_DETAILS] {
