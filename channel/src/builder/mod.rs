@@ -242,7 +242,11 @@ impl ChannelBuilder {
             Some(authority) => (authority.clone(), true),
             None => (self.resolvers.authority(target), false),
         };
-        let invalid = |reason: String| BuildError::invalid("authority", format!("{text:?}: {reason}"));
+        let invalid = |reason: String| {
+            let way_out =
+                if chosen { "" } else { "; call `.authority(\"the-name\")` to say how the server is called" };
+            BuildError::invalid("authority", format!("{text:?}: {reason}{way_out}"))
+        };
         let authority = Authority::try_from(text.as_str()).map_err(|error| invalid(error.to_string()))?;
         if authority.as_str().contains('@') {
             return Err(invalid("an authority of gRPC has no user".to_owned()));
