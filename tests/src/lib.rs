@@ -11,9 +11,13 @@ mod test_greeter;
 // What answers them frame by frame, and breaks any rule it is told to.
 pub mod script;
 
+// What servers show of themselves.
+mod certificates;
+
 // What is said about them.
 mod log;
 
+pub use certificates::{CertificateAuthority, Certified, server_config};
 pub use log::LogCapture;
 pub use loopback::{CountingConnector, FreezingRoad, Port, SilentPeer};
 pub use network::{Incoming, Network};

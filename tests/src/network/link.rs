@@ -108,6 +108,22 @@ impl AsyncWrite for ClientEnd {
         }
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.io(cx)? {
+            Some(io) => io.poll_write_vectored(cx, bufs),
+            None => Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum())),
+        }
+    }
+
+    /// As sockets do: who has one chance to write several records writes them all.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.io(cx)? {
             Some(io) => io.poll_flush(cx),
