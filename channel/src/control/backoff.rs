@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+/// Any wait beyond this is this long. It only keeps sums of times within what clocks can say.
+pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The wait between the starts of two attempts to connect to one address (gRPC `connection-backoff.md`): `initial`, then each time
 /// `multiplier` times as long, at most `max`, and each wait changed at random by up to `jitter` of itself either way.
 ///
@@ -82,7 +85,7 @@ impl Backoff {
     fn vary(&self, wait: Duration, rng: &mut impl RngExt) -> Duration {
         let jitter = self.jitter.clamp(0.0, 1.0);
         let factor = 1.0 + jitter * rng.random_range(-1.0..=1.0);
-        Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(wait)
+        Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(FOREVER).min(FOREVER)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use trunkline_balancer::{BalancerState, FixedPicker, Input, Plan};
+use trunkline_balancer::{BalancerState, Failure, FixedPicker, Input, Plan};
+use trunkline_proto::wire::Code;
 use trunkline_proto::{ConnectError, ConnectivityState, Phase};
 use trunkline_resolver::{Resolution, ResolveError};
 
@@ -20,7 +21,7 @@ use super::effects::Trouble;
 use super::idle::Idleness;
 use super::pace::Pace;
 use super::policy::{Policy, Verdict};
-use super::publish::{ClosedPicker, Outlook, Publisher};
+use super::publish::{Outlook, Publisher};
 use super::resolved::{Answer, Resolved};
 use super::story::Story;
 use super::subchannels::Subchannels;
@@ -85,6 +86,8 @@ impl<C: Clone> ControlPlane<C> {
     /// A channel at rest. Its first snapshot is in force at once, and published by the first [`poll`](Self::poll).
     pub(crate) fn new(options: ControlOptions, now: Instant) -> Self {
         let mut chance = StdRng::seed_from_u64(options.seed);
+        // Nothing is worth waiting for on a closed channel, whatever a call's `fail_fast` says: not Fail but Drop.
+        let closed = Failure::new(Code::Unavailable, "channel is closed");
         let asleep = BalancerState::new(ConnectivityState::Idle, FixedPicker::Queue.shared());
         Self {
             mode: Mode::Asleep,
@@ -102,7 +105,7 @@ impl<C: Clone> ControlPlane<C> {
             decided: 0,
             wake_at: None,
             asleep,
-            closed: BalancerState::new(ConnectivityState::Shutdown, Arc::new(ClosedPicker)),
+            closed: BalancerState::new(ConnectivityState::Shutdown, FixedPicker::Drop(closed).shared()),
             actions: Vec::new(),
         }
     }
@@ -249,6 +252,8 @@ impl<C: Clone> ControlPlane<C> {
     fn runtime_lost(&mut self, now: Instant) {
         let cause = ConnectError::new(Phase::Connect, "the runtime that ran the connection has gone");
         self.subchannels.runtime_lost(now, &cause);
+        // The next runtime's clock may be behind (a test's, for one): what holds back until a time must not hold back for ever.
+        (self.pace, self.doubt) = (Pace::new(now), Doubt::new(now));
         if self.mode == Mode::Awake {
             self.actions.push(Action::StartResolver);
         }

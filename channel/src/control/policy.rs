@@ -16,10 +16,14 @@ use crate::panic::panic_text;
 /// The root of a channel's policies.
 ///
 /// ```text
-///            an answer                panics
-///    Absent ----------> Running <-------------> Broken
-///      ^                   |       an answer      |
-///      `-----  stopped  ---'----------------------'
+///           an answer            panics
+///    Absent ---------> Running ----------> Broken
+///      ^                | ^                 |  |
+///      |                | `-----------------'  |
+///      |                |   an answer, or      |
+///      |                |   another config     |
+///      `----------------'----------------------'
+///            stopped
 /// ```
 #[derive(Debug)]
 pub(super) struct Policy {
@@ -74,10 +78,14 @@ impl Policy {
     /// Another policy, or other settings.
     pub(super) fn configure(&mut self, config: BalancerConfig) {
         self.config = config.clone();
-        if let Stage::Running(switch) = &mut self.stage {
-            let outcome = catch_unwind(AssertUnwindSafe(|| switch.configure(config)));
-            if let Err(panic) = outcome {
-                self.break_down(&panic_text(&*panic));
+        match &mut self.stage {
+            Stage::Absent => {}
+            // What is broken may be what was configured.
+            Stage::Broken(_) => self.start(),
+            Stage::Running(switch) => {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| switch.configure(config))) {
+                    self.break_down(&panic_text(&*panic));
+                }
             }
         }
     }

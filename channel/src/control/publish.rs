@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use trunkline_balancer::{BalancerState, CallInfo, Failure, PickResult, Picker};
+use trunkline_balancer::BalancerState;
 use trunkline_proto::ConnectError;
-use trunkline_proto::wire::Code;
 
 use super::subchannels::Subchannels;
 use super::{DialId, Entry, MethodTable, Snapshot};
@@ -99,16 +98,6 @@ impl<C: Clone> Publisher<C> {
             || current.next_attempt != outlook.next_attempt
             || !is_same_trouble(&current.trouble, &outlook.trouble)
             || !has_same_entries()
-    }
-}
-
-/// The picker of a channel that was closed. Nothing is worth waiting for, whatever a call's `fail_fast` says.
-#[derive(Debug)]
-pub(super) struct ClosedPicker;
-
-impl Picker for ClosedPicker {
-    fn pick(&self, _: &CallInfo<'_>) -> PickResult<'_> {
-        PickResult::Drop(Failure::new(Code::Unavailable, "channel is closed"))
     }
 }
 

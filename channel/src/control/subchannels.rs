@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use trunkline_balancer::{LiveCalls, Plan, Statuses, SubchannelStatus};
 use trunkline_proto::{Address, ConnectError, ConnectivityState};
 
+use super::backoff::FOREVER;
 use super::effects::{Effects, Trouble};
 use super::resolved::Resolved;
 use super::subchannel::Subchannel;
@@ -116,7 +117,7 @@ impl<C> Subchannels<C> {
             self.change(now, index, |subchannel, _| subchannel.dial(now, id, wait));
             self.dials.insert(id, address.clone());
             let limit = self.connect_timeout.unwrap_or(MIN_CONNECT_TIMEOUT.max(wait));
-            self.effects.actions.push(Action::Dial { id, address, deadline: now + limit });
+            self.effects.actions.push(Action::Dial { id, address, deadline: now + limit.min(FOREVER) });
         }
     }
 
@@ -243,7 +244,7 @@ impl<C> Subchannels<C> {
             timer.map(|new| self.timers.insert((new, *number), address.clone()));
             booked.timer = timer;
         }
-        match (booked.turn, subchannel.waits_since(now)) {
+        match (booked.turn, subchannel.waits_for_its_turn(now)) {
             (None, true) => {
                 booked.turn = Some(self.next_turn);
                 self.turns.insert(self.next_turn, address.clone());

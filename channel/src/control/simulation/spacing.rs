@@ -59,11 +59,11 @@ impl Spacing {
 
     /// The resolver names it, as part of this endpoint.
     pub(super) fn resolved(&mut self, endpoint: &Endpoint) {
-        if let Some((started, old)) = &self.condemned {
-            if old.as_ref() != Some(endpoint) {
-                self.earliest = Some(*started + SECOND - SLACK);
-                (self.failures, self.condemned) = (0, None);
-            }
+        if let Some((started, old)) = &self.condemned
+            && old.as_ref() != Some(endpoint)
+        {
+            self.earliest = Some(*started + SECOND - SLACK);
+            (self.failures, self.condemned) = (0, None);
         }
     }
 

@@ -181,7 +181,7 @@ impl World {
             self.dials.end(id);
             self.end_calls_on(id);
         }
-        self.resolver.is_running = false;
+        self.resolver = Resolver::default();
         self.happen(Event::RuntimeLost);
     }
 
@@ -296,10 +296,10 @@ impl World {
         assert!(!dial.is_hung_up, "hung up twice");
         dial.is_hung_up = true;
         let spacing = self.spacing.entry(dial.address.clone()).or_default();
-        if let Stage::Live { since } = dial.stage {
-            if dial.usage.answered || spacing.may_have_proved_itself(self.now - since) {
-                spacing.reset();
-            }
+        if let Stage::Live { since } = dial.stage
+            && (dial.usage.answered || spacing.may_have_proved_itself(self.now - since))
+        {
+            spacing.reset();
         }
         spacing.let_go(dial.started);
     }

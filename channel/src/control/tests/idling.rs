@@ -44,7 +44,8 @@ fn a_call_in_flight_keeps_it_awake_and_the_time_counts_from_its_end() {
 
 #[test]
 fn a_nap_does_not_shorten_the_backoff() {
-    let mut rig = Rig::with(crate::control::ControlOptions { idle_timeout: secs(2), ..Rig::options(pick_first()) });
+    let mut rig =
+        Rig::with(crate::control::ControlOptions { idle_timeout: secs(2), ..Rig::options(pick_first()) });
     rig.wake();
     rig.resolve(["a"]);
     rig.fail("a", refused());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use trunkline_balancer::{Balancer, BalancerConfig, BalancerState, FixedPicker, Input, Plan, RoundRobin};
-use trunkline_proto::ConnectivityState::{self, Connecting, Idle, Ready, TransientFailure};
+use trunkline_proto::ConnectivityState::{Connecting, Idle, Ready, TransientFailure};
 use trunkline_resolver::Resolution;
 
 use super::rig::{Everyone, Rig, address, ms, pick_first, refused, secs};
@@ -173,7 +173,7 @@ impl Balancer for Restless {
         let addresses = input.endpoints.iter().flat_map(|endpoint| endpoint.addresses());
         addresses.filter(|_| self.0).for_each(|address| plan.connect(address));
         plan.wake_at(input.now);
-        BalancerState::new(ConnectivityState::Connecting, FixedPicker::Queue.shared())
+        BalancerState::new(Connecting, FixedPicker::Queue.shared())
     }
 }
 

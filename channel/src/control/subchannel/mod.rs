@@ -1,19 +1,20 @@
 //! One address and its connection: the chart that every gRPC draws, folded from the dials that the address owns. It knows nothing of
 //! policies and other addresses; the table beside it gives out turns to dial.
 
+mod slot;
+mod view;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use trunkline_balancer::{Intent, LiveCalls, SubchannelStatus};
-use trunkline_proto::{Address, ConnectError, ConnectivityState, Endpoint};
+use trunkline_balancer::{Intent, LiveCalls};
+use trunkline_proto::{Address, ConnectError, Endpoint};
 
 use super::backoff::BackoffState;
 use super::effects::{Effects, Trouble};
 use super::story::Story;
 use super::{Action, DialId, DialNews, Usage};
-
-/// A connection has proved itself when it was Ready for so long (for its own backoff, if that is longer), or a call on it was answered.
-const PROOF: Duration = Duration::from_secs(10);
+use slot::{Dial, Live, Slot};
 
 /// A draining connection is replaced if a call was started on it so recently.
 const IN_USE: Duration = Duration::from_secs(60);
@@ -67,37 +68,6 @@ pub(super) struct Subchannel<C> {
     story: Story,
 }
 
-#[derive(Debug)]
-enum Slot<C> {
-    /// Nothing is there and nothing is wished.
-    Idle,
-    /// Waits for its turn to dial, or for [`SPACING`]. A replacement waits on although it is only wished held.
-    Waiting { replacement: bool },
-    /// One dial is on its way.
-    Dialling(Dial),
-    /// Calls can be sent.
-    Ready(Live<C>),
-    /// The server wants calls to go elsewhere; they go on until `until` if no replacement is there before.
-    Replacing { old: Live<C>, until: Instant, dial: Option<Dial> },
-    /// The last attempt failed.
-    Backoff { until: Instant },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Dial {
-    id: DialId,
-    started: Instant,
-    /// No other attempt starts sooner after `started`, should this one fail.
-    wait: Duration,
-}
-
-#[derive(Debug)]
-struct Live<C> {
-    dial: Dial,
-    connection: C,
-    since: Instant,
-}
-
 impl<C> Subchannel<C> {
     pub(super) fn new(address: Address) -> Self {
         Self {
@@ -134,7 +104,7 @@ impl<C> Subchannel<C> {
 
     /// Its turn to dial has come.
     pub(super) fn dial(&mut self, now: Instant, id: DialId, wait: Duration) {
-        debug_assert!(self.waits_since(now));
+        debug_assert!(self.waits_for_its_turn(now));
         self.dialled = Some(now);
         let dial = Dial { id, started: now, wait };
         // Connecting before and after, so that nobody need be told.
@@ -189,7 +159,7 @@ impl<C> Subchannel<C> {
             }
             // Nothing is left that calls could use until the replacement is there.
             (Slot::Replacing { old, dial, .. }, DialNews::Lost { .. }) if old.dial.id == id => {
-                connecting(dial)
+                Slot::connecting(dial)
             }
             (Slot::Ready(live), DialNews::Lost { cause, usage }) if live.dial.id == id => {
                 this.lost(now, live, cause, usage, endpoint, effects)
@@ -208,7 +178,7 @@ impl<C> Subchannel<C> {
             Slot::Backoff { until } if until <= now => Slot::Idle,
             Slot::Replacing { old, until, dial } if until <= now => {
                 this.leaving.push(old.dial.id);
-                connecting(dial)
+                Slot::connecting(dial)
             }
             slot => slot,
         });
@@ -393,112 +363,4 @@ impl<C> Subchannel<C> {
     fn take_slot(&mut self) -> Slot<C> {
         std::mem::replace(&mut self.slot, Slot::Idle)
     }
-
-    fn face(&self) -> Face {
-        let connection = self.connection().map(|(id, _)| id);
-        Face { state: self.state(), connection, failures: self.failures, losses: self.losses }
-    }
-}
-
-/// What others see of it.
-#[derive(PartialEq)]
-struct Face {
-    state: ConnectivityState,
-    connection: Option<DialId>,
-    failures: u64,
-    losses: u64,
-}
-
-impl<C> Subchannel<C> {
-    pub(super) fn state(&self) -> ConnectivityState {
-        match &self.slot {
-            Slot::Idle => ConnectivityState::Idle,
-            Slot::Waiting { .. } | Slot::Dialling(_) => ConnectivityState::Connecting,
-            Slot::Ready(_) | Slot::Replacing { .. } => ConnectivityState::Ready,
-            Slot::Backoff { .. } => ConnectivityState::TransientFailure,
-        }
-    }
-
-    /// The connection that calls may use.
-    pub(super) fn connection(&self) -> Option<(DialId, &C)> {
-        match &self.slot {
-            Slot::Ready(live) | Slot::Replacing { old: live, .. } => Some((live.dial.id, &live.connection)),
-            _ => None,
-        }
-    }
-
-    pub(super) fn status(&self) -> SubchannelStatus<'_> {
-        let mut status = SubchannelStatus::idle(&self.live);
-        status.state = self.state();
-        status.error = self.error.as_ref();
-        status.failures = self.failures;
-        status.losses = self.losses;
-        status.demanded = self.demanded;
-        status.revision = self.revision;
-        status.calls = self.live.counts();
-        status
-    }
-
-    /// What policies wish of it.
-    pub(super) fn intent(&self) -> Option<Intent> {
-        self.intent
-    }
-
-    pub(super) fn live(&self) -> &Arc<LiveCalls> {
-        &self.live
-    }
-
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
-    }
-
-    pub(super) fn backoff(&self) -> &BackoffState {
-        &self.backoff
-    }
-
-    /// When it may be tried again, if it has failed.
-    pub(super) fn next_attempt(&self) -> Option<Instant> {
-        match self.slot {
-            Slot::Backoff { until } => Some(until),
-            _ => None,
-        }
-    }
-
-    /// Whether it waits for its turn to dial, and for nothing else.
-    pub(super) fn waits_since(&self, now: Instant) -> bool {
-        let waits = matches!(self.slot, Slot::Waiting { .. } | Slot::Replacing { dial: None, .. });
-        waits && self.spacing.is_none_or(|spacing| spacing <= now)
-    }
-
-    pub(super) fn is_dialling(&self) -> bool {
-        matches!(self.slot, Slot::Dialling(_) | Slot::Replacing { dial: Some(_), .. })
-    }
-
-    /// When [`tick`](Self::tick) has something to do.
-    pub(super) fn due(&self) -> Option<Instant> {
-        let slot = match self.slot {
-            Slot::Backoff { until } | Slot::Replacing { until, .. } => Some(until),
-            _ => None,
-        };
-        [slot, self.spacing].into_iter().flatten().min()
-    }
-
-    /// Whether there is nothing left worth remembering.
-    pub(super) fn is_blank(&self) -> bool {
-        let is_let_go = self.intent.is_none() && self.spacing.is_none() && !self.demanded;
-        is_let_go && matches!(self.slot, Slot::Idle) && self.leaving.is_empty()
-    }
-}
-
-impl<C> Live<C> {
-    /// Only a connection that has proved itself resets the backoff and may be redialled at once: else a server that accepts and drops would be
-    /// dialled in a loop.
-    fn has_proved_itself(&self, now: Instant, usage: Usage) -> bool {
-        usage.answered || now.saturating_duration_since(self.since) >= PROOF.max(self.dial.wait)
-    }
-}
-
-/// On the way to the replacement of a connection that is no longer shown.
-fn connecting<C>(dial: Option<Dial>) -> Slot<C> {
-    dial.map_or(Slot::Waiting { replacement: true }, Slot::Dialling)
 }

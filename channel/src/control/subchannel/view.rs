@@ -1,0 +1,93 @@
+//! What others may know of a subchannel: policies, snapshots, and the table that gives out turns.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use trunkline_balancer::{Intent, LiveCalls, SubchannelStatus};
+use trunkline_proto::ConnectivityState;
+
+use super::slot::Slot;
+use super::{BackoffState, DialId, Subchannel, Trouble};
+
+impl<C> Subchannel<C> {
+    pub(in crate::control) fn state(&self) -> ConnectivityState {
+        self.slot.state()
+    }
+
+    /// The connection that calls may use.
+    pub(in crate::control) fn connection(&self) -> Option<(DialId, &C)> {
+        self.slot.connection()
+    }
+
+    pub(in crate::control) fn status(&self) -> SubchannelStatus<'_> {
+        let mut status = SubchannelStatus::idle(&self.live);
+        status.state = self.state();
+        status.error = self.error.as_ref();
+        status.failures = self.failures;
+        status.losses = self.losses;
+        status.demanded = self.demanded;
+        status.revision = self.revision;
+        status.calls = self.live.counts();
+        status
+    }
+
+    /// What policies wish of it.
+    pub(in crate::control) fn intent(&self) -> Option<Intent> {
+        self.intent
+    }
+
+    pub(in crate::control) fn live(&self) -> &Arc<LiveCalls> {
+        &self.live
+    }
+
+    pub(in crate::control) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    pub(in crate::control) fn backoff(&self) -> &BackoffState {
+        &self.backoff
+    }
+
+    /// When it may be tried again, if it has failed.
+    pub(in crate::control) fn next_attempt(&self) -> Option<Instant> {
+        match self.slot {
+            Slot::Backoff { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether it waits for its turn to dial, and for nothing else.
+    pub(in crate::control) fn waits_for_its_turn(&self, now: Instant) -> bool {
+        self.slot.wants_a_dial() && self.spacing.is_none_or(|spacing| spacing <= now)
+    }
+
+    pub(in crate::control) fn is_dialling(&self) -> bool {
+        self.slot.is_dialling()
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub(in crate::control) fn due(&self) -> Option<Instant> {
+        [self.slot.due(), self.spacing].into_iter().flatten().min()
+    }
+
+    /// Whether there is nothing left worth remembering.
+    pub(in crate::control) fn is_blank(&self) -> bool {
+        let is_let_go = self.intent.is_none() && self.spacing.is_none() && !self.demanded;
+        is_let_go && matches!(self.slot, Slot::Idle) && self.leaving.is_empty()
+    }
+
+    /// Compared around each step: what differs is news.
+    pub(super) fn face(&self) -> Face {
+        let connection = self.connection().map(|(id, _)| id);
+        Face { state: self.state(), connection, failures: self.failures, losses: self.losses }
+    }
+}
+
+/// What others see of it.
+#[derive(PartialEq)]
+pub(super) struct Face {
+    pub(super) state: ConnectivityState,
+    connection: Option<DialId>,
+    failures: u64,
+    losses: u64,
+}
