@@ -1,6 +1,6 @@
 //! The calls' side of a connection: what they share, and how a stream is opened.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -11,10 +11,11 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request, Uri, Version};
 use trunkline_proto::{Address, ConnectError, Phase};
 
+use super::early_resets::EarlyResets;
 use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
-use super::stream::H2Stream;
+use super::stream::{Cancelled, H2Stream};
 use crate::connect::{PeerInfo, Security};
 use crate::control::Usage;
 use crate::transport::quota::StreamQuota;
@@ -32,7 +33,12 @@ pub(super) struct Shared {
     record: Arc<IoRecord>,
     /// Why the connection ended or takes no more streams. The first reason is the true one.
     cause: OnceLock<ConnectError>,
-    answered: AtomicBool,
+    /// The newest stream whose response has begun; zero if there was none.
+    answered: AtomicU32,
+    /// `None` once the connection has ended.
+    early_resets: Mutex<Option<EarlyResets<Cancelled>>>,
+    /// Of the driver.
+    waker: Mutex<Option<Waker>>,
     /// When the last stream was started, in microseconds after `began`, plus one; zero if there was none.
     last_used: AtomicU64,
     began: Instant,
@@ -73,7 +79,7 @@ impl H2Connection {
         shared.used_now();
         if let Some(first) = first {
             // If it fails, the stream has just been lost, and says so itself.
-            let _lost = sender.send_data(first, end);
+            let _lost = send_all(&mut sender, first, end);
         }
         let sender = (!end).then_some(sender);
         Ok(H2Stream::new(shared.clone(), slot, response, sender, written_before))
@@ -94,7 +100,9 @@ impl Shared {
             requests: Mutex::new(Some(requests)),
             record,
             cause: OnceLock::new(),
-            answered: AtomicBool::new(false),
+            answered: AtomicU32::new(0),
+            early_resets: Mutex::new(Some(EarlyResets::new())),
+            waker: Mutex::new(None),
             last_used: AtomicU64::new(0),
             began: tokio::time::Instant::now().into_std(),
             address,
@@ -141,6 +149,12 @@ impl Shared {
         drop(self.requests().take());
     }
 
+    /// The connection is gone: what waits to be reset need not be.
+    pub(super) fn end(&self) {
+        let waiting = self.early_resets().take();
+        drop(waiting);
+    }
+
     /// Asks the engine whether streams may still be started. It knows of a GOAWAY at once, but tells only who asks.
     pub(super) fn probe(&self) -> Result<(), h2::Error> {
         match &mut *self.requests() {
@@ -154,12 +168,48 @@ impl Shared {
             0 => None,
             micros => Some(self.began + Duration::from_micros(micros - 1)),
         };
-        Usage { answered: self.answered.load(Ordering::Relaxed), last_used }
+        Usage { answered: self.answered.load(Ordering::Relaxed) > 0, last_used }
     }
 
-    /// A response head came.
-    pub(super) fn answered(&self) {
-        self.answered.store(true, Ordering::Relaxed);
+    /// The response head of this stream came.
+    pub(super) fn answered(&self, stream: u32) {
+        self.answered.fetch_max(stream, Ordering::Relaxed);
+    }
+
+    /// A call was cancelled before its response began: resets its stream, now or when the server can bear it.
+    pub(super) fn cancel(&self, stream: Cancelled) {
+        // Servers accept streams in order: one that has answered a later one has accepted this one.
+        if stream.id() < self.answered.load(Ordering::Relaxed) {
+            return;
+        }
+        let (now, waker) = match &mut *self.early_resets() {
+            Some(resets) => {
+                let now = resets.cancel(stream);
+                (now, resets.wants_to_ask().then(|| self.waker().clone()).flatten())
+            }
+            None => (Some(stream), None),
+        };
+        // Not under the lock: it goes into the engine, and gives a place to whoever waits for one.
+        drop(now);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the server should be asked which resets it has read; if not, `driver` is woken when it should.
+    pub(super) fn wants_to_ask(&self, driver: &Waker) -> bool {
+        let mut resets = self.early_resets();
+        let mut waker = self.waker();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(driver)) {
+            *waker = Some(driver.clone());
+        }
+        resets.as_mut().is_some_and(|resets| resets.wants_to_ask())
+    }
+
+    /// The server is asked anew, so it has answered when it was asked before.
+    pub(super) fn asked(&self) {
+        let now = self.early_resets().as_mut().map(EarlyResets::ask);
+        drop(now);
     }
 
     fn used_now(&self) {
@@ -187,6 +237,14 @@ impl Shared {
                 StreamError::NeverSent(self.cause(&refused))
             }
         })
+    }
+
+    fn early_resets(&self) -> MutexGuard<'_, Option<EarlyResets<Cancelled>>> {
+        self.early_resets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn requests(&self) -> MutexGuard<'_, Option<SendRequest<Bytes>>> {

@@ -17,7 +17,7 @@ use super::io::RecordedIo;
 use super::start::NO_SETTINGS_YET;
 use crate::control::Usage;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
-use crate::transport::options::KeepalivePenalty;
+use crate::transport::options::{KeepalivePenalty, STREAM_WINDOW};
 use crate::transport::{Connection, TransportOptions};
 
 /// Owned by the dial's task: its polls are what moves the connection.
@@ -114,7 +114,10 @@ impl Driver {
                 self.lost(broken.or(cause).unwrap_or_else(closed))
             }
             (None, Some(broken)) => self.lost(broken),
-            (None, None) => self.keep_alive(cx),
+            (None, None) => {
+                self.reset_cancelled(cx);
+                self.keep_alive(cx)
+            }
         }
     }
 
@@ -123,7 +126,7 @@ impl Driver {
         self.shared.close(
             &ConnectError::new(Phase::Http2, "the channel let this connection go").at(self.shared.address()),
         );
-        if self.life == Life::Ready {
+        if self.life != Life::Ended {
             self.life = Life::Draining;
         }
     }
@@ -156,6 +159,17 @@ impl Driver {
         Poll::Ready(DriverNews::Draining(cause))
     }
 
+    /// Lets those resets go out that the server can bear now.
+    fn reset_cancelled(&mut self, cx: &mut Context<'_>) {
+        let Some(connection) = &mut self.connection else { return };
+        // The engine takes new SETTINGS only when the last ones were acknowledged; it has no other sign of that.
+        if self.shared.wants_to_ask(cx.waker()) && connection.set_initial_window_size(STREAM_WINDOW).is_ok() {
+            self.shared.asked();
+            // It sends them when it is polled next.
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
         match keepalive.poll_dead(cx, &self.shared) {
@@ -175,6 +189,7 @@ impl Driver {
         // The cause first: dropping the connection wakes the streams, and they ask for it.
         self.shared.close(&self.shared.set_cause(cause));
         self.connection = None;
+        self.shared.end();
     }
 }
 
@@ -218,7 +233,11 @@ impl Keepalive {
                 }
                 Beat::Sleep(None) => return Poll::Pending,
                 Beat::Sleep(Some(until)) => {
-                    self.sleep.as_mut().reset(Instant::from_std(until));
+                    let until = Instant::from_std(until);
+                    // Each byte puts `until` off. A timer that rings too early is cheaper than one that is set anew with each byte.
+                    if self.sleep.is_elapsed() || self.sleep.deadline() > until {
+                        self.sleep.as_mut().reset(until);
+                    }
                     if self.sleep.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }

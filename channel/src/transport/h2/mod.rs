@@ -1,9 +1,10 @@
 //! HTTP/2 by the `h2` crate. Each room keeps one of its traps: `start` its limits, `io` the bytes (what kind of peer this is, how the stream
 //! broke, whether anything was written) and `large_headers` what they say of sizes, `driver` what it tells of a connection only to those who ask at the right moment, `connection` and `stream`
-//! the calls' side, `error` what its errors mean.
+//! the calls' side, `early_resets` what servers take for an attack, `error` what its errors mean.
 
 mod connection;
 mod driver;
+mod early_resets;
 mod error;
 mod io;
 mod large_headers;

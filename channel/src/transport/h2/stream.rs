@@ -84,8 +84,9 @@ impl H2Stream {
         loop {
             match &mut self.receiving {
                 Receiving::Head(response) => {
+                    let id = response.stream_id().as_u32();
                     let (head, body) = ready!(Pin::new(response).poll(cx))?.into_parts();
-                    self.shared.answered();
+                    self.shared.answered(id);
                     let end = body.is_end_stream();
                     self.receiving = Receiving::Body(body);
                     let head = ResponseHead { status: head.status, headers: head.headers, end };
@@ -135,13 +136,16 @@ impl H2Stream {
     }
 
     fn close_sending(&mut self, reset: Option<Reason>) {
-        let sender = match std::mem::replace(&mut self.sending, Sending::Ended) {
+        if let (Some(mut sender), Some(reason)) = (self.take_sending(), reset) {
+            sender.send_reset(reason);
+        }
+    }
+
+    fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
+        match std::mem::replace(&mut self.sending, Sending::Ended) {
             Sending::Open(stream) => Some(stream),
             Sending::Shared(shared) => shared.close(),
             Sending::Ended => None,
-        };
-        if let (Some(mut sender), Some(reason)) = (sender, reset) {
-            sender.send_reset(reason);
         }
     }
 }
@@ -149,7 +153,25 @@ impl H2Stream {
 impl Drop for H2Stream {
     fn drop(&mut self) {
         // With the last handle gone, the engine itself sends CANCEL for a stream that has not ended.
-        self.close_sending(None);
+        let sender = self.take_sending();
+        if let Receiving::Head(response) = std::mem::replace(&mut self.receiving, Receiving::Ended) {
+            self.shared.cancel(Cancelled { response, _sender: sender, _slot: self.slot.take() });
+        }
+    }
+}
+
+/// All that holds a stream open that was cancelled before its response began. Dropping it resets the stream.
+#[derive(Debug)]
+pub(super) struct Cancelled {
+    response: ResponseFuture,
+    _sender: Option<SendStream<Bytes>>,
+    /// Last, as in [`H2Stream`].
+    _slot: Option<Slot>,
+}
+
+impl Cancelled {
+    pub(super) fn id(&self) -> u32 {
+        self.response.stream_id().as_u32()
     }
 }
 
@@ -195,7 +217,7 @@ impl H2SendHalf {
     pub(in crate::transport) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         let mut sender = self.0.lock();
         let stream = sender.stream.as_mut().ok_or(SendClosed)?;
-        let sent = stream.send_data(data, end).map_err(|_closed| SendClosed);
+        let sent = send_all(stream, data, end);
         if end {
             sender.stream = None;
         }
@@ -213,6 +235,17 @@ impl Drop for H2SendHalf {
     fn drop(&mut self) {
         self.reset();
     }
+}
+
+/// The engine takes no more than this at once (HTTP/2's largest window), and a gRPC message may be twice as long.
+const MAX_CHUNK: usize = (1 << 31) - 1;
+
+/// Queues all of `data`.
+pub(super) fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), SendClosed> {
+    while data.len() > MAX_CHUNK {
+        stream.send_data(data.split_to(MAX_CHUNK), false).map_err(|_closed| SendClosed)?;
+    }
+    stream.send_data(data, end).map_err(|_closed| SendClosed)
 }
 
 /// The request side between its two owners. Whoever ends or resets it takes the stream out.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trunkline_proto::{ConnectError, Phase};
 
 use super::fixture::*;
-use crate::connect::{Connected, Security, Tls};
+use crate::connect::{ConnectRequest, Connected, Connector, Security, SystemConnector, Tls};
 use crate::transport::{DriverNews, TransportOptions, start};
 
 #[track_caller]
@@ -230,3 +230,31 @@ async fn a_whole_configuration_of_rustls_is_taken_as_it_is_but_for_alpn() {
     let config = server(&authority.sign(&["greeter.test"]), &["h2"], None);
     dial(&Tls::new().rustls(whole.into()), |io| accept(io, config)).await.unwrap();
 }
+
+#[tokio::test]
+async fn over_real_sockets_a_late_refusal_is_told_every_time() {
+    // behaviour 106
+    let authority = Authority::new();
+    let config = server(&authority.sign(&["127.0.0.1"]), &["h2"], Some(&authority));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = trunkline_proto::Address::from(listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        // It closes with our bytes unread, which resets the connection.
+        while let Ok((io, _)) = listener.accept().await {
+            let _refused = tokio_rustls::TlsAcceptor::from(config.clone()).accept(io).await;
+        }
+    });
+    let connector = authority.trusted().build(SystemConnector::new()).unwrap();
+    for _ in 0..ATTEMPTS {
+        let request = ConnectRequest::new(address.clone(), "127.0.0.1");
+        let error = match connector.connect(request).await {
+            Ok(connected) => lost(connected).await,
+            Err(error) => error,
+        };
+        assert_eq!(error.message(), "the server demands a client certificate");
+        assert!(error.is_permanent());
+    }
+}
+
+/// As many as it takes to see the reset come before the alert is read.
+const ATTEMPTS: usize = 20;
