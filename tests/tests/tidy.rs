@@ -147,9 +147,12 @@ fn line_with(text: &str, words: &[&str]) -> Option<String> {
     for (number, line) in code {
         for word in words {
             let starts = line.match_indices(word).map(|(at, _)| &line[..at]);
-            // `self::h2::` and `my_tonic::` are other names.
-            let alone =
-                |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            // `self::h2::` is our own room, and `my_tonic::` another crate.
+            let ours = ["self::", "super::", "crate::", "transport::"];
+            let alone = |before: &str| {
+                !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                    && !ours.iter().any(|path| before.ends_with(path))
+            };
             if starts.into_iter().any(alone) || (word.starts_with('.') && line.contains(word)) {
                 return Some(format!("line {} names `{word}`: {}", number + 1, line.trim()));
             }

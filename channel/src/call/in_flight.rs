@@ -1,5 +1,6 @@
 //! Who is counted while a call runs, and exactly once when it ends, however that happens: every count is a guard.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,6 +9,7 @@ use trunkline_balancer::{CallOutcome, LiveCalls, OnFinish};
 use trunkline_proto::wire::Code;
 
 use crate::control::Activity;
+use crate::panic::panic_text;
 
 /// How many calls a channel has in flight and when the last one ended: what idleness is judged by.
 #[derive(Debug)]
@@ -64,7 +66,14 @@ impl InFlight {
         let latency = Instant::now().saturating_duration_since(self.started);
         self.live.finish(code == Code::Ok, latency);
         if let Some(on_finish) = self.on_finish.take() {
-            on_finish(&CallOutcome::new(code, latency));
+            let outcome = CallOutcome::new(code, latency);
+            // A policy's code, which runs where the call is polled or dropped: its panic is no business of whoever called.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on_finish(&outcome))) {
+                tracing::error!(
+                    panic = panic_text(&*panic),
+                    "a load-balancing policy panicked at the end of a call"
+                );
+            }
         }
     }
 }

@@ -15,15 +15,16 @@ use trunkline_proto::{ConnectError, timeout, wire, wire::Code};
 
 use super::choose::{Choice, Chosen, choose};
 use super::deadline::{Deadline, Timer};
+use super::ending::Failed;
 use super::in_flight::InFlight;
 use super::progress::{Again, Problem, Progress, Ticket};
 use super::reading::{Pump, Reading};
 use super::report::Sent;
 use super::response::{ForeignResponse, Response, missing_status};
 use super::{FailFast, Upload};
-use crate::channel::{Channel, NoRuntime};
+use crate::channel::Channel;
 use crate::transport::{RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent};
-use crate::vocabulary::{self, Status};
+use crate::vocabulary::Status;
 
 /// What to send, apart from the body.
 #[derive(Debug)]
@@ -62,20 +63,20 @@ pin_project! {
 ///   never       |  head
 ///   processed   `---------> Reading, or the status it holds
 /// ```
-struct Machine {
-    ticket: Option<Ticket>,
+pub(super) struct Machine {
+    pub(super) ticket: Option<Ticket>,
     request: Request,
     fail_fast: FailFast,
-    upload: Option<Upload>,
-    progress: Progress,
+    pub(super) upload: Option<Upload>,
+    pub(super) progress: Progress,
     /// The version of the snapshot last used.
     version: u64,
     deadline: Option<Deadline>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 #[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
-enum Stage {
+pub(super) enum Stage {
     /// Refused before anything was tried: the request itself is wrong.
     Refused(wire::Status),
     Choose,
@@ -97,30 +98,10 @@ enum Stage {
 }
 
 /// An attempt that was sent.
-struct Sending {
+pub(super) struct Sending {
     stream: Stream,
-    sender: Option<SendHalf>,
-    in_flight: InFlight,
-}
-
-/// How a call can end without a response to read.
-enum Failed {
-    Here(Problem),
-    Server(wire::Status, HeaderMap),
-    /// The request's own source failed.
-    Request(Status),
-}
-
-impl From<NoRuntime> for Failed {
-    fn from(error: NoRuntime) -> Self {
-        Self::Here(error.into())
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Here(problem)
-    }
+    pub(super) sender: Option<SendHalf>,
+    pub(super) in_flight: InFlight,
 }
 
 /// What a step came to.
@@ -402,59 +383,5 @@ impl Machine {
             Again::No => return Err(Problem::stream(error, false, self.progress.address.as_ref()).into()),
         }
         Ok(())
-    }
-
-    fn answered_with(&self, status: wire::Status) -> Failed {
-        Problem::response(status, self.progress.address.as_ref()).into()
-    }
-
-    /// What the call was doing when its deadline passed.
-    fn expired(&self, deadline: Deadline) -> Problem {
-        let core = self.ticket.as_ref().expect("held until the end").core();
-        let address = self.progress.address.as_ref();
-        let trouble = || Arc::clone(&core.snapshot().trouble);
-        let none = || Arc::from([]);
-        match &self.stage {
-            Stage::Reserve { .. } => {
-                let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
-                Problem::expired(deadline, doing, Sent::No, none()).at(address)
-            }
-            Stage::Answer(sending) if sending.sender.is_some() => {
-                Problem::expired(deadline, "sending the request", Sent::Maybe, none()).at(address)
-            }
-            Stage::Answer(_) => {
-                Problem::expired(deadline, "waiting for the response", Sent::Maybe, none()).at(address)
-            }
-            Stage::Foreign { .. } => {
-                Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
-                    .at(address)
-            }
-            _ => Problem::expired(deadline, "waiting for a connection", Sent::No, trouble()),
-        }
-    }
-
-    /// Ends the call, and with it its stream.
-    fn fail(&mut self, failed: Failed) -> Status {
-        let stage = std::mem::replace(&mut self.stage, Stage::Done);
-        match &stage {
-            Stage::Wait { since, .. } => self.progress.connecting += since.elapsed(),
-            Stage::Reserve { since, .. } => self.progress.queued += since.elapsed(),
-            _ => {}
-        }
-        let ticket = self.ticket.take().expect("a call ends once");
-        let core = ticket.core();
-        let status = match failed {
-            Failed::Here(problem) => self.progress.status(core, problem),
-            Failed::Server(status, headers) => {
-                let report = self.progress.answered(core, &status.to_string());
-                vocabulary::server_status(status, headers, report)
-            }
-            Failed::Request(status) => status,
-        };
-        if let Stage::Answer(mut sending) | Stage::Foreign { mut sending, .. } = stage {
-            sending.in_flight.finish(vocabulary::wire_code(status.code()));
-        }
-        self.upload = None;
-        status
     }
 }

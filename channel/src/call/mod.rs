@@ -4,6 +4,7 @@
 mod begin;
 mod choose;
 mod deadline;
+mod ending;
 mod in_flight;
 mod machine;
 mod options;

@@ -1,0 +1,92 @@
+//! How a call ends that has no response to read: what it says, and what becomes of its stream.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use trunkline_proto::wire;
+
+use super::deadline::Deadline;
+use super::machine::{Machine, Stage};
+use super::progress::Problem;
+use super::report::Sent;
+use crate::channel::NoRuntime;
+use crate::vocabulary::{self, Status};
+
+/// How a call can end without a response to read.
+pub(super) enum Failed {
+    Here(Problem),
+    Server(wire::Status, HeaderMap),
+    /// The request's own source failed.
+    Request(Status),
+}
+
+impl From<NoRuntime> for Failed {
+    fn from(error: NoRuntime) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Here(problem)
+    }
+}
+
+impl Machine {
+    pub(super) fn answered_with(&self, status: wire::Status) -> Failed {
+        Problem::response(status, self.progress.address.as_ref()).into()
+    }
+
+    /// What the call was doing when its deadline passed.
+    pub(super) fn expired(&self, deadline: Deadline) -> Problem {
+        let core = self.ticket.as_ref().expect("held until the end").core();
+        let address = self.progress.address.as_ref();
+        let trouble = || Arc::clone(&core.snapshot().trouble);
+        let none = || Arc::from([]);
+        match &self.stage {
+            Stage::Reserve { .. } => {
+                let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
+                Problem::expired(deadline, doing, Sent::No, none()).at(address)
+            }
+            Stage::Answer(sending) if sending.sender.is_some() => {
+                Problem::expired(deadline, "sending the request", Sent::Maybe, none()).at(address)
+            }
+            Stage::Answer(_) => {
+                Problem::expired(deadline, "waiting for the response", Sent::Maybe, none()).at(address)
+            }
+            Stage::Foreign { .. } => {
+                Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
+                    .at(address)
+            }
+            _ => Problem::expired(deadline, "waiting for a connection", Sent::No, trouble()),
+        }
+    }
+
+    /// Ends the call, and with it its stream.
+    pub(super) fn fail(&mut self, failed: Failed) -> Status {
+        let stage = std::mem::replace(&mut self.stage, Stage::Done);
+        match &stage {
+            Stage::Wait { since, .. } => self.progress.connecting += since.elapsed(),
+            Stage::Reserve { since, .. } => self.progress.queued += since.elapsed(),
+            _ => {}
+        }
+        let ticket = self.ticket.take().expect("a call ends once");
+        let core = ticket.core();
+        let status = match failed {
+            Failed::Here(problem) => self.progress.status(core, problem),
+            Failed::Server(status, headers) => {
+                let report = self.progress.answered(core, &status.to_string());
+                vocabulary::server_status(status, headers, report)
+            }
+            Failed::Request(status) => {
+                let sent = if matches!(stage, Stage::Answer(_)) { Sent::Maybe } else { Sent::No };
+                self.progress.request_failed(core, status, sent)
+            }
+        };
+        if let Stage::Answer(mut sending) | Stage::Foreign { mut sending, .. } = stage {
+            sending.in_flight.finish(vocabulary::wire_code(status.code()));
+        }
+        self.upload = None;
+        status
+    }
+}
