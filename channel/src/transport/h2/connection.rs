@@ -15,7 +15,7 @@ use super::early_resets::EarlyResets;
 use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
-use super::stream::{Cancelled, H2Stream};
+use super::stream::{Cancelled, H2Stream, send_all};
 use crate::connect::{PeerInfo, Security};
 use crate::control::Usage;
 use crate::transport::quota::StreamQuota;
