@@ -41,6 +41,8 @@ pub(super) struct Subchannels<C> {
     /// Who waits for a turn to dial, in order.
     turns: BTreeMap<u64, Address>,
     next_turn: u64,
+    /// Counts the plans that were carried out.
+    plans: u64,
     connect_timeout: Option<Duration>,
     effects: Effects<C>,
     /// Shown where there is no record.
@@ -54,8 +56,8 @@ struct Record<C> {
     booked: Booked,
     /// The resolution in force names it.
     is_listed: bool,
-    /// The plan in force mentions it.
-    is_mentioned: bool,
+    /// The last plan that mentioned it.
+    mentioned_in: u64,
 }
 
 /// What the books hold of a record.
@@ -77,6 +79,7 @@ impl<C> Subchannels<C> {
             timers: BTreeMap::new(),
             turns: BTreeMap::new(),
             next_turn: 0,
+            plans: 0,
             connect_timeout: options.connect_timeout,
             effects: Effects::new(options.backoff, StdRng::seed_from_u64(seed)),
             blank: Arc::default(),
@@ -85,23 +88,25 @@ impl<C> Subchannels<C> {
 
     /// Carries a plan out, except for the dials that it starts: those wait for their turn.
     pub(super) fn apply(&mut self, now: Instant, plan: &Plan) {
-        for record in self.records.values_mut() {
-            record.is_mentioned = false;
-        }
-        for (address, _) in plan.intents() {
+        self.plans += 1;
+        let mut mentioned = Vec::with_capacity(plan.intents().len());
+        for (address, intent) in plan.intents() {
             let index = self.record(address);
-            self.records[index].is_mentioned = true;
+            self.records[index].mentioned_in = self.plans;
+            mentioned.push((index, intent));
         }
         // Whoever is let go leaves its turn to the others.
         for index in 0..self.records.len() {
             let record = &self.records[index];
-            if !record.is_mentioned && record.subchannel.intent().is_some() {
+            if record.mentioned_in != self.plans && record.subchannel.intent().is_some() {
                 self.change(now, index, |subchannel, effects| subchannel.wish(now, None, effects));
             }
         }
-        for (address, intent) in plan.intents() {
-            let index = self.record(address);
-            self.change(now, index, |subchannel, effects| subchannel.wish(now, Some(intent), effects));
+        for (index, intent) in mentioned {
+            // Most of ten thousand are as they were wished before.
+            if !self.records[index].subchannel.complies_with(intent) {
+                self.change(now, index, |subchannel, effects| subchannel.wish(now, Some(intent), effects));
+            }
         }
     }
 
@@ -217,7 +222,7 @@ impl<C> Subchannels<C> {
         self.next_number += 1;
         let subchannel = Subchannel::new(address.clone());
         let record =
-            Record { subchannel, number, booked: Booked::default(), is_listed: false, is_mentioned: false };
+            Record { subchannel, number, booked: Booked::default(), is_listed: false, mentioned_in: 0 };
         self.records.insert_full(address.clone(), record).0
     }
 

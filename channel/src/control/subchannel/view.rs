@@ -36,6 +36,15 @@ impl<C> Subchannel<C> {
         self.intent
     }
 
+    /// Whether that wish would change nothing.
+    pub(in crate::control) fn complies_with(&self, intent: Intent) -> bool {
+        let is_as_wished = match intent {
+            Intent::Connect => !matches!(self.slot, Slot::Idle),
+            Intent::Hold => !matches!(self.slot, Slot::Waiting { replacement: false }),
+        };
+        is_as_wished && self.intent == Some(intent)
+    }
+
     pub(in crate::control) fn live(&self) -> &Arc<LiveCalls> {
         &self.live
     }

@@ -228,6 +228,23 @@ fn with_its_runtime_everything_goes_and_comes_again_without_blame() {
     assert_eq!(rig.picked(), Some(new));
 }
 
+#[test]
+fn a_runtime_whose_clock_is_behind_the_last_one_is_not_held_back() {
+    let names: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
+    let mut rig = Rig::new(RoundRobin);
+    rig.wake();
+    rig.advance(secs(1000));
+    rig.resolve(names.iter().map(String::as_str));
+    rig.open.clear();
+    rig.turn_back(secs(1000));
+    rig.handle(Event::RuntimeLost);
+    rig.advance(ms(5));
+    assert!(rig.is_dialled("0"));
+    let id = rig.connect("0");
+    rig.advance(ms(5));
+    assert_eq!(rig.picked(), Some(id));
+}
+
 fn lost() -> DialNews<crate::control::DialId> {
     DialNews::Lost { cause: goaway(), usage: Usage { answered: true, last_used: None } }
 }

@@ -199,6 +199,11 @@ impl Rig {
         panic!("the control plane never comes to rest");
     }
 
+    /// The clock of another runtime.
+    pub(super) fn turn_back(&mut self, time: Duration) {
+        self.now -= time;
+    }
+
     /// For so long, whatever dials this address is refused at once.
     pub(super) fn refuse(&mut self, name: &str, time: Duration) {
         let end = self.now + time;
