@@ -19,6 +19,8 @@ pub(crate) struct H2Stream {
     receiving: Receiving,
     sending: Sending,
     shared: Arc<Shared>,
+    /// Its number. The engine takes a lock to tell it.
+    id: u32,
     /// What had been written on the connection before this stream.
     written_before: u64,
     /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the next stream is.
@@ -51,12 +53,13 @@ impl H2Stream {
         written_before: u64,
     ) -> Self {
         let sending = sender.map_or(Sending::Ended, Sending::Open);
-        Self { receiving: Receiving::Head(response), sending, shared, written_before, slot: Some(slot) }
+        let id = response.stream_id().as_u32();
+        Self { receiving: Receiving::Head(response), sending, shared, id, written_before, slot: Some(slot) }
     }
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         let event = ready!(self.receive(cx)).unwrap_or_else(|failed| {
-            StreamEvent::Failed(error::stream(&failed, &self.shared, self.id(), self.written_before))
+            StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
         });
         match &event {
             StreamEvent::Head(head) if !head.end => {}
@@ -84,9 +87,8 @@ impl H2Stream {
         loop {
             match &mut self.receiving {
                 Receiving::Head(response) => {
-                    let id = response.stream_id().as_u32();
                     let (head, body) = ready!(Pin::new(response).poll(cx))?.into_parts();
-                    self.shared.answered(id);
+                    self.shared.answered(self.id);
                     let end = body.is_end_stream();
                     self.receiving = Receiving::Body(body);
                     let head = ResponseHead { status: head.status, headers: head.headers, end };
@@ -118,15 +120,6 @@ impl H2Stream {
         }
     }
 
-    fn id(&self) -> u32 {
-        match &self.receiving {
-            Receiving::Head(response) => response.stream_id().as_u32(),
-            Receiving::Body(body) | Receiving::Trailers(body) => body.stream_id().as_u32(),
-            // No stream has this number.
-            Receiving::Ended => 0,
-        }
-    }
-
     /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1 lets it ask us to stop, and gRPC's
     /// clients stop by themselves.
     fn finish(&mut self) {
@@ -155,7 +148,12 @@ impl Drop for H2Stream {
         // With the last handle gone, the engine itself sends CANCEL for a stream that has not ended.
         let sender = self.take_sending();
         if let Receiving::Head(response) = std::mem::replace(&mut self.receiving, Receiving::Ended) {
-            self.shared.cancel(Cancelled { response, _sender: sender, _slot: self.slot.take() });
+            self.shared.cancel(Cancelled {
+                id: self.id,
+                _response: response,
+                _sender: sender,
+                _slot: self.slot.take(),
+            });
         }
     }
 }
@@ -163,7 +161,8 @@ impl Drop for H2Stream {
 /// All that holds a stream open that was cancelled before its response began. Dropping it resets the stream.
 #[derive(Debug)]
 pub(super) struct Cancelled {
-    response: ResponseFuture,
+    id: u32,
+    _response: ResponseFuture,
     _sender: Option<SendStream<Bytes>>,
     /// Last, as in [`H2Stream`].
     _slot: Option<Slot>,
@@ -171,7 +170,7 @@ pub(super) struct Cancelled {
 
 impl Cancelled {
     pub(super) fn id(&self) -> u32 {
-        self.response.stream_id().as_u32()
+        self.id
     }
 }
 

@@ -245,7 +245,9 @@ async fn echo(request: http::Request<h2::RecvStream>, mut respond: h2::server::S
 /// A server of bare frames, for what a well-behaved one never does.
 pub(super) struct Frames {
     pub(super) io: DuplexStream,
-    acknowledged: bool,
+    /// How many SETTINGS of the client were acknowledged, and how many were read.
+    acknowledged: usize,
+    read: usize,
 }
 
 impl Frames {
@@ -256,7 +258,7 @@ impl Frames {
         let mut preface = [0; 24];
         io.read_exact(&mut preface).await.unwrap();
         assert_eq!(preface, Self::PREFACE);
-        Self { io, acknowledged: false }
+        Self { io, acknowledged: 0, read: 0 }
     }
 
     pub(super) async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -274,10 +276,15 @@ impl Frames {
             .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()[..]].concat())
             .collect();
         self.send(SETTINGS, 0, 0, &payload).await;
-        if !std::mem::replace(&mut self.acknowledged, true) {
-            let ack = 1;
-            self.send(SETTINGS, ack, 0, &[]).await;
+        if self.acknowledged == 0 {
+            self.acknowledge().await;
         }
+    }
+
+    async fn acknowledge(&mut self) {
+        let ack = 1;
+        self.send(SETTINGS, ack, 0, &[]).await;
+        self.acknowledged += 1;
     }
 
     pub(super) async fn goaway(&mut self, last: u32, code: u32, debug: &str) {
@@ -310,6 +317,11 @@ impl Frames {
         }
     }
 
+    /// Takes all that the client has to say.
+    pub(super) async fn hear_everything(&mut self) {
+        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(1), self.next()).await {}
+    }
+
     /// By how much the client has opened the window of `stream`, as far as it has said. Takes all frames that are there.
     pub(super) async fn window_updates(&mut self, stream: u32) -> usize {
         let mut sum = 0;
@@ -323,7 +335,7 @@ impl Frames {
         sum
     }
 
-    /// The next frame: its kind, flags, stream and payload.
+    /// The next frame: its kind, flags, stream and payload. SETTINGS are acknowledged.
     pub(super) async fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut header = [0; 9];
         self.io.read_exact(&mut header).await.ok()?;
@@ -331,6 +343,12 @@ impl Frames {
         let mut payload = vec![0; usize::try_from(length).unwrap()];
         self.io.read_exact(&mut payload).await.ok()?;
         let stream = u32::from_be_bytes([header[5], header[6], header[7], header[8]]);
+        if header[3] == SETTINGS && header[4] == 0 {
+            self.read += 1;
+            if self.read > self.acknowledged {
+                self.acknowledge().await;
+            }
+        }
         Some((header[3], header[4], stream, payload))
     }
 
@@ -417,7 +435,7 @@ impl AsyncWrite for CountingIo {
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(super) const SETTINGS: u8 = 4;
 pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;

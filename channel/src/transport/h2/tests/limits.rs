@@ -138,6 +138,38 @@ async fn thousands_of_cancelled_calls_with_late_answers_cost_nobody_else_anythin
     peer.answer(survivor_id, b"x").await;
     assert_eq!(answer(&mut survivor).await.1, "0");
     assert!(connection.is_open() && dial.no_news());
+    peer.hear_everything().await;
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_cancelled_calls_is_reset_a_few_at_a_time_as_the_server_reads_them() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let mut burst = Vec::new();
+    for _ in 0..100 {
+        burst.push(call(&connection, "x").await);
+    }
+    settle().await;
+    drop(burst);
+    settle().await;
+    let (mut resets, mut most) = (0, 0);
+    // Each acknowledgement is for what was read before it.
+    let mut since_settings = 0;
+    while let Ok(Some((kind, ..))) =
+        tokio::time::timeout(std::time::Duration::from_millis(1), peer.next()).await
+    {
+        match kind {
+            RST_STREAM => {
+                resets += 1;
+                since_settings += 1;
+                most = most.max(since_settings);
+            }
+            SETTINGS => since_settings = 0,
+            _ => {}
+        }
+    }
+    assert_eq!(resets, 100);
+    assert!(most <= 20, "{most} resets that a server by hyper takes for an attack");
     assert_eq!(streams(&connection), 0);
 }
 
