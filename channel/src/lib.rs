@@ -35,8 +35,8 @@ pub use channel::{Channel, CloseReport, NotReady, StateWatch};
 pub use control::Backoff;
 pub use stub::Streaming;
 pub use vocabulary::{
-    CallFuture, Code, Extensions, IntoRequest, IntoStreamingRequest, Request, RequestExt, Response,
-    ResponseBody, Status, StatusExt, metadata,
+    Body, CallFuture, Code, Extensions, IntoRequest, IntoStreamingRequest, LayeredService, Request,
+    RequestExt, Response, ResponseBody, Status, StatusExt, metadata,
 };
 
 pub use trunkline_balancer as balancer;
@@ -44,3 +44,17 @@ pub use trunkline_proto::{
     Address, AddressKind, Attributes, ConnectError, ConnectivityState, Endpoint, Phase, Weight,
 };
 pub use trunkline_resolver as resolver;
+
+/// Includes what `trunkline-codegen` generated for a package, in a module of the application's choice.
+///
+/// ```ignore
+/// pub mod greeter {
+///     trunkline::include_proto!("greeter.v1");
+/// }
+/// ```
+#[macro_export]
+macro_rules! include_proto {
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+    };
+}

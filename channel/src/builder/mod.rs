@@ -3,13 +3,17 @@
 mod error;
 mod security;
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http::uri::Authority;
 use tokio::runtime::Handle;
+use tower_layer::Layer;
+use tower_service::Service;
 use trunkline_balancer::{BalancerConfig, PickFirst};
 use trunkline_resolver::{ResolverBuilder, ResolverOptions, ResolverRegistry, Target};
 
@@ -21,6 +25,7 @@ use crate::connect::Connector;
 use crate::control::{Backoff, ControlOptions};
 use crate::driver::{DialSettings, Engine, Names};
 use crate::transport::{Keepalive, TransportOptions};
+use crate::vocabulary::{Body, LayeredService};
 
 /// The largest message that is accepted by default, in bytes: gRPC's 4 MiB.
 const MAX_RECEIVE_MESSAGE_SIZE: usize = 4 << 20;
@@ -49,9 +54,13 @@ pub struct ChannelBuilder {
     fail_fast: FailFast,
     max_receive_message_size: usize,
     max_send_message_size: usize,
+    layers: Vec<PutOnTop>,
     runtime: Option<Handle>,
     seed: Option<u64>,
 }
+
+/// Puts one layer on top of those that are there.
+type PutOnTop = Box<dyn FnOnce(LayeredService) -> LayeredService + Send>;
 
 impl ChannelBuilder {
     pub(crate) fn new(target: String) -> Self {
@@ -71,6 +80,7 @@ impl ChannelBuilder {
             fail_fast: FailFast::default(),
             max_receive_message_size: MAX_RECEIVE_MESSAGE_SIZE,
             max_send_message_size: usize::MAX,
+            layers: Vec::new(),
             runtime: None,
             seed: None,
         }
@@ -169,6 +179,22 @@ impl ChannelBuilder {
         self
     }
 
+    /// Puts a tower layer between the channel's calls and the call path, for calls on both roads. The first one added sees a call first. It costs each call a few
+    /// allocations. Layers keep no channel alive.
+    pub fn layer<L, B>(mut self, layer: L) -> Self
+    where
+        L: Layer<LayeredService> + Send + 'static,
+        L::Service:
+            Service<http::Request<Body>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<http::Request<Body>>>::Error: Into<Box<dyn Error + Send + Sync>>,
+        <L::Service as Service<http::Request<Body>>>::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.layers.push(Box::new(move |below| below.with(&layer)));
+        self
+    }
+
     /// The runtime on which the channel's tasks run. Without it, they run where the first call or [`Channel::ready`] comes from, and move when that runtime ends.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
@@ -224,7 +250,14 @@ impl ChannelBuilder {
             max_send_message_size: self.max_send_message_size,
         };
         let engine = Engine::new(control, dial, Names { registry: self.resolvers, target, options });
-        Ok(Channel::from_core(Arc::new(Core::new(settings, engine, self.runtime))))
+        let (layers, runtime) = (self.layers, self.runtime);
+        let core = Arc::new_cyclic(|core| {
+            let put = |below, put: PutOnTop| put(below);
+            let bottom = || LayeredService::bottom(core.clone());
+            let layers = (!layers.is_empty()).then(|| layers.into_iter().rev().fold(bottom(), put));
+            Core::new(settings, engine, runtime, layers)
+        });
+        Ok(Channel::from_core(core))
     }
 
     /// Makes the channel and waits until it is Ready.

@@ -1,15 +1,19 @@
 //! How a call begins: what both roads bring is brought together with what the channel says, once.
 
+use std::time::Duration;
+
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, Uri};
 use tokio::time::Instant;
 use trunkline_proto::wire::names;
 use trunkline_proto::{timeout, wire};
 
 use super::deadline::Deadline;
-use super::machine::Request;
+use super::layered::{LayeredCall, UploadBody};
+use super::machine::{DirectCall, Request};
 use super::{Call, CallOptions, FailFast, Upload};
 use crate::channel::Channel;
+use crate::vocabulary::Body;
 
 /// A call as one of the roads made it.
 #[derive(Debug)]
@@ -26,13 +30,49 @@ pub(crate) struct CallStart {
 }
 
 impl CallStart {
-    /// Makes the call. What is wrong with it is the call's result.
+    /// Makes the call, through the channel's layers if it has any. What is wrong with it is the call's result.
     pub(crate) fn on(mut self, channel: &Channel) -> Call {
+        let terms = self.settle(channel);
+        match (channel.core().layers(), self.upload) {
+            (Some(layers), Ok(mut upload)) if terms.malformed.is_none() => {
+                // What must be kept for sending again is kept below the layers.
+                upload.commit();
+                let mut request = http::Request::new(Body::new(UploadBody(upload)));
+                *request.uri_mut() = Uri::from(self.path);
+                *request.headers_mut() = self.headers;
+                *request.extensions_mut() = self.extensions;
+                let options = CallOptions {
+                    timeout: terms.timeout,
+                    fail_fast: Some(terms.fail_fast),
+                    began: Some(self.began),
+                };
+                request.extensions_mut().insert(options);
+                let call =
+                    LayeredCall::new(channel.clone(), layers.send(request), self.began, terms.deadline);
+                Call::Layered { call }
+            }
+            (_, upload) => {
+                let request = Request { path: self.path, headers: self.headers, extensions: self.extensions };
+                Call::Direct { call: terms.direct(channel, request, upload, self.began) }
+            }
+        }
+    }
+
+    /// Makes the call below the layers.
+    pub(crate) fn directly_on(mut self, channel: &Channel) -> DirectCall {
+        let terms = self.settle(channel);
+        let request = Request { path: self.path, headers: self.headers, extensions: self.extensions };
+        terms.direct(channel, request, self.upload, self.began)
+    }
+
+    /// Brings together what the call, its extensions, its headers, its method and its channel say.
+    fn settle(&mut self, channel: &Channel) -> Terms {
         let core = channel.core();
         let settings = core.settings();
         let in_extensions = self.extensions.remove::<CallOptions>().unwrap_or_default();
         let snapshot = core.snapshot();
         let method = snapshot.methods.lookup(self.path.as_str());
+        self.began = in_extensions.began.unwrap_or(self.began);
 
         let header = self.headers.remove(&names::GRPC_TIMEOUT);
         let (in_header, malformed) = match header.as_ref().map(timeout::parse) {
@@ -54,12 +94,31 @@ impl CallStart {
         });
         let own = self.options.fail_fast.or(in_extensions.fail_fast);
         let fail_fast = own.or(by_method).unwrap_or(settings.fail_fast);
+        Terms { timeout, deadline, fail_fast, malformed }
+    }
+}
 
-        let upload = match malformed {
+/// What holds for a call once everybody has been heard.
+struct Terms {
+    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
+    fail_fast: FailFast,
+    /// The request's own `grpc-timeout` makes no sense.
+    malformed: Option<wire::Status>,
+}
+
+impl Terms {
+    fn direct(
+        self,
+        channel: &Channel,
+        request: Request,
+        upload: Result<Upload, wire::Status>,
+        began: Instant,
+    ) -> DirectCall {
+        let upload = match self.malformed {
             Some(refusal) => Err(refusal),
-            None => self.upload,
+            None => upload,
         };
-        let request = Request { path: self.path, headers: self.headers, extensions: self.extensions };
-        Call::new(channel.clone(), request, upload, fail_fast, self.began, deadline)
+        DirectCall::new(channel.clone(), request, upload, self.fail_fast, began, self.deadline)
     }
 }

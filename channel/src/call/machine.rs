@@ -18,7 +18,7 @@ use super::deadline::{Deadline, Timer};
 use super::ending::Failed;
 use super::in_flight::InFlight;
 use super::progress::{Again, Problem, Progress, Ticket};
-use super::reading::{Pump, Reading};
+use super::reading::{DirectReading, Pump};
 use super::report::Sent;
 use super::response::{ForeignResponse, Response, missing_status};
 use super::{FailFast, Upload};
@@ -35,10 +35,10 @@ pub(crate) struct Request {
 }
 
 pin_project! {
-    /// One call until its response begins. See [`Machine`].
+    /// One call without layers, until its response begins. See [`Machine`].
     ///
     /// In every state the deadline ends it. Dropping it leaves every queue, and resets a stream that was begun (CANCEL).
-    pub(crate) struct Call {
+    pub(crate) struct DirectCall {
         machine: Machine,
         #[pin]
         published: Option<OwnedNotified>,
@@ -107,7 +107,7 @@ pub(super) struct Sending {
 /// What a step came to.
 type Step<T> = Poll<Result<T, Failed>>;
 
-impl Call {
+impl DirectCall {
     pub(crate) fn new(
         channel: Channel,
         request: Request,
@@ -127,15 +127,15 @@ impl Call {
     }
 }
 
-impl Call {
+impl DirectCall {
     /// The status of a call that could not even begin.
     pub(crate) fn never_began(mut self, problem: Problem) -> Status {
         self.machine.fail(problem.into())
     }
 }
 
-impl Future for Call {
-    type Output = Result<Reading, Status>;
+impl Future for DirectCall {
+    type Output = Result<DirectReading, Status>;
 
     /// # Panics
     /// If polled again after it was ready.
@@ -167,7 +167,7 @@ impl Machine {
         &mut self,
         cx: &mut Context<'_>,
         mut published: Pin<&mut Option<OwnedNotified>>,
-    ) -> Step<Reading> {
+    ) -> Step<DirectReading> {
         loop {
             match &mut self.stage {
                 Stage::Refused(status) => {
@@ -306,7 +306,7 @@ impl Machine {
     }
 
     /// Moves the request on and takes what came back. `None`: the stage has changed.
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<Option<Reading>> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<Option<DirectReading>> {
         let Stage::Answer(sending) = &mut self.stage else { unreachable!("only an answer is polled") };
         let upload = self.upload.as_mut().expect("there until the response begins");
         if let Some(sender) = &mut sending.sender {
@@ -330,7 +330,7 @@ impl Machine {
     }
 
     /// The response has begun: from here on nothing is sent again.
-    fn begun(&mut self, response: Response) -> Step<Option<Reading>> {
+    fn begun(&mut self, response: Response) -> Step<Option<DirectReading>> {
         let Stage::Answer(mut sending) = std::mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("only an answer begins");
         };
@@ -365,7 +365,7 @@ impl Machine {
         let timer = Timer::new(self.deadline);
         let Sending { stream, in_flight, .. } = sending;
         let stream = (!ended).then_some(stream);
-        Poll::Ready(Ok(Some(Reading::new(ticket, progress, stream, in_flight, pump, timer, headers))))
+        Poll::Ready(Ok(Some(DirectReading::new(ticket, progress, stream, in_flight, pump, timer, headers))))
     }
 
     /// The rest of a streamed request goes on in a task of its own, since the application may send without reading.

@@ -6,12 +6,14 @@ mod choose;
 mod deadline;
 mod ending;
 mod in_flight;
+mod layered;
 mod machine;
 mod options;
 mod progress;
 mod reading;
 mod report;
 mod response;
+mod road;
 mod upload;
 
 #[cfg(test)]
@@ -19,9 +21,8 @@ mod tests;
 
 pub(crate) use begin::CallStart;
 pub(crate) use in_flight::CallMeter;
-pub(crate) use machine::Call;
 pub use options::{CallOptions, FailFast};
 pub(crate) use progress::Problem;
-pub(crate) use reading::Reading;
 pub use report::{AttemptEnd, CallReport, Origin, Sent};
+pub(crate) use road::{Call, Reading};
 pub(crate) use upload::{ReplayBudget, Source, Upload};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// When a call fails for want of a connection. Per channel, per method (`waitForReady` of a service config: `true` is `Never`, `false` is
 /// `Always`), and per call; the most specific counts.
 ///
@@ -23,6 +25,8 @@ pub enum FailFast {
 pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) fail_fast: Option<FailFast>,
+    /// When the method was called, where layers lie between that and the call path.
+    pub(crate) began: Option<Instant>,
 }
 
 impl CallOptions {

@@ -26,7 +26,7 @@ pin_project! {
     /// A response that has begun. It yields the bytes of the body until the status, which is the end or an error; after either there is nothing more.
     ///
     /// Dropping it before its end cancels the call: the stream is reset (CANCEL), and the rest of a streamed request is not sent.
-    pub(crate) struct Reading {
+    pub(crate) struct DirectReading {
         body: Body,
         #[pin]
         timer: Timer,
@@ -44,7 +44,7 @@ struct Body {
     trailers: HeaderMap,
 }
 
-impl Reading {
+impl DirectReading {
     pub(super) fn new(
         ticket: Ticket,
         progress: Progress,
@@ -181,10 +181,10 @@ impl Body {
     }
 }
 
-impl fmt::Debug for Reading {
+impl fmt::Debug for DirectReading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers are left out: their values may be secrets.
-        f.debug_struct("Reading")
+        f.debug_struct("DirectReading")
             .field("address", &self.body.progress.address)
             .field("ended", &self.is_ended())
             .finish_non_exhaustive()

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http_body::Body;
+use http_body::Body as _;
 
 use crate::transport::SendHalf;
-use crate::vocabulary::{RequestBody, Status};
+use crate::vocabulary::{Body, Status};
 
 /// Most bytes of one streamed request that are kept for sending it again (gRFC A6's usual per-call buffer).
 pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
@@ -26,7 +26,7 @@ pub(crate) enum Source {
     /// Our own stubs'.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
     /// An `http` request's.
-    Body(RequestBody),
+    Body(Body),
 }
 
 impl Source {
@@ -149,6 +149,17 @@ impl Upload {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The rest, chunk by chunk, for a body.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match ready!(self.poll_next(cx)) {
+            Ok((chunk, _)) => (!chunk.is_empty()).then_some(Ok(chunk)),
+            Err(status) => Some(Err(status)),
+        })
     }
 
     /// The next chunk, and whether it is the last. An end that shows late comes with an empty chunk.

@@ -17,6 +17,7 @@ use crate::call::{CallMeter, ReplayBudget};
 use crate::control::{Event, Snapshot};
 use crate::driver::{Engine, Seat};
 use crate::transport::Connection;
+use crate::vocabulary::LayeredService;
 
 /// One channel.
 pub(crate) struct Core {
@@ -31,11 +32,17 @@ pub(crate) struct Core {
     replay_budget: Arc<ReplayBudget>,
     runtime: Option<Handle>,
     seat: Seat,
+    layers: Option<LayeredService>,
 }
 
 impl Core {
-    /// A channel whose driver is not running yet.
-    pub(crate) fn new(settings: CallSettings, engine: Engine, runtime: Option<Handle>) -> Self {
+    /// A channel whose driver is not running yet. `layers` lie between its calls and the call path.
+    pub(crate) fn new(
+        settings: CallSettings,
+        engine: Engine,
+        runtime: Option<Handle>,
+        layers: Option<LayeredService>,
+    ) -> Self {
         Self {
             settings,
             snapshot: ArcSwap::new(engine.first_snapshot()),
@@ -46,11 +53,16 @@ impl Core {
             replay_budget: Arc::default(),
             runtime,
             seat: Seat::parked(engine),
+            layers,
         }
     }
 
     pub(crate) fn settings(&self) -> &CallSettings {
         &self.settings
+    }
+
+    pub(crate) fn layers(&self) -> Option<&LayeredService> {
+        self.layers.as_ref()
     }
 
     pub(crate) fn calls(&self) -> &CallMeter {

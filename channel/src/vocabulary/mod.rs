@@ -4,6 +4,7 @@
 //! `proto` has words of its own for what is on the wire (`wire::Code`, `wire::Status`), which plugins meet; the conversions are here.
 
 mod body;
+mod layers;
 mod request_ext;
 mod service;
 
@@ -14,12 +15,13 @@ use http::HeaderMap;
 use trunkline_proto::wire::{self, names};
 
 pub use body::ResponseBody;
+pub use layers::LayeredService;
 pub use request_ext::{RequestExt, StatusExt};
 pub use service::CallFuture;
 pub use tonic::metadata;
 pub use tonic::{Code, Extensions, IntoRequest, IntoStreamingRequest, Request, Response, Status};
 
-pub(crate) use tonic::body::Body as RequestBody;
+pub use tonic::body::Body;
 
 use crate::call::CallReport;
 

@@ -6,20 +6,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
+use tower_service::Service;
 
-use super::{RequestBody, ResponseBody, Status};
-use crate::call::{Call, CallOptions, CallStart, Source, Upload};
+use super::{Body, ResponseBody, Status};
+use crate::call::{Call, CallOptions, CallStart, Reading, Source, Upload};
 use crate::channel::Channel;
 
 /// A boxed error, as bodies have it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl<B> tower_service::Service<http::Request<B>> for Channel
+impl<B> Service<http::Request<B>> for Channel
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type Response = http::Response<ResponseBody>;
@@ -33,26 +33,46 @@ where
 
     /// The future sends nothing until it is polled. Dropping it cancels the call.
     fn call(&mut self, request: http::Request<B>) -> CallFuture {
-        let (mut parts, body) = request.into_parts();
-        // The transport writes these itself.
-        for name in [&http::header::TE, &http::header::CONTENT_TYPE, &http::header::USER_AGENT] {
-            parts.headers.remove(name);
-        }
-        let path = match parts.uri.into_parts().path_and_query {
-            Some(path) => path,
-            None => http::uri::PathAndQuery::from_static("/"),
-        };
-        let budget = self.core().replay_budget().clone();
-        let start = CallStart {
-            began: Instant::now(),
-            path,
-            headers: parts.headers,
-            extensions: parts.extensions,
-            options: CallOptions::default(),
-            upload: Ok(Upload::streaming(Source::Body(RequestBody::new(body)), budget)),
-        };
+        let start = start(self, request);
         CallFuture { max_message: self.core().settings().max_receive_message_size, call: start.on(self) }
     }
+}
+
+/// Takes a request apart into a call.
+pub(super) fn start<B>(channel: &Channel, request: http::Request<B>) -> CallStart
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (mut parts, body) = request.into_parts();
+    // The transport writes these itself.
+    for name in [&http::header::TE, &http::header::CONTENT_TYPE, &http::header::USER_AGENT] {
+        parts.headers.remove(name);
+    }
+    let path = match parts.uri.into_parts().path_and_query {
+        Some(path) => path,
+        None => http::uri::PathAndQuery::from_static("/"),
+    };
+    let budget = channel.core().replay_budget().clone();
+    CallStart {
+        began: Instant::now(),
+        path,
+        headers: parts.headers,
+        extensions: parts.extensions,
+        options: CallOptions::default(),
+        upload: Ok(Upload::streaming(Source::Body(Body::new(body)), budget)),
+    }
+}
+
+/// The head of a response, with its body behind it.
+pub(super) fn response(mut reading: Reading, max_message: usize) -> http::Response<ResponseBody> {
+    let mut headers = reading.take_headers();
+    super::remove_status_headers(&mut headers);
+    let report = reading.report();
+    let mut response = http::Response::new(ResponseBody::new(reading, max_message));
+    *response.headers_mut() = headers;
+    response.extensions_mut().insert(report);
+    response
 }
 
 pin_project! {
@@ -70,14 +90,8 @@ impl Future for CallFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut reading = ready!(this.call.poll(cx))?;
-        let mut headers = reading.take_headers();
-        super::remove_status_headers(&mut headers);
-        let report = reading.report();
-        let mut response = http::Response::new(ResponseBody::new(reading, *this.max_message));
-        *response.headers_mut() = headers;
-        response.extensions_mut().insert(report);
-        Poll::Ready(Ok(response))
+        let reading = ready!(this.call.poll(cx))?;
+        Poll::Ready(Ok(response(reading, *this.max_message)))
     }
 }
 

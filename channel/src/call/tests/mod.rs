@@ -3,6 +3,7 @@
 mod cancelling;
 mod failing;
 mod in_time;
+mod layers;
 mod responses;
 mod sending_again;
 mod streaming;

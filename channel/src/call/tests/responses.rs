@@ -159,13 +159,12 @@ async fn a_reply_that_cannot_be_decoded_is_internal() {
 
 #[tokio::test]
 async fn both_roads_say_the_same_of_a_foreign_page() {
-    use http_body::Body;
+    use http_body::Body as _;
     use tower_service::Service;
     let (connection, mut server) = Connection::memory();
     let rig = Rig::connected(&connection);
     let mut channel: Channel = rig.channel.clone();
-    let request =
-        http::Request::post("/test.Echo/Say").body(crate::vocabulary::RequestBody::empty()).unwrap();
+    let request = http::Request::post("/test.Echo/Say").body(crate::vocabulary::Body::empty()).unwrap();
     let call = tokio::spawn(channel.call(request));
     let request = server.accept().await;
     assert_eq!(request.head.path.as_str(), "/test.Echo/Say");

@@ -1,0 +1,149 @@
+//! Tower layers of the application's, between its calls and the call path.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::HeaderValue;
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+use super::{Answer, Rig, framed};
+use crate::connect::BoxFuture;
+use crate::stub::{BidiStreamingCall, ServerStreamingCall};
+use crate::transport::Connection;
+use crate::{Body, Code, LayeredService, Origin, Status, StatusExt};
+
+/// What a layer does with a call before it hands it on.
+#[derive(Clone)]
+struct Seen<F> {
+    below: LayeredService,
+    see: F,
+}
+
+impl<F> Service<http::Request<Body>> for Seen<F>
+where
+    F: Fn(&mut http::Request<Body>) -> Result<bool, Status> + Clone,
+{
+    type Response = http::Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        match (self.see)(&mut request) {
+            Ok(true) => self.below.call(request),
+            Ok(false) => Box::pin(std::future::pending()),
+            Err(status) => Box::pin(async { Ok(status.into_http()) }),
+        }
+    }
+}
+
+/// A rig whose calls go to `connection` through a layer that does this.
+fn layered<F>(connection: &Connection, see: F) -> Rig
+where
+    F: Fn(&mut http::Request<Body>) -> Result<bool, Status> + Clone + Send + Sync + 'static,
+{
+    let rig = Rig::with(|builder| builder.layer(layer_fn(move |below| Seen { below, see: see.clone() })));
+    rig.publish_ready("a", connection);
+    rig
+}
+
+#[tokio::test]
+async fn the_first_layer_added_sees_a_call_first_and_each_may_change_it() {
+    let (connection, mut server) = Connection::memory();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let named = |name: &'static str| {
+        let order = Arc::clone(&order);
+        layer_fn(move |below| {
+            let order = Arc::clone(&order);
+            let see = move |request: &mut http::Request<Body>| {
+                order.lock().unwrap().push(format!("{name} {}", request.uri().path()));
+                request.headers_mut().insert(name, HeaderValue::from_static("seen"));
+                Ok(true)
+            };
+            Seen { below, see }
+        })
+    };
+    let rig = Rig::with(|builder| builder.layer(named("outer")).layer(named("inner")));
+    rig.publish_ready("a", &connection);
+    let call = tokio::spawn(rig.say("hello").timeout(Duration::from_secs(5)).response());
+    let mut request = server.accept().await;
+    assert_eq!(request.body().await, framed("hello"));
+    assert_eq!(request.head.headers["outer"], "seen");
+    assert_eq!(request.head.headers["inner"], "seen");
+    assert!(request.head.timeout.is_some(), "the deadline goes through the layers");
+    request.reply("ok");
+    let response = call.await.unwrap().unwrap();
+    assert_eq!(response.get_ref(), "ok");
+    assert!(response.extensions().get::<crate::CallReport>().is_some());
+    assert_eq!(*order.lock().unwrap(), ["outer /test.Echo/Say", "inner /test.Echo/Say"]);
+    assert_eq!(rig.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_layer_may_refuse_a_call() {
+    let (connection, mut server) = Connection::memory();
+    let rig = layered(&connection, |_| Err(Status::permission_denied("not today")));
+    let status = rig.say("hello").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "not today"));
+    assert!(server.try_accept().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_covers_the_layers() {
+    let (connection, _server) = Connection::memory();
+    let rig = layered(&connection, |_| Ok(false));
+    let status = rig.say("hello").timeout(Duration::from_millis(100)).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains("layers"), "{status}");
+}
+
+#[tokio::test]
+async fn streams_and_errors_of_the_server_come_through() {
+    let (connection, mut server) = Connection::memory();
+    let rig = layered(&connection, |_| Ok(true));
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let mut replies = call.await.unwrap();
+    let request = server.accept().await;
+    request.headers();
+    request.say("one");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("one"));
+    request.status("5", "no more");
+    let status = replies.message().await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::NotFound, "no more"));
+    assert_eq!(status.call_report().unwrap().origin(), Origin::Server);
+    assert_eq!(replies.message().await.unwrap(), None);
+
+    let words = tokio_stream::iter(["one".to_owned(), "two".to_owned()]);
+    let mut replies = BidiStreamingCall::<String>::new(&rig.channel, &super::METHOD, words).await.unwrap();
+    let mut request = server.accept().await;
+    assert_eq!(request.body().await, [framed("one"), framed("two")].concat());
+    request.reply("heard");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("heard"));
+    assert_eq!(replies.message().await.unwrap(), None);
+    assert!(replies.trailers().is_some());
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_cancelled_through_the_layers() {
+    let (connection, mut server) = Connection::memory();
+    let rig = layered(&connection, |_| Ok(true));
+    let call = tokio::spawn(rig.say("hello").into_future());
+    let mut request = server.accept().await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    assert!(request.was_reset().await);
+}
+
+#[tokio::test]
+async fn layers_keep_no_channel_alive() {
+    let (connection, _server) = Connection::memory();
+    let rig = layered(&connection, |_| Ok(true));
+    let core = Arc::downgrade(rig.channel.core());
+    drop(rig);
+    assert!(core.upgrade().is_none());
+}
