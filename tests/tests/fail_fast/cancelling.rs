@@ -203,6 +203,24 @@ async fn a_real_server_stops_working_for_whoever_left() {
 
 // behaviour 65
 #[tokio::test(start_paused = true)]
+async fn the_others_who_wait_for_the_same_connection_notice_nothing() {
+    let lab = Lab::new();
+    lab.mend(&here(), Speaks::Plaintext);
+    lab.network.delay(&here().to_string(), secs(3));
+    lab.resolve(&[&here()]);
+    let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
+    let mut calls: Vec<_> = (0..100).map(|_| start(&channel)).collect();
+    sleep(secs(1)).await;
+    // The first of them is the one that the dial was for.
+    for call in calls.drain(..99) {
+        call.abort();
+    }
+    calls.remove(0).await.unwrap();
+    assert_eq!((lab.greeter.started(), lab.greeter.finished(), lab.dials(&here())), (1, 1, 1));
+}
+
+// behaviour 65
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_never_awaited_is_never_made() {
     let lab = Lab::new();
     let (channel, _incoming) = scripted(&lab);

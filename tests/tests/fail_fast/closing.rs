@@ -162,3 +162,43 @@ async fn a_channel_that_was_never_used_closes_too() {
     assert_eq!(timed(channel.close(secs(5))).await.1, secs(0));
     assert_eq!(call(&channel, secs(5)).await.unwrap_err().code(), Code::Unavailable);
 }
+
+// behaviour 66
+#[tokio::test(start_paused = true)]
+async fn a_grace_without_end_lasts_as_long_as_the_calls_do() {
+    let lab = Lab::new();
+    let (_greeter, channel) = slow(&lab, 3600);
+    let calling = start(&channel, FailFast::Always);
+    sleep(secs(1)).await;
+    assert_eq!(timed(channel.close(std::time::Duration::MAX)).await.1, secs(3599));
+    assert_eq!(calling.await.unwrap().0.unwrap().server, "slow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stops_waiting_for_the_close_does_not_stop_it() {
+    let lab = Lab::new();
+    let (_greeter, channel) = slow(&lab, 3600);
+    let calling = start(&channel, FailFast::Always);
+    sleep(secs(1)).await;
+    assert!(tokio::time::timeout(secs(1), channel.close(secs(10))).await.is_err());
+    let (answer, took) = calling.await.unwrap();
+    assert_eq!((answer.unwrap_err().code(), took), (Code::Unavailable, secs(11)));
+    sleep(secs(1)).await;
+    assert_eq!(channel.state(), ConnectivityState::Shutdown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_close_may_be_less_patient() {
+    let lab = Lab::new();
+    let (_greeter, channel) = slow(&lab, 3600);
+    let calling = start(&channel, FailFast::Always);
+    sleep(secs(1)).await;
+    let patient = tokio::spawn({
+        let channel = channel.clone();
+        async move { timed(channel.close(secs(600))).await.1 }
+    });
+    sleep(secs(1)).await;
+    assert_eq!(timed(channel.close(secs(2))).await.1, secs(2));
+    assert_eq!(patient.await.unwrap(), secs(3));
+    assert_eq!(calling.await.unwrap().1, secs(4));
+}

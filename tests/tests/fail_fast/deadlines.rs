@@ -153,6 +153,22 @@ async fn it_passes_while_reading_a_reply_of_which_only_the_head_has_come() {
 
 // behaviour 64
 #[tokio::test(start_paused = true)]
+async fn it_passes_while_reading_an_error_page_that_never_ends() {
+    let lab = Lab::new();
+    let (channel, mut incoming) = scripted(&lab);
+    let calling = tokio::spawn(async move { timed(call(&channel, secs(5))).await });
+    let mut peer = Peer::new(incoming.accept().await);
+    peer.greet(&[]).await;
+    let request = peer.request().await;
+    let page = [script::literal(":status", "502"), script::literal("content-type", "text/html")];
+    peer.headers(request.stream, page.concat(), false).await;
+    let (answer, took) = calling.await.unwrap();
+    assert_expired(&answer.unwrap_err(), took, "reading a response that is not gRPC", Sent::Yes);
+    assert_eq!(peer.reset_of(request.stream).await, CANCEL);
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
 async fn it_passes_in_the_middle_of_a_stream_of_replies() {
     let lab = Lab::new();
     let greeter = TestGreeter::new("slow");

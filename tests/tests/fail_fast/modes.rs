@@ -134,6 +134,67 @@ async fn a_server_that_is_still_being_tried_is_waited_for_beside_one_that_is_bad
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_what_may_pass_ends_when_it_turns_out_to_be_for_good() {
+    for policy in policies() {
+        let lab = Lab::new();
+        lab.resolve(&[&here()]);
+        let channel = lab.channel(Speaks::Tls).balancer(policy).fail_fast(FailFast::Permanent);
+        let channel = channel.connect_lazy().unwrap();
+        let waiting = tokio::spawn(async move { timed(call(&channel, secs(60))).await });
+        sleep(ms(500)).await;
+        let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
+        lab.place(&here(), Peer::Serves(bad)).await;
+        let (answer, took) = waiting.await.unwrap();
+        let status = answer.unwrap_err();
+        assert_eq!((status.code(), took), (Code::Unavailable, secs(1)), "{status}");
+        assert!(status.call_report().unwrap().is_permanent(), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_good_server_goes_what_is_known_of_the_bad_one_counts_at_once() {
+    for policy in policies() {
+        let lab = Lab::new();
+        let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
+        lab.place(&here(), Peer::Serves(bad)).await;
+        lab.mend(&there(), Speaks::Tls);
+        lab.resolve(&[&here(), &there()]);
+        let channel = lab.channel(Speaks::Tls).balancer(policy).fail_fast(FailFast::Permanent);
+        let channel = channel.connect_lazy().unwrap();
+        assert_eq!(call(&channel, secs(30)).await.unwrap().server, "good");
+        sleep(secs(10)).await;
+        lab.resolve(&[&here()]);
+        sleep(secs(1)).await;
+        let (answer, took) = timed(call(&channel, secs(30))).await;
+        let status = answer.unwrap_err();
+        assert_eq!((status.code(), took), (Code::Unavailable, secs(0)), "{status}");
+        assert!(status.message().contains("certificate signed by unknown issuer [permanent;"), "{status}");
+        assert_eq!(lab.dials(&here()), 1, "it was not tried again for that");
+    }
+}
+
+// behaviours 9, 14
+#[tokio::test(start_paused = true)]
+async fn an_attempt_has_one_limit_over_all_its_steps() {
+    let limited = |lab: &Lab| {
+        lab.resolve(&[&here()]);
+        lab.channel(Speaks::Tls).connect_timeout(secs(3)).connect_lazy().unwrap()
+    };
+    let lab = Lab::new();
+    lab.network.black_hole(&here().to_string());
+    let (answer, took) = timed(call(&limited(&lab), secs(60))).await;
+    assert!(answer.unwrap_err().message().contains("connect: no connection in time"));
+    assert_eq!(took, secs(3));
+    // Two seconds to be connected leave one for the handshake.
+    let lab = Lab::new();
+    lab.network.accept_in_silence(&here().to_string());
+    lab.network.delay(&here().to_string(), secs(2));
+    let (answer, took) = timed(call(&limited(&lab), secs(60))).await;
+    assert!(answer.unwrap_err().message().contains("TLS: the TLS handshake did not end in time"));
+    assert_eq!(took, secs(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resolver_that_fails_is_never_a_reason_to_give_up_for_good() {
     for mode in MODES {
         let lab = Lab::new();
