@@ -12,23 +12,36 @@ use super::report::Sent;
 use crate::channel::NoRuntime;
 use crate::vocabulary::{self, Status};
 
-/// How a call can end without a response to read.
-pub(super) enum Failed {
+/// How a call can end without a response to read. In a box, which only calls that fail pay for.
+pub(super) struct Failed(Box<Ending>);
+
+enum Ending {
     Here(Problem),
     Server(wire::Status, HeaderMap),
-    /// The request's own source failed.
     Request(Status),
+}
+
+impl Failed {
+    /// The server said so.
+    pub(super) fn server(status: wire::Status, headers: HeaderMap) -> Self {
+        Self(Box::new(Ending::Server(status, headers)))
+    }
+
+    /// The request's own source failed.
+    pub(super) fn request(status: Status) -> Self {
+        Self(Box::new(Ending::Request(status)))
+    }
 }
 
 impl From<NoRuntime> for Failed {
     fn from(error: NoRuntime) -> Self {
-        Self::Here(error.into())
+        Problem::from(error).into()
     }
 }
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        Self::Here(problem)
+        Self(Box::new(Ending::Here(problem)))
     }
 }
 
@@ -72,13 +85,13 @@ impl Machine {
         }
         let ticket = self.ticket.take().expect("a call ends once");
         let core = ticket.core();
-        let status = match failed {
-            Failed::Here(problem) => self.progress.status(core, problem),
-            Failed::Server(status, headers) => {
+        let status = match *failed.0 {
+            Ending::Here(problem) => self.progress.status(core, problem),
+            Ending::Server(status, headers) => {
                 let report = self.progress.answered(core, &status.to_string());
                 vocabulary::server_status(status, headers, report)
             }
-            Failed::Request(status) => {
+            Ending::Request(status) => {
                 let sent = if matches!(stage, Stage::Answer(_)) { Sent::Maybe } else { Sent::No };
                 self.progress.request_failed(core, status, sent)
             }

@@ -266,7 +266,7 @@ impl Machine {
                 .at(self.progress.address.as_ref())
                 .into());
         }
-        let (first, end) = upload.first(cx).map_err(Failed::Request)?;
+        let (first, end) = upload.first(cx).map_err(Failed::request)?;
         let head = self.head(&mut chosen, now)?;
         let in_flight =
             |chosen: &mut Chosen| InFlight::start(Arc::clone(&chosen.live), chosen.on_finish.take(), now);
@@ -312,7 +312,7 @@ impl Machine {
         if let Some(sender) = &mut sending.sender {
             match upload.poll_pump(sender, cx) {
                 Poll::Ready(Ok(())) => sending.sender = None,
-                Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::Request(status))),
+                Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::request(status))),
                 Poll::Pending => {}
             }
         }
@@ -348,7 +348,7 @@ impl Machine {
             Response::Status(status, headers) => {
                 sending.in_flight.finish(status.code);
                 if status.code != Code::Ok {
-                    return Poll::Ready(Err(Failed::Server(status, headers)));
+                    return Poll::Ready(Err(Failed::server(status, headers)));
                 }
                 (headers, true)
             }

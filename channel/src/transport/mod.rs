@@ -18,7 +18,7 @@ mod memory;
 pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
 pub(crate) use self::h2::{Driver, DriverNews, start};
 #[cfg(test)]
-pub(crate) use self::memory::{MemoryRequest, MemoryServer};
+pub(crate) use self::memory::MemoryRequest;
 pub(crate) use self::options::{Keepalive, TransportOptions};
 pub(crate) use self::quota::{Reserve, Slot};
 pub(crate) use self::stream::{RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation};

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Answer, Rig, refused, untrusted};
-use crate::stub::ServerStreamingCall;
+use crate::stub::{ClientStreamingCall, ServerStreamingCall};
 use crate::transport::Connection;
 use crate::{Code, Sent, Status, StatusExt};
 
@@ -59,6 +61,23 @@ async fn while_the_server_thinks_the_stream_is_reset() {
     assert_expired(began, &status, Sent::Maybe, "waiting for the response");
     assert!(server.accept().await.was_reset().await);
     assert_eq!(server.streams(), 0);
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
+async fn while_the_server_takes_no_more_of_the_request_it_says_so() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, said) = mpsc::channel::<String>(1);
+    let call = ClientStreamingCall::<String>::new(&rig.channel, &super::METHOD, ReceiverStream::new(said));
+    let began = Instant::now();
+    let call = tokio::spawn(call.timeout(LIMIT).into_future());
+    let mut request = server.accept().await;
+    request.set_window(false);
+    say.send("one".to_owned()).await.unwrap();
+    let status = call.await.unwrap().unwrap_err();
+    assert_expired(began, &status, Sent::Maybe, "sending the request");
+    assert!(request.was_reset().await);
 }
 
 #[tokio::test(start_paused = true)]
