@@ -122,18 +122,20 @@ impl World {
 
     /// Calls wait for a newer snapshot than they read. So each must have read the newest, and found nothing there.
     fn nobody_waits_for_what_is_there(&self) {
-        let is_settled = self.calls.iter().all(|call| call.stage != CallStage::Waiting { version: 0 });
         let newest = self.plane.snapshot();
         assert!(Arc::ptr_eq(newest, &self.snapshot), "a snapshot is in force that calls were not given");
-        if is_settled && newest.connectivity == ConnectivityState::Ready {
-            let waits = |call: &&Call| call.stage == CallStage::Waiting { version: newest.version };
-            let usable = |id: &DialId| self.dials.running.get(id).is_some_and(Dial::is_open);
-            let connections: Vec<_> = newest.entries.values().filter_map(|entry| entry.connection).collect();
-            let all_usable = !connections.is_empty() && connections.iter().all(usable);
-            assert!(
-                !all_usable || self.calls.iter().find(waits).is_none(),
-                "a call waits although every server is there"
-            );
+        let waits = |call: &Call| call.stage == CallStage::Waiting { version: newest.version };
+        // Those that have just begun have not looked yet.
+        let has_new_calls = self.calls.iter().any(|call| call.stage == CallStage::Waiting { version: 0 });
+        if has_new_calls || !self.calls.iter().any(waits) {
+            return;
         }
+        // Whoever rests has been told of each call that looked.
+        assert_ne!(newest.connectivity, ConnectivityState::Idle, "it rests although a call waits");
+        let usable = |id: &DialId| self.dials.running.get(id).is_some_and(Dial::is_open);
+        let connections: Vec<_> = newest.entries.values().filter_map(|entry| entry.connection).collect();
+        let is_serving = newest.connectivity == ConnectivityState::Ready;
+        let all_usable = is_serving && !connections.is_empty() && connections.iter().all(usable);
+        assert!(!all_usable, "a call waits although every server is there");
     }
 }
