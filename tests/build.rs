@@ -10,6 +10,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_tonic_server(true)
         .compile(&["../examples/protos/greeter.proto"], &["../examples/protos"])?;
 
+    // The same service as tonic's own generator writes it, messages and all, for tests/tonic_stubs.
+    let tonic_alone = out.join("tonic_alone");
+    std::fs::create_dir_all(&tonic_alone)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .out_dir(tonic_alone)
+        .compile_fds(protox::compile(["greeter.proto"], ["../examples/protos"])?)?;
+
+    // The greeter's client as tonic itself generates it, on the same messages.
+    let tonic = out.join("tonic");
+    std::fs::create_dir_all(&tonic)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .build_transport(false)
+        .extern_path(".greeter.v1", "::trunkline_tests::greeter")
+        .out_dir(tonic)
+        .compile_fds(protox::compile(["greeter.proto"], ["../examples/protos"])?)?;
+
     // Hard names, on Trunkline and tonic.
     trunkline_codegen::configure()
         .build_tonic_server(true)
