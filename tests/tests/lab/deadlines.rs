@@ -1,0 +1,98 @@
+//! Deadlines of calls that have reached a server.
+
+use tokio::time::Instant;
+use trunkline::{Code, Request, RequestExt, Sent};
+use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
+
+use crate::asking::{failed, greeter, hello, loopback, timed, watch};
+
+/// A server's answers take this long: longer than any call here waits.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(10);
+
+// E5
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_is_deadline_exceeded_and_is_told_what_is_left() {
+    let network = Network::new();
+    let slow = TestGreeter::new("a").slow(SLOW);
+    let _server = MemoryServer::start(&network, "a", &slow);
+    network.delay("a", ms(100));
+    let channel = network.channel(&["a"]).connect_lazy().unwrap();
+    let (after, result) =
+        timed(async { greeter(&channel).say_hello(hello("you")).timeout(ms(300)).await }).await;
+    assert_eq!(after, ms(300));
+    let report = failed(&result, Code::DeadlineExceeded);
+    assert_eq!((report.sent(), report.connecting_time()), (Sent::Maybe, ms(100)));
+    assert!(report.to_string().contains("waiting for the response"), "{report}");
+    let told = slow.heard()[0].metadata.get("grpc-timeout").cloned().unwrap();
+    assert_eq!(told.to_str().unwrap(), "200000u");
+}
+
+// E5: the server has a timer too, and says CANCELLED when it rings.
+#[tokio::test]
+async fn over_sockets_a_slow_server_is_deadline_exceeded_however_the_timers_race() {
+    let server = LoopbackServer::start(&TestGreeter::new("a").slow(SLOW));
+    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    for timeout in 20..60 {
+        let result = greeter(&channel).say_hello(hello("you")).timeout(ms(timeout)).await;
+        let report = failed(&result, Code::DeadlineExceeded);
+        assert_eq!(report.address().and_then(|address| address.socket_addr()), Some(server.address()));
+    }
+}
+
+// E5, on a request as stubs of tonic's make it.
+#[tokio::test(start_paused = true)]
+async fn the_timeout_of_a_request_counts_and_ours_counts_more() {
+    let network = Network::new();
+    let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a").slow(SLOW));
+    let channel = network.channel(&["a"]).timeout(ms(700)).connect_lazy().unwrap();
+    let mut theirs = Request::new(hello("you"));
+    theirs.set_timeout(ms(250));
+    let (after, result) = timed(async { greeter(&channel).say_hello(theirs).await }).await;
+    assert_eq!((after, failed(&result, Code::DeadlineExceeded).sent()), (ms(250), Sent::Maybe));
+
+    let mut both = Request::new(hello("you")).with_timeout(ms(150));
+    both.set_timeout(ms(250));
+    let (after, result) = timed(async { greeter(&channel).say_hello(both).await }).await;
+    assert_eq!((after, failed(&result, Code::DeadlineExceeded).sent()), (ms(150), Sent::Maybe));
+
+    let (after, _) = timed(async { greeter(&channel).say_hello(hello("you")).await }).await;
+    assert_eq!(after, ms(700), "the channel's own, where a call has none");
+}
+
+// E5b
+#[tokio::test(start_paused = true)]
+async fn a_deadline_ends_a_stream_in_the_middle() {
+    let network = Network::new();
+    let server_side = TestGreeter::new("a");
+    let _server = MemoryServer::start(&network, "a", &server_side);
+    let channel = network.channel(&["a"]).connect_lazy().unwrap();
+    let began = Instant::now();
+    let mut replies = greeter(&channel).watch(watch(0, 80)).timeout(ms(300)).await.unwrap();
+    for tick in 0..4 {
+        assert!(replies.message().await.unwrap().is_some());
+        assert_eq!(began.elapsed(), ms(80) * tick);
+    }
+    let result = replies.message().await;
+    assert_eq!(began.elapsed(), ms(300));
+    assert_eq!(failed(&result, Code::DeadlineExceeded).sent(), Sent::Yes);
+    assert!(replies.message().await.unwrap().is_none(), "an error is told once");
+    tokio::time::sleep(ms(1)).await;
+    assert_eq!(server_side.in_flight(), 0, "the server was told");
+}
+
+// E5b
+#[tokio::test]
+async fn over_sockets_a_deadline_ends_a_stream_in_the_middle() {
+    let server = LoopbackServer::start(&TestGreeter::new("a"));
+    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let mut replies = greeter(&channel).watch(watch(0, 10)).timeout(ms(300)).await.unwrap();
+    let mut heard = 0;
+    let result = loop {
+        match replies.message().await {
+            Ok(Some(_)) => heard += 1,
+            end => break end,
+        }
+    };
+    failed(&result, Code::DeadlineExceeded);
+    assert!(heard > 0);
+}

@@ -1,0 +1,164 @@
+//! Runtimes come and go; a channel stays. These tests make runtimes of their own, so they are no tokio tests.
+
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use trunkline::{Channel, Code, Sent};
+use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
+
+use crate::asking::{failed, greet, greeter, hello, loopback, watch};
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Servers and channels of these tests outlive the runtimes that call.
+struct Scene {
+    serving: Runtime,
+    network: Network,
+    _server: MemoryServer,
+}
+
+impl Scene {
+    fn new(greeter: &TestGreeter) -> Self {
+        let serving = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let network = Network::new();
+        let server = serving.block_on(async { MemoryServer::start(&network, "a", greeter) });
+        Self { serving, network, _server: server }
+    }
+
+    fn channel(&self) -> Channel {
+        self.network.channel(&["a"]).connect_lazy().expect("no runtime is needed to build one")
+    }
+}
+
+// E11
+#[test]
+fn a_channel_that_was_built_outside_of_any_runtime_works_on_each() {
+    let scene = Scene::new(&TestGreeter::new("a"));
+    let channel = scene.channel();
+    for runtime in [current_thread(), multi_thread(), current_thread()] {
+        runtime.block_on(async { greet(&channel).await.unwrap() });
+        // The runtime ends here, and with it the channel's tasks.
+    }
+    assert_eq!(scene.network.dials("a").len(), 3);
+}
+
+// E11
+#[test]
+fn over_sockets_a_channel_outlives_the_runtimes_that_it_is_used_on() {
+    let server = LoopbackServer::start(&TestGreeter::new("a"));
+    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    for runtime in [current_thread(), multi_thread(), current_thread()] {
+        runtime.block_on(async { greet(&channel).await.unwrap() });
+    }
+}
+
+// E11
+#[test]
+fn a_static_channel_serves_tests_that_have_a_runtime_each() {
+    static SERVER: LazyLock<LoopbackServer> = LazyLock::new(|| LoopbackServer::start(&TestGreeter::new("a")));
+    static CHANNEL: LazyLock<Channel> =
+        LazyLock::new(|| loopback(&[SERVER.address()]).connect_lazy().unwrap());
+    let threads = [(); 8].map(|()| {
+        std::thread::spawn(|| {
+            for _ in 0..5 {
+                current_thread().block_on(async {
+                    for _ in 0..10 {
+                        match greet(&CHANNEL).await {
+                            Ok(_) => {}
+                            // The one thing that may happen: another thread's runtime, on which the connection was, has ended.
+                            Err(status) => {
+                                assert_eq!(failed::<()>(&Err(status), Code::Unavailable).sent(), Sent::Maybe);
+                            }
+                        }
+                    }
+                });
+            }
+        })
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+// E11
+#[test]
+fn a_call_whose_connection_ends_with_another_runtime_fails_and_says_that_it_may_have_been_processed() {
+    let slow = TestGreeter::new("a").slow(Duration::from_secs(3600));
+    let scene = Scene::new(&slow);
+    let channel = scene.channel();
+    let (first, second) = (multi_thread(), current_thread());
+    first.block_on(async { channel.ready(Duration::from_secs(60)).await.unwrap() });
+    let calling = channel.clone();
+    let call = std::thread::spawn(move || second.block_on(async { greet(&calling).await }));
+    while slow.in_flight() == 0 {
+        std::thread::yield_now();
+    }
+    drop(first);
+    let result = call.join().unwrap();
+    let report = failed(&result, Code::Unavailable);
+    assert_eq!(report.sent(), Sent::Maybe);
+}
+
+// E11
+#[test]
+fn a_call_that_waits_for_a_connection_survives_the_runtime_that_dials() {
+    let scene = Scene::new(&TestGreeter::new("a"));
+    scene.network.black_hole("a");
+    let channel = scene.channel();
+    let first = multi_thread();
+    first.block_on(async {
+        channel.wake();
+        while scene.network.dials("a").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    let calling = channel.clone();
+    let call = std::thread::spawn(move || current_thread().block_on(async { greet(&calling).await }));
+    let _server = scene
+        .serving
+        .block_on(async { MemoryServer::start(&scene.network, "a", &TestGreeter::new("second")) });
+    drop(first);
+    assert_eq!(call.join().unwrap().unwrap().server, "second");
+}
+
+// E11
+#[test]
+fn a_channel_with_a_runtime_of_its_own_keeps_its_connection_there() {
+    let scene = Scene::new(&TestGreeter::new("a"));
+    let own = multi_thread();
+    let builder = scene.network.channel(&["a"]).runtime(own.handle().clone());
+    let channel = builder.connect_lazy().unwrap();
+    for runtime in [current_thread(), multi_thread()] {
+        runtime.block_on(async { greet(&channel).await.unwrap() });
+    }
+    assert_eq!(scene.network.dials("a").len(), 1);
+}
+
+#[test]
+fn a_call_that_is_polled_outside_of_any_runtime_says_so() {
+    let channel = Network::new().channel(&["a"]).connect_lazy().unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let call = pin!(greet(&channel));
+    let Poll::Ready(result) = call.poll(&mut cx) else { panic!("nothing could ever wake it") };
+    let report = failed(&result, Code::Internal);
+    assert_eq!(report.sent(), Sent::No);
+    assert!(report.to_string().contains("no tokio runtime here"), "{report}");
+
+    let mut cx = Context::from_waker(Waker::noop());
+    let people = tokio_stream::iter([hello("you")]);
+    let conversation = pin!(greeter(&channel).chat(people).into_future());
+    let Poll::Ready(result) = conversation.poll(&mut cx) else { panic!("nothing could ever wake it") };
+    assert!(failed(&result, Code::Internal).to_string().contains("ChannelBuilder::runtime"));
+
+    let mut cx = Context::from_waker(Waker::noop());
+    let replies = pin!(greeter(&channel).watch(watch(1, 1)).timeout(ms(10)).into_future());
+    let Poll::Ready(result) = replies.poll(&mut cx) else { panic!("nothing could ever wake it") };
+    assert!(failed(&result, Code::Internal).to_string().contains("no tokio runtime here"));
+}
