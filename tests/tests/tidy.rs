@@ -35,6 +35,30 @@ fn architecture_tells_of_every_folder() {
     }
 }
 
+#[test]
+fn every_behaviour_names_tests_that_exist() {
+    const NUMBERS: [u32; 56] = [
+        1, 2, 3, 4, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 28, 29, 31, 32, 33, 34, 36,
+        37, 38, 39, 44, 51, 52, 59, 61, 62, 64, 65, 66, 77, 78, 88, 89, 90, 91, 92, 93, 94, 95, 98, 99, 100,
+        101, 103, 105, 106,
+    ];
+    let root = root();
+    let table = fs::read_to_string(root.join("tests/BEHAVIOURS.md")).unwrap();
+    for number in NUMBERS {
+        let row = table.lines().find(|line| line.starts_with(&format!("| {number} |")));
+        let row = row.unwrap_or_else(|| panic!("there is no row for behaviour {number}"));
+        let mut quoted = row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2);
+        let mut shown = 0;
+        while let (Some(path), Some(name)) = (quoted.next(), quoted.next()) {
+            let text = fs::read_to_string(root.join(path))
+                .unwrap_or_else(|_| panic!("behaviour {number}: no {path}"));
+            assert!(text.contains(&format!("fn {name}(")), "behaviour {number}: {path} has no `{name}`");
+            shown += 1;
+        }
+        assert!(shown > 0, "behaviour {number} is shown by no test");
+    }
+}
+
 /// Every rule, on one file.
 fn check(path: &str, text: &str) -> Vec<String> {
     let rules: [fn(&str, &str) -> Option<String>; 8] = [

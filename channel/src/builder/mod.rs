@@ -49,6 +49,7 @@ pub struct ChannelBuilder {
     connect_timeout: Option<Duration>,
     backoff: Backoff,
     keepalive: Option<Keepalive>,
+    keepalive_while_idle: bool,
     idle_timeout: Duration,
     timeout: Option<Duration>,
     fail_fast: FailFast,
@@ -75,6 +76,7 @@ impl ChannelBuilder {
             connect_timeout: None,
             backoff: Backoff::default(),
             keepalive: None,
+            keepalive_while_idle: false,
             idle_timeout: IDLE_TIMEOUT,
             timeout: None,
             fail_fast: FailFast::default(),
@@ -141,11 +143,17 @@ impl ChannelBuilder {
         self
     }
 
-    /// Sends a PING when nothing came from the server for `every`, also while there are no calls, and gives the connection up when nothing comes for `timeout` after
-    /// that. Off by default. `every` is at least 1 s; servers may object to less than 10 s, and to PINGs while there are no calls; when one
-    /// does (`too_many_pings`), the interval is doubled.
+    /// While there are calls, sends a PING when nothing came from the server for `every`, and gives the connection up when nothing comes for
+    /// `timeout` after that. Off by default. `every` is at least 1 s; servers may object to less than 10 s, and when one does
+    /// (`too_many_pings`), the interval is doubled (gRFC A8).
     pub fn keepalive(mut self, every: Duration, timeout: Duration) -> Self {
-        self.keepalive = Some(Keepalive { every, timeout, while_idle: true });
+        self.keepalive = Some(Keepalive { every, timeout, while_idle: false });
+        self
+    }
+
+    /// Whether [`keepalive`](Self::keepalive) also sends PINGs while there are no calls. The default is no, since servers may object (gRFC A8).
+    pub fn keepalive_while_idle(mut self, while_idle: bool) -> Self {
+        self.keepalive_while_idle = while_idle;
         self
     }
 
@@ -289,6 +297,7 @@ impl ChannelBuilder {
 
     fn read_keepalive(&self) -> Result<Option<Keepalive>, BuildError> {
         let Some(keepalive) = self.keepalive else { return Ok(None) };
+        let keepalive = Keepalive { while_idle: self.keepalive_while_idle, ..keepalive };
         if keepalive.every < MIN_KEEPALIVE {
             return Err(BuildError::invalid("keepalive", "the interval must be at least 1 s"));
         }
