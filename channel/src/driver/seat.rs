@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::time::Instant;
+
 use super::{Driver, Engine};
 use crate::channel::{Core, NoRuntime};
 use crate::control::Event;
@@ -45,12 +47,13 @@ impl Seat {
             return Ok(());
         }
         let runtime = core.runtime()?;
-        let State::Parked { engine, ran_before } = std::mem::replace(&mut *state, State::Running) else {
+        let State::Parked { mut engine, ran_before } = std::mem::replace(&mut *state, State::Running) else {
             return Ok(());
         };
         if ran_before {
-            // Connections live in tasks; with their runtime they are gone.
-            let _ = engine.events.send(Event::RuntimeLost);
+            // Connections live in tasks; with their runtime they are gone. Said past the mailbox, where the last words of those tasks wait: they
+            // are news of dials that nobody owns any more, and no failures.
+            engine.plane.handle(Instant::now().into_std(), Event::RuntimeLost);
         }
         self.occupied.store(true, Ordering::Release);
         // Not under the lock: a runtime that is shutting down drops the driver at once, and its guard comes back here.
