@@ -21,9 +21,11 @@ const PICKS_AGAIN: usize = 3;
 /// What asking the picker came to.
 pub(crate) enum Choice {
     Use(Chosen),
-    /// Nothing now: ask again when a snapshot newer than this version is out.
+    /// Nothing now: ask again when a snapshot newer than this version is out. `for_good`: every address has failed permanently, and the call
+    /// waits because it was told to.
     Wait {
         version: u64,
+        for_good: bool,
     },
     Fail(Failure),
 }
@@ -43,7 +45,7 @@ pub(crate) fn choose(core: &Arc<Core>, call: &CallInfo<'_>, fail_fast: FailFast)
     let snapshot = core.snapshot();
     if snapshot.is_asleep {
         core.wake(snapshot.version);
-        return Choice::Wait { version: snapshot.version };
+        return Choice::Wait { version: snapshot.version, for_good: false };
     }
     // A plugin's panic is an error of this call, not of the process.
     match catch_unwind(AssertUnwindSafe(|| ask(core, &snapshot, call, fail_fast))) {
@@ -62,7 +64,7 @@ fn ask(
     fail_fast: FailFast,
 ) -> Choice {
     let version = snapshot.version;
-    let mut tried = None;
+    let (mut tried, mut for_good) = (None, false);
     for _ in 0..=PICKS_AGAIN {
         let mut pick = match snapshot.picker.pick(call) {
             PickResult::Ready(pick) => pick,
@@ -70,7 +72,10 @@ fn ask(
                 demand(core, snapshot, address);
                 break;
             }
-            PickResult::Fail(failure) if waits(fail_fast, &failure) => break,
+            PickResult::Fail(failure) if waits(fail_fast, &failure) => {
+                for_good = failure.is_permanent();
+                break;
+            }
             PickResult::Fail(failure) | PickResult::Drop(failure) => return Choice::Fail(failure),
             PickResult::Queue | _ => break,
         };
@@ -94,7 +99,7 @@ fn ask(
         }
         tried = Some(chosen);
     }
-    tried.map_or(Choice::Wait { version }, Choice::Use)
+    tried.map_or(Choice::Wait { version, for_good }, Choice::Use)
 }
 
 /// Whether a call of that mode waits although nothing can serve it now.

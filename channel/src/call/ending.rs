@@ -45,6 +45,9 @@ impl From<Problem> for Failed {
     }
 }
 
+/// What a call does that has no connection yet.
+const WAITING: &str = "waiting for a connection";
+
 impl Machine {
     pub(super) fn answered_with(&self, status: wire::Status) -> Failed {
         Problem::response(status, self.progress.address.as_ref()).into()
@@ -71,7 +74,11 @@ impl Machine {
                 Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
                     .at(address)
             }
-            _ => Problem::expired(deadline, "waiting for a connection", Sent::No, trouble()),
+            Stage::Wait { for_good, .. } => {
+                let problem = Problem::expired(deadline, WAITING, Sent::No, trouble());
+                if *for_good { problem.permanent() } else { problem }
+            }
+            _ => Problem::expired(deadline, WAITING, Sent::No, trouble()),
         }
     }
 

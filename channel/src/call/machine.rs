@@ -82,6 +82,8 @@ pub(super) enum Stage {
     Choose,
     Wait {
         version: u64,
+        /// Every address has failed permanently.
+        for_good: bool,
         since: Instant,
     },
     Reserve {
@@ -174,7 +176,7 @@ impl Machine {
                     return Poll::Ready(Err(Problem::new(status.code, Sent::No, &*status.message).into()));
                 }
                 Stage::Choose => self.choose()?,
-                Stage::Wait { version, since } => {
+                Stage::Wait { version, since, .. } => {
                     let core = self.ticket.as_ref().expect("held until the end").core();
                     core.ensure_driver().map_err(Failed::from)?;
                     if published.is_none() {
@@ -240,8 +242,8 @@ impl Machine {
                 self.stage = Stage::Reserve { chosen, reserve, since: Instant::now() };
                 Ok(())
             }
-            Choice::Wait { version } => {
-                self.stage = Stage::Wait { version, since: Instant::now() };
+            Choice::Wait { version, for_good } => {
+                self.stage = Stage::Wait { version, for_good, since: Instant::now() };
                 Ok(())
             }
             Choice::Fail(failure) => Err(Problem::failure(&failure, core).into()),
@@ -379,7 +381,9 @@ impl Machine {
     fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
         match self.progress.again(&error, self.version) {
             Again::Now => self.stage = Stage::Choose,
-            Again::After(version) => self.stage = Stage::Wait { version, since: Instant::now() },
+            Again::After(version) => {
+                self.stage = Stage::Wait { version, for_good: false, since: Instant::now() };
+            }
             Again::No => return Err(Problem::stream(error, false, self.progress.address.as_ref()).into()),
         }
         Ok(())

@@ -192,6 +192,11 @@ impl Problem {
         Self { causes, ..self }
     }
 
+    /// Every address has failed permanently.
+    pub(crate) fn permanent(self) -> Self {
+        Self { permanent: true, ..self }
+    }
+
     /// What a status made from the response says.
     pub(crate) fn response(status: wire::Status, address: Option<&Address>) -> Self {
         Self::new(status.code, Sent::Yes, status.message).at(address)
