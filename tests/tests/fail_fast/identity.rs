@@ -4,7 +4,7 @@ use trunkline::balancer::RoundRobin;
 use trunkline::{Code, FailFast, Phase, StatusExt};
 use trunkline_tests::server_config;
 
-use crate::lab::{Lab, MODES, NAME, Speaks, call, here, secs, tcp, there, timed};
+use crate::lab::{Lab, MODES, NAME, Speaks, TARGET, call, here, secs, tcp, there, timed};
 use crate::peers::{Peer, greets_over, greets_over_tls};
 
 /// A server that demands certificates that our authority signed.
@@ -21,7 +21,7 @@ async fn a_client_with_a_certificate_that_the_server_trusts_is_let_in() {
     lab.resolve(&[&here()]);
     let client = lab.ours.issue_client();
     let tls = lab.ours.trusted().identity_pem(client.certificate, client.key);
-    let channel = lab.bare_channel("memory:///greeter.test").tls(tls).connect_lazy().unwrap();
+    let channel = lab.bare_channel(TARGET).tls(tls).connect_lazy().unwrap();
     assert_eq!(call(&channel, secs(5)).await.unwrap().server, "good");
 }
 
@@ -34,8 +34,7 @@ async fn a_client_with_a_certificate_of_strangers_is_told_so_at_once() {
         lab.resolve(&[&here()]);
         let client = lab.strangers.issue_client();
         let tls = lab.ours.trusted().identity_pem(client.certificate, client.key);
-        let channel =
-            lab.bare_channel("memory:///greeter.test").tls(tls).fail_fast(mode).connect_lazy().unwrap();
+        let channel = lab.bare_channel(TARGET).tls(tls).fail_fast(mode).connect_lazy().unwrap();
         let (answer, took) = timed(call(&channel, secs(5))).await;
         let status = answer.unwrap_err();
         assert_eq!((status.code(), took), (Code::Unavailable, secs(0)), "{status}");
@@ -61,7 +60,7 @@ async fn certificates_and_keys_may_come_from_files() {
     let tls = trunkline::connect::Tls::new()
         .roots(trunkline::connect::Roots::pem_file(file("ca.pem", lab.ours.pem())))
         .identity_files(file("client.pem", &client.certificate), file("client.key", &client.key));
-    let channel = lab.bare_channel("memory:///greeter.test").tls(tls).connect_lazy().unwrap();
+    let channel = lab.bare_channel(TARGET).tls(tls).connect_lazy().unwrap();
     // They were read when the channel was built.
     drop(folder);
     assert_eq!(call(&channel, secs(5)).await.unwrap().server, "good");
@@ -112,8 +111,7 @@ async fn the_settings_name_replaces_every_other() {
     }
     lab.resolve(&[&here(), &named]);
     let tls = lab.ours.trusted().server_name("override.test");
-    let channel =
-        lab.bare_channel("memory:///greeter.test").tls(tls).balancer(RoundRobin).connect_lazy().unwrap();
+    let channel = lab.bare_channel(TARGET).tls(tls).balancer(RoundRobin).connect_lazy().unwrap();
     channel.ready(secs(5)).await.unwrap();
     for _ in 0..10 {
         assert_eq!(call(&channel, secs(5)).await.unwrap().server, "good");

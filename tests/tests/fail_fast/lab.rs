@@ -18,6 +18,9 @@ use crate::peers::{Host, Peer, greets, greets_over_tls};
 /// The name of the server, as channels know it.
 pub(crate) const NAME: &str = "greeter.test";
 
+/// What channels are told to connect to.
+pub(crate) const TARGET: &str = "memory:///greeter.test";
+
 /// Every mode of a call.
 pub(crate) const MODES: [FailFast; 3] = [FailFast::Always, FailFast::Permanent, FailFast::Never];
 
@@ -54,7 +57,7 @@ impl Lab {
 
     /// A channel to what [`resolve`](Self::resolve) says, to be configured further.
     pub(crate) fn channel(&self, speaks: Speaks) -> ChannelBuilder {
-        let builder = self.bare_channel(&format!("memory:///{NAME}"));
+        let builder = self.bare_channel(TARGET);
         match speaks {
             Speaks::Plaintext => builder.plaintext(),
             Speaks::Tls => builder.tls(self.ours.trusted()),
