@@ -1,7 +1,10 @@
 //! One connection, from its connect to its loss: a task of its own, which tells the control plane what becomes of it.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -9,8 +12,9 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 use trunkline_proto::{Address, ConnectError, Phase};
 
-use crate::connect::{ConnectRequest, Connector};
+use crate::connect::{ConnectRequest, Connected, Connector};
 use crate::control::{DialId, DialNews, Event, Usage};
+use crate::panic::panic_text;
 use crate::transport::{self, Connection, DriverNews, TransportOptions};
 
 /// What all dials of a channel share.
@@ -131,7 +135,7 @@ async fn open(
 ) -> Result<(transport::Driver, Connection), ConnectError> {
     let address = request.address.clone();
     let phase = request.phase().clone();
-    let connected = settings.connector.connect(request).await?;
+    let connected = connect(&*settings.connector, request).await?;
     phase.set(Phase::Http2);
     let mut driver = transport::start(connected, &address, &settings.transport).await?;
     loop {
@@ -141,6 +145,20 @@ async fn open(
             DriverNews::Lost(cause) => return Err(cause),
         }
     }
+}
+
+/// Runs the connector, whose panic is an error of this attempt.
+async fn connect(connector: &dyn Connector, request: ConnectRequest) -> Result<Connected, ConnectError> {
+    let phase = request.phase().clone();
+    let mut connecting = pin!(async { connector.connect(request).await });
+    poll_fn(|cx| {
+        // What a panic leaves behind is not polled again.
+        catch_unwind(AssertUnwindSafe(|| connecting.as_mut().poll(cx))).unwrap_or_else(|panic| {
+            let text = format!("the connector panicked: {}", panic_text(&*panic));
+            Poll::Ready(Err(ConnectError::new(phase.get(), text)))
+        })
+    })
+    .await
 }
 
 /// Any timeout is retryable: a slow peer may be quicker next time.
@@ -198,11 +216,11 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
-    /// A connector that panicked has failed. A dial whose runtime goes away says nothing: that says nothing of the address, and whoever runs the
+    /// A connection whose byte stream panicked has failed. A dial whose runtime goes away says nothing: that says nothing of the address, and whoever runs the
     /// control plane next tells it that all dials are gone ([`Event::RuntimeLost`]).
     fn drop(&mut self) {
         if !self.done && std::thread::panicking() {
-            self.last_word(ConnectError::new(Phase::Connect, "the connector panicked"));
+            self.last_word(ConnectError::new(Phase::Connect, "the connector's byte stream panicked"));
         }
     }
 }

@@ -20,13 +20,13 @@ use super::neighbourhood::{Neighbourhood, hello, hello_patiently, hello_within};
 #[tokio::test(start_paused = true)]
 async fn one_that_panics_when_called_is_a_failed_attempt_and_the_next_one_follows() {
     let here = Neighbourhood::new().await;
-    recovers_from(&here, Fault::Call, "panicked").await;
+    recovers_from(&here, Fault::Call, "the connector panicked: boom").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_whose_future_panics_is_a_failed_attempt_and_the_next_one_follows() {
     let here = Neighbourhood::new().await;
-    recovers_from(&here, Fault::Future, "panicked").await;
+    recovers_from(&here, Fault::Future, "the connector panicked: boom").await;
 }
 
 #[tokio::test(start_paused = true)]
