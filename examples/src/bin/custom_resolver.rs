@@ -4,7 +4,8 @@
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let alpha = RunningServer::start("alpha", "127.0.0.1:0".parse()?, Arc::default())?;
     let beta = RunningServer::start("beta", "127.0.0.1:0".parse()?, Arc::default())?;
     let path = std::env::temp_dir().join(format!("trunkline-custom-resolver-{}", std::process::id()));
-    std::fs::write(&path, format!("{}\n", alpha.address()))?;
+    replace(&path, &[alpha.address()])?;
 
     let channel = Channel::builder(format!("file://{}", path.display()))
         .resolver(File)
@@ -65,11 +66,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let greeter = GreeterClient::new(channel);
     call_until_answered_by(&greeter, "alpha").await?;
 
-    std::fs::write(&path, format!("{}\n{}\n", alpha.address(), beta.address()))?;
+    replace(&path, &[alpha.address(), beta.address()])?;
     println!("beta is in the file");
     call_until_answered_by(&greeter, "beta").await?;
     std::fs::remove_file(&path)?;
     Ok(())
+}
+
+/// Writes another file and moves it there, so that nobody ever reads half of it.
+fn replace(path: &Path, servers: &[SocketAddr]) -> std::io::Result<()> {
+    let lines: String = servers.iter().map(|server| format!("{server}\n")).collect();
+    let new = path.with_extension("new");
+    std::fs::write(&new, lines)?;
+    std::fs::rename(new, path)
 }
 
 async fn call_until_answered_by(greeter: &GreeterClient, server: &str) -> Result<(), trunkline::Status> {
