@@ -174,7 +174,7 @@ impl LayeredReading {
         };
         *this.body = None;
         if status.code == Code::Ok {
-            vocabulary::remove_status_headers(this.trailers);
+            vocabulary::make_metadata(this.trailers);
             return Poll::Ready(None);
         }
         let report = this.shared.progress.answered(this.shared.channel.core(), &status.to_string());

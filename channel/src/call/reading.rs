@@ -139,7 +139,7 @@ impl Body {
         self.close();
         self.in_flight.finish(status.code);
         if status.code == Code::Ok {
-            vocabulary::remove_status_headers(&mut trailers);
+            vocabulary::make_metadata(&mut trailers);
             self.trailers = trailers;
             return Ok(());
         }

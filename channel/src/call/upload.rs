@@ -10,9 +10,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
+use trunkline_proto::framing::MessageMeter;
 
 use crate::transport::SendHalf;
-use crate::vocabulary::{Body, Status};
+use crate::vocabulary::{self, Body, Status};
 
 /// Most bytes of one streamed request that are kept for sending it again (gRFC A6's usual per-call buffer).
 pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
@@ -25,19 +26,22 @@ const LOOK_AHEAD: usize = 1;
 pub(crate) enum Source {
     /// Our own stubs'.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
-    /// An `http` request's.
-    Body(Body),
+    /// An `http` request's, with a meter, since whoever framed it does not know our limit.
+    Body(Body, MessageMeter),
 }
 
 impl Source {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         match self {
             Self::Stream(stream) => stream.as_mut().poll_next(cx),
-            Self::Body(body) => loop {
+            Self::Body(body, meter) => loop {
                 // Request trailers have no meaning in gRPC.
                 match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => return Poll::Ready(Some(Ok(data))),
+                        Ok(data) => {
+                            let metered = meter.push(&data).map_err(vocabulary::framing_status);
+                            return Poll::Ready(Some(metered.map(|()| data)));
+                        }
                         Err(_trailers) => {}
                     },
                     Some(Err(status)) => return Poll::Ready(Some(Err(status))),

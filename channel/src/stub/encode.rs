@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use prost::Message;
-use trunkline_proto::{framing, wire};
+use trunkline_proto::framing;
 
 use crate::vocabulary::{self, Status};
 
@@ -36,10 +36,7 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let Some(message) = ready!(this.messages.poll_next(cx)) else { return Poll::Ready(None) };
-        let framed = framing::encode(&message, *this.limit).map_err(|error| {
-            let status = wire::Status::from(error);
-            Status::new(vocabulary::code(status.code), status.message)
-        });
+        let framed = framing::encode(&message, *this.limit).map_err(vocabulary::framing_status);
         Poll::Ready(Some(framed))
     }
 }

@@ -68,7 +68,7 @@ impl<R: Message + Default> SingleReply<R> {
         // As in tonic, trailers join the headers of a reply that is one message.
         let mut headers = std::mem::take(this.headers);
         headers.extend(reading.as_mut().take_trailers());
-        vocabulary::remove_status_headers(&mut headers);
+        vocabulary::make_metadata(&mut headers);
         let mut extensions = vocabulary::Extensions::default();
         extensions.insert(reading.report());
         Poll::Ready(Ok(Response::from_parts(MetadataMap::from_headers(headers), message, extensions)))

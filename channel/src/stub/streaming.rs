@@ -131,7 +131,7 @@ impl<R: Message + Default> Streaming<R> {
         Poll::Ready(match result {
             Ok(mut reading) => {
                 let mut headers = reading.take_headers();
-                vocabulary::remove_status_headers(&mut headers);
+                vocabulary::make_metadata(&mut headers);
                 self.headers = Some(MetadataMap::from_headers(headers));
                 self.stage = Stage::Read(Box::pin(reading));
                 Ok(())

@@ -11,7 +11,8 @@ mod service;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+use trunkline_proto::framing::FramingError;
 use trunkline_proto::wire::{self, names};
 
 pub use body::ResponseBody;
@@ -35,6 +36,12 @@ pub(crate) fn wire_code(code: Code) -> wire::Code {
     wire::Code::from_number(u32::try_from(i32::from(code)).unwrap_or(u32::MAX))
 }
 
+/// What is wrong with a message of the application's own, before the call's report is added.
+pub(crate) fn framing_status(error: FramingError) -> Status {
+    let status = wire::Status::from(error);
+    Status::new(code(status.code), status.message)
+}
+
 /// A status that was made here, with the report of its call as its source.
 pub(crate) fn local_status(code: wire::Code, report: CallReport) -> Status {
     let mut status = Status::new(self::code(code), report.to_string());
@@ -44,7 +51,7 @@ pub(crate) fn local_status(code: wire::Code, report: CallReport) -> Status {
 
 /// A status that the server sent, with the metadata it came with.
 pub(crate) fn server_status(status: wire::Status, mut trailers: HeaderMap, report: CallReport) -> Status {
-    remove_status_headers(&mut trailers);
+    make_metadata(&mut trailers);
     let metadata = metadata::MetadataMap::from_headers(trailers);
     let code = code(status.code);
     let mut status =
@@ -61,10 +68,26 @@ pub(crate) fn request_status(mut status: Status, report: CallReport) -> Status {
     status
 }
 
-/// Takes out what was read as the status, so that nobody parses it again: a malformed `grpc-status-details-bin` makes tonic panic.
-pub(crate) fn remove_status_headers(headers: &mut HeaderMap) {
+/// Makes metadata for the application of the headers or trailers of a response.
+///
+/// What was read as the status is taken out, so that nobody parses it again: a malformed `grpc-status-details-bin` makes tonic panic. Binary values
+/// that somebody on the way joined by commas are told apart (gRPC PROTOCOL-HTTP2 asks for it): this vocabulary takes a header for one value.
+pub(crate) fn make_metadata(headers: &mut HeaderMap) {
     for name in [&names::GRPC_STATUS, &names::GRPC_MESSAGE, &names::GRPC_STATUS_DETAILS] {
         headers.remove(name);
+    }
+    let is_joined = |(name, value): &(&HeaderName, &HeaderValue)| {
+        wire::metadata::is_binary(name) && value.as_bytes().contains(&b',')
+    };
+    let joined: Vec<_> = headers.iter().filter(is_joined).map(|(name, _)| name.clone()).collect();
+    for name in joined {
+        let Entry::Occupied(entry) = headers.entry(name) else { continue };
+        let (name, values) = entry.remove_entry_mult();
+        let values: Vec<_> = values.collect();
+        for part in values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+            let part = HeaderValue::from_bytes(part.trim_ascii()).expect("a part of a header value is one");
+            headers.append(&name, part);
+        }
     }
 }
 

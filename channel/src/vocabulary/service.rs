@@ -9,6 +9,7 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
+use trunkline_proto::framing::MessageMeter;
 
 use super::{Body, ResponseBody, Status};
 use crate::call::{Call, CallOptions, CallStart, Reading, Source, Upload};
@@ -54,20 +55,21 @@ where
         None => http::uri::PathAndQuery::from_static("/"),
     };
     let budget = channel.core().replay_budget().clone();
+    let meter = MessageMeter::sending(channel.core().settings().max_send_message_size);
     CallStart {
         began: Instant::now(),
         path,
         headers: parts.headers,
         extensions: parts.extensions,
         options: CallOptions::default(),
-        upload: Ok(Upload::streaming(Source::Body(Body::new(body)), budget)),
+        upload: Ok(Upload::streaming(Source::Body(Body::new(body), meter), budget)),
     }
 }
 
 /// The head of a response, with its body behind it.
 pub(super) fn response(mut reading: Reading, max_message: usize) -> http::Response<ResponseBody> {
     let mut headers = reading.take_headers();
-    super::remove_status_headers(&mut headers);
+    super::make_metadata(&mut headers);
     let report = reading.report();
     let mut response = http::Response::new(ResponseBody::new(reading, max_message));
     *response.headers_mut() = headers;

@@ -6,6 +6,8 @@ use super::{FramingError, PREFIX_LENGTH};
 #[derive(Clone, Debug)]
 pub struct MessageMeter {
     limit: usize,
+    /// What a message above the limit is; by its size and the limit.
+    refusal: fn(usize, usize) -> FramingError,
     prefix: [u8; PREFIX_LENGTH],
     filled: usize,
     /// Bytes of the present message that are still to come.
@@ -13,16 +15,25 @@ pub struct MessageMeter {
 }
 
 impl MessageMeter {
-    /// A meter that refuses messages of more than `limit` bytes, their prefix not counted.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, prefix: [0; PREFIX_LENGTH], filled: 0, left: 0 }
+    /// A meter of received messages. It refuses those of more than `limit` bytes, their prefix not counted.
+    pub fn receiving(limit: usize) -> Self {
+        Self::new(limit, |size, limit| FramingError::ReceiveLimit { size, limit })
+    }
+
+    /// A meter of messages to send. It refuses those of more than `limit` bytes, their prefix not counted.
+    pub fn sending(limit: usize) -> Self {
+        Self::new(limit, |size, limit| FramingError::SendLimit { size, limit })
+    }
+
+    fn new(limit: usize, refusal: fn(usize, usize) -> FramingError) -> Self {
+        Self { limit, refusal, prefix: [0; PREFIX_LENGTH], filled: 0, left: 0 }
     }
 
     /// Watches the next piece pass by.
     ///
     /// # Errors
     ///
-    /// [`FramingError::ReceiveLimit`] when a prefix in it announces too long a message.
+    /// [`FramingError::ReceiveLimit`] or [`FramingError::SendLimit`] when a prefix in it announces too long a message.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), FramingError> {
         loop {
             let body = self.left.min(piece.len());
@@ -40,9 +51,21 @@ impl MessageMeter {
                 let [_, a, b, c, d] = self.prefix;
                 self.left = u32::from_be_bytes([a, b, c, d]) as usize;
                 if self.left > self.limit {
-                    return Err(FramingError::ReceiveLimit { size: self.left, limit: self.limit });
+                    return Err((self.refusal)(self.left, self.limit));
                 }
             }
+        }
+    }
+
+    /// Says that no more bytes come.
+    ///
+    /// # Errors
+    ///
+    /// [`FramingError::Truncated`] inside of a prefix or a message.
+    pub fn finish(&self) -> Result<(), FramingError> {
+        match (self.filled, self.left) {
+            (0, 0) => Ok(()),
+            _ => Err(FramingError::Truncated),
         }
     }
 }
@@ -63,11 +86,28 @@ mod tests {
         let good = [framed(10), framed(0), framed(7)].concat();
         let bad = [framed(3), framed(11)].concat();
         for size in 1..=good.len() {
-            let mut meter = MessageMeter::new(10);
+            let mut meter = MessageMeter::receiving(10);
             assert!(good.chunks(size).all(|piece| meter.push(piece).is_ok()), "pieces of {size}");
-            let mut meter = MessageMeter::new(10);
+            let mut meter = MessageMeter::receiving(10);
             let refused = bad.chunks(size).find_map(|piece| meter.push(piece).err());
             assert_eq!(refused, Some(FramingError::ReceiveLimit { size: 11, limit: 10 }), "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn an_end_inside_of_a_message_is_truncated() {
+        let bytes = [framed(3), framed(0)].concat();
+        for cut in 0..=bytes.len() {
+            let mut meter = MessageMeter::receiving(10);
+            meter.push(&bytes[..cut]).unwrap();
+            let whole = [0, PREFIX_LENGTH + 3, bytes.len()].contains(&cut);
+            assert_eq!(meter.finish(), if whole { Ok(()) } else { Err(FramingError::Truncated) }, "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_sent_is_told_apart_from_what_is_too_long_to_be_received() {
+        let refused = MessageMeter::sending(2).push(&framed(3));
+        assert_eq!(refused, Err(FramingError::SendLimit { size: 3, limit: 2 }));
     }
 }
