@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request, Uri, Version};
 use trunkline_proto::{Address, ConnectError, Phase};
 
@@ -125,6 +125,11 @@ impl Shared {
 
     pub(super) fn had_large_headers(&self, stream: u32) -> bool {
         self.record.had_large_headers(stream)
+    }
+
+    /// Whether the trailers of `stream` were too large, so that some are missing.
+    pub(super) fn has_cut_trailers(&self, stream: u32, delivered: &HeaderMap) -> bool {
+        self.record.has_cut_trailers(stream, delivered)
     }
 
     /// Why the bytes stopped, if they did.

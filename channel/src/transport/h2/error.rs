@@ -55,9 +55,7 @@ pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before
             Reason::REFUSED_STREAM if error.is_remote() => StreamError::Refused,
             reason if error.is_remote() => StreamError::Reset(reason.into()),
             Reason::PROTOCOL_ERROR if error.is_library() && shared.had_large_headers(id) => {
-                StreamError::Violation(StreamViolation::HeadersTooLarge {
-                    limit: MAX_HEADER_LIST_SIZE as usize,
-                })
+                headers_too_large()
             }
             // The engine does not say which of its rules was broken, but few are possible here.
             Reason::PROTOCOL_ERROR if error.is_library() => StreamError::Violation(
@@ -80,6 +78,11 @@ pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before
         return StreamError::AboveGoAway(connection(error, shared.address()));
     }
     StreamError::Lost(shared.cause(error))
+}
+
+/// The response has more headers than are accepted.
+pub(super) fn headers_too_large() -> StreamError {
+    StreamError::Violation(StreamViolation::HeadersTooLarge { limit: MAX_HEADER_LIST_SIZE as usize })
 }
 
 /// Not an error of the peer's nor of the bytes': we asked for what HTTP/2 forbids.

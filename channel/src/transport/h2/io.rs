@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use trunkline_proto::{Address, ConnectError, Phase};
 
-use super::large_headers::LargeHeaders;
+use super::large_headers::{HeaderBlock, LargeHeaders};
 use crate::connect::{Io, classify};
 use crate::transport::options::MAX_HEADER_LIST_SIZE;
 
@@ -22,11 +23,11 @@ pub(super) struct IoRecord {
     read: AtomicU64,
     written: AtomicU64,
     failure: OnceLock<ConnectError>,
-    /// The last streams whose headers were large.
-    large_headers: Mutex<VecDeque<u32>>,
+    /// The last header blocks that were large.
+    large_headers: Mutex<VecDeque<HeaderBlock>>,
 }
 
-/// How many streams with large headers are remembered, for the moment until they are asked about.
+/// How many large header blocks are remembered, for the moment until they are asked about.
 const REMEMBERED_LARGE_HEADERS: usize = 64;
 
 impl IoRecord {
@@ -57,15 +58,26 @@ impl IoRecord {
 
     /// Whether `stream` has just had headers so large that this is why the engine refused them.
     pub(super) fn had_large_headers(&self, stream: u32) -> bool {
-        self.large_headers.lock().unwrap_or_else(PoisonError::into_inner).contains(&stream)
+        self.large_headers().iter().any(|block| block.stream == stream)
     }
 
-    fn remember_large_headers(&self, stream: u32) {
-        let mut streams = self.large_headers.lock().unwrap_or_else(PoisonError::into_inner);
-        if streams.len() == REMEMBERED_LARGE_HEADERS {
-            streams.pop_front();
+    /// Whether the engine has left out some of the trailers of `stream`. It refuses a head that is too large, and cuts trailers without a word.
+    pub(super) fn has_cut_trailers(&self, stream: u32, delivered: &HeaderMap) -> bool {
+        let blocks = self.large_headers();
+        let trailers = blocks.iter().rfind(|block| block.stream == stream && block.end);
+        trailers.is_some_and(|block| block.is_cut(delivered))
+    }
+
+    fn remember_large_headers(&self, block: HeaderBlock) {
+        let mut blocks = self.large_headers();
+        if blocks.len() == REMEMBERED_LARGE_HEADERS {
+            blocks.pop_front();
         }
-        streams.push_back(stream);
+        blocks.push_back(block);
+    }
+
+    fn large_headers(&self) -> MutexGuard<'_, VecDeque<HeaderBlock>> {
+        self.large_headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fail(&self, failure: ConnectError) {
@@ -114,7 +126,7 @@ impl RecordedIo {
             });
         }
         self.record.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-        self.headers.pass(bytes, |stream| self.record.remember_large_headers(stream));
+        self.headers.pass(bytes, |block| self.record.remember_large_headers(block));
         let Some(greeting) = &mut self.greeting else { return Ok(()) };
         match greeting.hear(bytes) {
             None => Ok(()),

@@ -112,8 +112,13 @@ impl H2Stream {
                     }
                 },
                 Receiving::Trailers(body) => {
-                    let trailers = ready!(body.poll_trailers(cx))?;
-                    return Poll::Ready(Ok(trailers.map_or(StreamEvent::End, StreamEvent::Trailers)));
+                    let Some(trailers) = ready!(body.poll_trailers(cx))? else {
+                        return Poll::Ready(Ok(StreamEvent::End));
+                    };
+                    return Poll::Ready(Ok(match self.shared.has_cut_trailers(self.id, &trailers) {
+                        false => StreamEvent::Trailers(trailers),
+                        true => StreamEvent::Failed(error::headers_too_large()),
+                    }));
                 }
                 Receiving::Ended => return Poll::Pending,
             }
