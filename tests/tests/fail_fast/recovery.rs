@@ -3,7 +3,7 @@
 use tokio::time::sleep;
 use trunkline::{Address, Attributes, Channel, Code, Endpoint, FailFast, Weight};
 
-use crate::lab::{Lab, MODES, NAME, Speaks, call, here, secs, tcp, timed};
+use crate::lab::{Lab, MODES, NAME, Speaks, call, here, policies, secs, tcp, there, timed};
 use crate::peers::{Peer, greets_over_tls};
 
 /// A server whose certificate was bad until just now, and a channel that has seen it, 10 s ago. Left alone, it looks again after 120 s.
@@ -80,6 +80,26 @@ async fn a_resolution_that_changed_the_address_tries_the_new_one_at_once() {
         }
         assert!(is_found_out(&channel).await, "{mode:?}");
         assert_eq!(lab.dials(&here()), 1, "the old one is left alone");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_was_added_is_worth_waiting_for() {
+    for policy in policies() {
+        let lab = Lab::new();
+        let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
+        lab.place(&here(), Peer::Serves(bad)).await;
+        lab.resolve(&[&here()]);
+        let channel = lab.channel(Speaks::Tls).balancer(policy).fail_fast(FailFast::Permanent);
+        let channel = channel.connect_lazy().unwrap();
+        assert_eq!(call(&channel, secs(10)).await.unwrap_err().code(), Code::Unavailable);
+        lab.mend(&there(), Speaks::Tls);
+        lab.network.delay(&there().to_string(), secs(2));
+        lab.resolve(&[&here(), &there()]);
+        sleep(secs(1)).await;
+        // What is known of the one says nothing of the other.
+        let (answer, took) = timed(call(&channel, secs(10))).await;
+        assert_eq!((answer.unwrap().server.as_str(), took), ("good", secs(1)));
     }
 }
 
