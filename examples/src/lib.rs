@@ -1,8 +1,9 @@
-//! What the example programs share: the greeter's generated code, servers for it that can be started, killed and counted, certificates
-//! made on the spot, and the tests that implementations of gRPC do on each other.
+//! What the example programs share: the greeter's generated code, servers for it that can be started, killed and counted, ports and
+//! certificates for them, and the tests that implementations of gRPC do on each other.
 
 pub mod certificates;
 pub mod interop;
+pub mod port;
 pub mod server;
 
 /// The greeter: its messages, its client for Trunkline's channels, and its server trait for tonic.

@@ -1,6 +1,7 @@
 //! A real gRPC server (tonic's) on loopback: the greeter, which counts what it is asked, or another service. It stands in for a service
 //! somewhere in a data centre.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -59,7 +60,6 @@ impl RunningServer {
     /// # Errors
     /// If it cannot listen there, or the TLS makes no sense.
     pub fn serve(services: Routes, address: SocketAddr, tls: Option<ServerTlsConfig>) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -67,8 +67,7 @@ impl RunningServer {
         if let Some(tls) = tls {
             server = server.tls_config(tls).map_err(io::Error::other)?;
         }
-        let entered = runtime.enter();
-        let incoming = TcpListenerStream::new(TcpListener::from_std(listener)?);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (stop, told_to_stop) = oneshot::channel::<()>();
         let (tell_stopped, stopped) = oneshot::channel();
         let told_to_stop = async {
@@ -78,14 +77,11 @@ impl RunningServer {
             }
         };
         runtime.spawn(async move {
-            let served =
-                server.add_routes(services).serve_with_incoming_shutdown(incoming, told_to_stop).await;
-            if let Err(error) = served {
+            if let Err(error) = run(server, services, listener, told_to_stop).await {
                 tracing::error!(%error, "the server has failed");
             }
             let _ = tell_stopped.send(());
         });
-        drop(entered);
         Ok(Self { address, stop, stopped, runtime: Some(runtime) })
     }
 
@@ -108,6 +104,16 @@ impl Drop for RunningServer {
             runtime.shutdown_background();
         }
     }
+}
+
+async fn run(
+    mut server: Server,
+    services: Routes,
+    listener: std::net::TcpListener,
+    told_to_stop: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let incoming = TcpListenerStream::new(TcpListener::from_std(listener)?);
+    Ok(server.add_routes(services).serve_with_incoming_shutdown(incoming, told_to_stop).await?)
 }
 
 /// The greeter's service, for [`RunningServer::serve`]: it says `name` in its replies and counts its calls in `calls`.

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use trunkline::balancer::RoundRobin;
 use trunkline::{Backoff, Channel, ConnectivityState};
+use trunkline_examples::port::ReservedPort;
 use trunkline_examples::server::RunningServer;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let server = RunningServer::start("alpha", "127.0.0.1:0".parse()?, Arc::default())?;
-    let address = server.address();
-    let channel = Channel::builder(format!("http://{address}"))
+    let port = ReservedPort::take()?;
+    let server = RunningServer::start("alpha", port.address(), Arc::default())?;
+    let channel = Channel::builder(format!("http://{}", port.address()))
         // Unlike `pick_first`, it reconnects without being called.
         .balancer(RoundRobin)
         .backoff(Backoff::new(Duration::from_millis(50), Duration::from_millis(100)))
@@ -35,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("not ready: {error}");
     }
 
-    let _server = RunningServer::start("alpha", address, Arc::default())?;
+    let _server = RunningServer::start("alpha", port.address(), Arc::default())?;
     while watch.changed().await != ConnectivityState::Ready {}
     println!("the server is back: {}", watch.state());
 

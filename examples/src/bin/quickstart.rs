@@ -17,6 +17,7 @@ use trunkline::connect::{Roots, Tls};
 use trunkline::{Backoff, Channel, Code, FailFast, Status, StatusExt};
 use trunkline_examples::greeter::HelloRequest;
 use trunkline_examples::greeter::greeter_client::GreeterClient;
+use trunkline_examples::port::ReservedPort;
 use trunkline_examples::server::RunningServer;
 
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -111,29 +112,33 @@ fn trusted_root() -> Result<String, rcgen::Error> {
 /// The servers, which of them are up, and what each has counted.
 struct Servers {
     running: Vec<Option<RunningServer>>,
-    addresses: Vec<SocketAddr>,
+    ports: Vec<ReservedPort>,
     calls: Vec<Arc<AtomicU64>>,
 }
 
 impl Servers {
     fn start() -> std::io::Result<Self> {
         let calls: Vec<Arc<AtomicU64>> = NAMES.iter().map(|_| Arc::default()).collect();
-        let mut running = Vec::new();
+        let (mut running, mut ports) = (Vec::new(), Vec::new());
         for (name, calls) in NAMES.iter().zip(&calls) {
-            running.push(RunningServer::start(name, LOOPBACK, Arc::clone(calls))?);
+            let port = ReservedPort::take()?;
+            running.push(Some(RunningServer::start(name, port.address(), Arc::clone(calls))?));
+            ports.push(port);
         }
-        let addresses = running.iter().map(RunningServer::address).collect();
-        Ok(Self { running: running.into_iter().map(Some).collect(), addresses, calls })
+        Ok(Self { running, ports, calls })
     }
 
     fn target(&self) -> String {
-        let list: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let list: Vec<_> = self.ports.iter().map(|port| port.address().to_string()).collect();
         format!("static:{}", list.join(","))
     }
 
     fn describe(&self) -> String {
-        let list: Vec<_> =
-            NAMES.iter().zip(&self.addresses).map(|(name, address)| format!("{name} at {address}")).collect();
+        let list: Vec<_> = NAMES
+            .iter()
+            .zip(&self.ports)
+            .map(|(name, port)| format!("{name} at {}", port.address()))
+            .collect();
         list.join(", ")
     }
 
@@ -144,7 +149,8 @@ impl Servers {
     }
 
     fn restart(&mut self, index: usize) -> std::io::Result<()> {
-        let (name, address, calls) = (NAMES[index], self.addresses[index], Arc::clone(&self.calls[index]));
+        let (name, address, calls) =
+            (NAMES[index], self.ports[index].address(), Arc::clone(&self.calls[index]));
         self.running[index] = Some(RunningServer::start(name, address, calls)?);
         Ok(())
     }
