@@ -56,7 +56,8 @@ impl Failure {
     /// the next answer may have one.
     pub fn no_endpoints(error: Option<&ConnectError>) -> Self {
         let message = error.map_or_else(|| "the resolver gave no addresses".to_owned(), ToString::to_string);
-        Self::unavailable(message, error.cloned()).retryable()
+        // A cause, and no address that failed.
+        Self::from_parts(message, error.cloned().into_iter().collect(), 0, false)
     }
 
     /// The same failure, not permanent: something is untried that may help.
