@@ -13,6 +13,7 @@ mod streams;
 
 // Servers that come, go and stay.
 mod death;
+mod lists;
 mod rotation;
 mod turnover;
 

@@ -36,14 +36,14 @@ async fn call_until(channel: &Channel, enough: impl Fn() -> bool + Clone + Send 
 #[tokio::test(start_paused = true)]
 async fn connections_that_reach_their_age_cost_no_call() {
     let network = Network::new();
-    let server_side = TestGreeter::new("a").slow(ms(5));
+    let server_side = TestGreeter::new("a").slow(ms(10));
     let server = Server::builder().max_connection_age(ms(300));
     let _server = MemoryServer::start_with(&network, "a", &server_side, server);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     let end = Instant::now() + Duration::from_secs(3);
     let calls = call_until(&channel, move || Instant::now() >= end).await;
     assert_eq!(server_side.started(), calls, "no call was made twice");
-    assert!(calls >= CALLERS * 550, "calls waited: only {calls} in 3 s");
+    assert!(calls >= CALLERS * 280, "calls waited: only {calls} in 3 s");
     let dials = network.dials("a").len();
     assert!((9..=11).contains(&dials), "{:?}", network.dials("a"));
 }
@@ -52,11 +52,12 @@ async fn connections_that_reach_their_age_cost_no_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_connections_that_reach_their_age_cost_no_call() {
     let server_side = TestGreeter::new("a").slow(ms(1));
-    let server = Server::builder().max_connection_age(ms(100));
+    // Long enough for a call to be answered on each connection, on however slow a machine.
+    let server = Server::builder().max_connection_age(ms(1000));
     let server = LoopbackServer::start_with(([127, 0, 0, 1], 0).into(), &server_side, server);
     let connector = CountingConnector::default();
     let channel = loopback(&[server.address()]).connector(connector.clone()).connect_lazy().unwrap();
-    let calls = call_until(&channel, move || connector.dialled().len() > 10).await;
+    let calls = call_until(&channel, move || connector.dialled().len() > 3).await;
     assert_eq!(server_side.started(), calls, "no call was made twice");
 }
 
