@@ -11,10 +11,11 @@ use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep};
 use trunkline_proto::{ConnectError, Phase};
 
+use super::batched_io::{BatchedIo, Flusher};
 use super::connection::{H2Connection, Shared};
 use super::error;
-use super::io::RecordedIo;
 use super::start::NO_SETTINGS_YET;
+use crate::connect::classify;
 use crate::control::Usage;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
 use crate::transport::options::{KeepalivePenalty, STREAM_WINDOW};
@@ -32,7 +33,7 @@ use crate::transport::{Connection, TransportOptions};
 /// sent, with the cause that [`abort`](Self::abort) was given.
 pub(crate) struct Driver {
     /// `None` once ended.
-    connection: Option<h2::client::Connection<RecordedIo, Bytes>>,
+    engine: Option<Engine>,
     shared: Arc<Shared>,
     life: Life,
     keepalive: Option<Keepalive>,
@@ -41,6 +42,12 @@ pub(crate) struct Driver {
     doublings: u32,
     /// The peer's limit of concurrent streams, as last seen.
     limit: usize,
+}
+
+/// The engine, and what writes its bytes when it is done with them.
+struct Engine {
+    connection: h2::client::Connection<BatchedIo, Bytes>,
+    flusher: Flusher,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +71,8 @@ pub(crate) enum DriverNews {
 
 impl Driver {
     pub(super) fn new(
-        mut connection: h2::client::Connection<RecordedIo, Bytes>,
+        mut connection: h2::client::Connection<BatchedIo, Bytes>,
+        flusher: Flusher,
         shared: Arc<Shared>,
         options: &TransportOptions,
     ) -> Self {
@@ -75,7 +83,7 @@ impl Driver {
             Some(Keepalive { clock, pings, sleep: Box::pin(tokio::time::sleep_until(Instant::now())) })
         });
         Self {
-            connection: Some(connection),
+            engine: Some(Engine { connection, flusher }),
             shared,
             life: Life::Connecting,
             keepalive,
@@ -88,12 +96,16 @@ impl Driver {
     /// Moves the connection. News come in order: Ready, Draining, Lost, the first two at most once and not always; Lost is last, and after it this
     /// is pending for ever. To be polled until it is pending, and again when woken.
     pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
-        let Some(connection) = &mut self.connection else { return Poll::Pending };
-        let ended = match Pin::new(&mut *connection).poll(cx) {
+        let Some(engine) = &mut self.engine else { return Poll::Pending };
+        let ended = match Pin::new(&mut engine.connection).poll(cx) {
             Poll::Ready(result) => Some(result.err()),
             Poll::Pending => None,
         };
-        let limit = connection.max_concurrent_send_streams();
+        let flushed = engine.flusher.poll_flush(cx);
+        let limit = engine.connection.max_concurrent_send_streams();
+        if let Poll::Ready(Err(broken)) = flushed {
+            return self.lost(classify::broken(&broken));
+        }
         if limit != self.limit {
             self.limit = limit;
             self.shared.quota.set_limit(limit);
@@ -115,6 +127,9 @@ impl Driver {
             }
             (None, Some(broken)) => self.lost(broken),
             (None, None) => {
+                if self.shared.quota.taken() == 0 {
+                    engine.flusher.rest();
+                }
                 self.reset_cancelled(cx);
                 self.keep_alive(cx)
             }
@@ -161,7 +176,7 @@ impl Driver {
 
     /// Lets those resets go out that the server can bear now.
     fn reset_cancelled(&mut self, cx: &mut Context<'_>) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(Engine { connection, .. }) = &mut self.engine else { return };
         // The engine takes new SETTINGS only when the last ones were acknowledged; it has no other sign of that.
         if self.shared.wants_to_ask(cx.waker()) && connection.set_initial_window_size(STREAM_WINDOW).is_ok() {
             self.shared.asked();
@@ -188,7 +203,7 @@ impl Driver {
         self.life = Life::Ended;
         // The cause first: dropping the connection wakes the streams, and they ask for it.
         self.shared.close(&self.shared.set_cause(cause));
-        self.connection = None;
+        self.engine = None;
         self.shared.end();
     }
 }

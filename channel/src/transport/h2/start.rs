@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use trunkline_proto::{Address, ConnectError};
 
+use super::batched_io::batched;
 use super::connection::Shared;
 use super::driver::Driver;
 use super::error;
@@ -19,7 +20,7 @@ use crate::transport::options::{
 /// they come, to the server's own number (which is smaller) or to `usize::MAX`. Zero would not do, since a server may say that.
 pub(super) const NO_SETTINGS_YET: usize = usize::MAX - 1;
 
-/// Begins HTTP/2 on `connected`: writes the preface and our SETTINGS, and waits for nothing.
+/// Begins HTTP/2 on `connected`. The preface and our SETTINGS go out when the driver is first polled.
 ///
 /// An error is the transport's: the bytes could not be written.
 pub(crate) async fn start(
@@ -29,13 +30,13 @@ pub(crate) async fn start(
 ) -> Result<Driver, ConnectError> {
     let Connected { io, security, peer, .. } = connected;
     let record = Arc::new(IoRecord::new(address.clone()));
-    let io = RecordedIo::new(io, record.clone());
+    let (io, flusher) = batched(RecordedIo::new(io, record.clone()));
     let (requests, connection) = builder()
         .handshake(io)
         .await
         .map_err(|broken| record.failure().unwrap_or_else(|| error::connection(&broken, address)))?;
     let shared = Shared::new(requests, record, address.clone(), peer, security);
-    Ok(Driver::new(connection, shared, options))
+    Ok(Driver::new(connection, flusher, shared, options))
 }
 
 fn builder() -> h2::client::Builder {

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,12 +47,21 @@ impl Dial {
         (Self::spawn(start(Connected::new(ours), &address(), options).await.unwrap()), theirs)
     }
 
-    /// As [`begin`](Self::begin), and counts the writes.
-    pub(super) async fn begin_counting(options: &TransportOptions) -> (Self, DuplexStream, Writes) {
+    /// As [`begin`](Self::begin), and counts the reads and writes.
+    pub(super) async fn begin_counting(options: &TransportOptions) -> (Self, DuplexStream, Counters) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let writes = Writes::default();
-        let counting = CountingIo { io: ours, writes: writes.clone() };
-        (Self::spawn(start(Connected::new(counting), &address(), options).await.unwrap()), theirs, writes)
+        let counters = Counters::default();
+        let counting = CountingIo { io: ours, counters: counters.clone() };
+        (Self::spawn(start(Connected::new(counting), &address(), options).await.unwrap()), theirs, counters)
+    }
+
+    /// As [`begin`](Self::begin), through a pipe that holds only so many bytes.
+    pub(super) async fn begin_narrow(bytes: usize) -> (Self, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(bytes);
+        (
+            Self::spawn(start(Connected::new(ours), &address(), &TransportOptions::default()).await.unwrap()),
+            theirs,
+        )
     }
 
     /// A ready connection to a server of bare frames.
@@ -391,19 +400,23 @@ pub(super) fn literal(name: &str, value: &[u8]) -> Vec<u8> {
     header
 }
 
-/// Bytes that count how often they are written.
+/// Bytes that count how often they are moved.
 struct CountingIo {
     io: DuplexStream,
-    writes: Writes,
+    counters: Counters,
 }
 
-/// How many writes there were.
+/// How many reads and writes there were that moved something.
 #[derive(Clone, Default)]
-pub(super) struct Writes(Arc<AtomicUsize>);
+pub(super) struct Counters(Arc<[AtomicUsize; 2]>);
 
-impl Writes {
-    pub(super) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+impl Counters {
+    pub(super) fn reads(&self) -> usize {
+        self.0[0].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn writes(&self) -> usize {
+        self.0[1].load(Ordering::Relaxed)
     }
 }
 
@@ -413,13 +426,15 @@ impl AsyncRead for CountingIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        self.counters.0[0].fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(read)
     }
 }
 
 impl AsyncWrite for CountingIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.writes.0.fetch_add(1, Ordering::Relaxed);
+        self.counters.0[1].fetch_add(1, Ordering::Relaxed);
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 

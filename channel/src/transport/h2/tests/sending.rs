@@ -7,18 +7,18 @@ use crate::transport::{SendClosed, StreamError, StreamEvent, TransportOptions};
 
 #[tokio::test(start_paused = true)]
 async fn a_unary_request_is_one_write() {
-    let (mut dial, io, writes) = Dial::begin_counting(&TransportOptions::default()).await;
+    let (mut dial, io, counters) = Dial::begin_counting(&TransportOptions::default()).await;
     let mut peer = Frames::accept(io).await;
     peer.settings(&[]).await;
     let connection = dial.ready().await;
     settle().await;
-    let before = writes.get();
+    let before = counters.writes();
     let _stream = call(&connection, "hello").await;
     let (flags, id, _) = peer.next_of(HEADERS).await;
     assert_eq!(flags & END_STREAM, 0);
     assert_eq!(peer.next_of(DATA).await, (END_STREAM, id, b"hello".to_vec()));
     settle().await;
-    assert_eq!(writes.get() - before, 1);
+    assert_eq!(counters.writes() - before, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,96 @@
+//! How often bytes are moved, and that they stay the same bytes.
+
+use bytes::Bytes;
+
+use super::fixture::*;
+use crate::transport::TransportOptions;
+
+const MEGABYTE: usize = 1 << 20;
+
+/// Bytes that show when some are lost, doubled or out of order.
+fn pattern(length: usize) -> Bytes {
+    (0..length).map(|index| u8::try_from(index * 7 / 3 % 251).unwrap()).collect()
+}
+
+async fn with_large_windows() -> (Dial, crate::transport::Connection, Frames, Counters) {
+    let (mut dial, io, counters) = Dial::begin_counting(&TransportOptions::default()).await;
+    let mut peer = Frames::accept(io).await;
+    let initial_window_size = 4;
+    peer.settings(&[(initial_window_size, 16 << 20)]).await;
+    peer.open_window(0, 16 << 20).await;
+    let connection = dial.ready().await;
+    settle().await;
+    (dial, connection, peer, counters)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_goes_out_in_few_writes() {
+    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+    let before = counters.writes();
+    let slot = connection.reserve().await.unwrap();
+    let _stream = connection.start(slot, head(), Some(pattern(MEGABYTE)), true).unwrap();
+    let mut body = Vec::new();
+    loop {
+        let (flags, _, payload) = peer.next_of(DATA).await;
+        body.extend_from_slice(&payload);
+        if flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert!(body == pattern(MEGABYTE));
+    // 64 frames.
+    let writes = counters.writes() - before;
+    assert!(writes <= 20, "{writes} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_comes_in_by_few_reads() {
+    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+    let mut stream = call(&connection, "x").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    let before = counters.reads();
+    let message = pattern(MEGABYTE - (16 << 10));
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    for frame in message.chunks(16 << 10) {
+        peer.send(DATA, 0, id, frame).await;
+    }
+    peer.send(HEADERS, END_HEADERS | END_STREAM, id, GRPC_STATUS_0).await;
+    assert!(answer(&mut stream).await.0 == message);
+    let reads = counters.reads() - before;
+    assert!(reads <= 20, "{reads} reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_calls_are_read_and_written_as_they_come() {
+    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+    for _ in 0..10 {
+        let (reads, writes) = (counters.reads(), counters.writes());
+        let mut stream = call(&connection, "x").await;
+        let (_, id, _) = peer.next_of(HEADERS).await;
+        settle().await;
+        peer.answer(id, b"x").await;
+        answer(&mut stream).await;
+        assert_eq!(counters.writes() - writes, 1);
+        assert!(counters.reads() - reads <= 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_messages_pass_a_narrow_pipe_both_ways_unchanged() {
+    for pipe in [1, 100, 10_000, 100_000] {
+        let size = (pipe * 2000).min(MEGABYTE);
+        let (mut dial, io) = Dial::begin_narrow(pipe).await;
+        serve_echo(io);
+        let connection = dial.ready().await;
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            let slot = connection.reserve().await.unwrap();
+            streams.push(connection.start(slot, head(), Some(pattern(size)), true).unwrap());
+        }
+        for stream in &mut streams {
+            let (body, status) = answer(stream).await;
+            assert!(body == pattern(size) && status == "0", "through a pipe of {pipe} bytes");
+        }
+    }
+}
