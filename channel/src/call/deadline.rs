@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
+use trunkline_proto::wire::Code;
 
 /// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and would overflow the clock.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -24,6 +25,13 @@ impl Deadline {
     /// `timeout` after `began`; none if that is further away than anybody waits.
     pub(crate) fn after(began: Instant, timeout: Duration) -> Option<Self> {
         (timeout < FOREVER).then(|| Self { timeout, at: began + timeout })
+    }
+
+    /// Whether `code` from the server says no more than that this has passed. Servers keep the deadline too, and end the call when their timer
+    /// rings: some with CANCELLED (tonic's), some with a reset. That may be here before our own timer has rung, which is up to 1 ms late,
+    /// and later on a busy runtime.
+    pub(crate) fn explains(&self, code: Code) -> bool {
+        code == Code::Cancelled && self.at <= Instant::now()
     }
 
     /// What is left of it at `now`.

@@ -53,6 +53,17 @@ impl Machine {
         Problem::response(status, self.progress.address.as_ref()).into()
     }
 
+    /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
+    pub(super) fn rung(&self, code: wire::Code) -> Option<Failed> {
+        let deadline = self.deadline.filter(|deadline| deadline.explains(code))?;
+        Some(self.unanswered(deadline).into())
+    }
+
+    fn unanswered(&self, deadline: Deadline) -> Problem {
+        let address = self.progress.address.as_ref();
+        Problem::expired(deadline, "waiting for the response", Sent::Maybe, Arc::from([])).at(address)
+    }
+
     /// What the call was doing when its deadline passed.
     pub(super) fn expired(&self, deadline: Deadline) -> Problem {
         let core = self.ticket.as_ref().expect("held until the end").core();
@@ -67,9 +78,7 @@ impl Machine {
             Stage::Answer(sending) if sending.sender.is_some() => {
                 Problem::expired(deadline, "sending the request", Sent::Maybe, none()).at(address)
             }
-            Stage::Answer(_) => {
-                Problem::expired(deadline, "waiting for the response", Sent::Maybe, none()).at(address)
-            }
+            Stage::Answer(_) => self.unanswered(deadline),
             Stage::Foreign { .. } => {
                 Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
                     .at(address)

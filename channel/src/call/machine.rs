@@ -71,7 +71,7 @@ pub(super) struct Machine {
     pub(super) progress: Progress,
     /// The version of the snapshot last used.
     version: u64,
-    deadline: Option<Deadline>,
+    pub(super) deadline: Option<Deadline>,
     pub(super) stage: Stage,
 }
 
@@ -350,7 +350,8 @@ impl Machine {
             Response::Status(status, headers) => {
                 sending.in_flight.finish(status.code);
                 if status.code != Code::Ok {
-                    return Poll::Ready(Err(Failed::server(status, headers)));
+                    let failed = self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers));
+                    return Poll::Ready(Err(failed));
                 }
                 (headers, true)
             }
@@ -384,7 +385,14 @@ impl Machine {
             Again::After(version) => {
                 self.stage = Stage::Wait { version, for_good: false, since: Instant::now() };
             }
-            Again::No => return Err(Problem::stream(error, false, self.progress.address.as_ref()).into()),
+            Again::No => {
+                let rung = match &error {
+                    StreamError::Reset(code) => self.rung(Code::from_reset(*code)),
+                    _ => None,
+                };
+                let failed = || Problem::stream(error, false, self.progress.address.as_ref()).into();
+                return Err(rung.unwrap_or_else(failed));
+            }
         }
         Ok(())
     }

@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use trunkline_proto::{wire, wire::Code};
 
 use super::Upload;
-use super::deadline::Timer;
+use super::deadline::{Deadline, Timer};
 use super::in_flight::InFlight;
 use super::progress::{Problem, Progress, Ticket};
 use super::report::{CallReport, Sent};
 use super::response::missing_status;
-use crate::transport::{SendHalf, Stream, StreamEvent};
+use crate::transport::{SendHalf, Stream, StreamError, StreamEvent};
 use crate::vocabulary::{self, Status};
 
 pin_project! {
@@ -95,6 +95,9 @@ impl DirectReading {
                 return Poll::Ready(Some(Err(this.body.expire(expired))));
             }
         };
+        if let Some(deadline) = this.timer.deadline().filter(|deadline| ended_by(&event, deadline)) {
+            return Poll::Ready(Some(Err(this.body.expire(deadline))));
+        }
         match event {
             StreamEvent::Data(data) => {
                 // A server that never pauses must not outrun the deadline.
@@ -152,7 +155,7 @@ impl Body {
         self.fail(problem)
     }
 
-    fn expire(&mut self, deadline: super::deadline::Deadline) -> Status {
+    fn expire(&mut self, deadline: Deadline) -> Status {
         let address = self.progress.address.as_ref();
         let problem =
             Problem::expired(deadline, "reading the response", Sent::Yes, Arc::from([])).at(address);
@@ -178,6 +181,19 @@ impl Body {
     fn close(&mut self) {
         self.stream = None;
         self.pump = None;
+    }
+}
+
+/// Whether the server has ended the call because its own timer for this deadline rang.
+fn ended_by(event: &StreamEvent, deadline: &Deadline) -> bool {
+    match event {
+        // Looked at first, so that calls which end in time read their status once.
+        StreamEvent::Trailers(_) if deadline.at > Instant::now() => false,
+        StreamEvent::Trailers(trailers) => {
+            wire::Status::from_trailers(trailers).is_some_and(|status| deadline.explains(status.code))
+        }
+        StreamEvent::Failed(StreamError::Reset(code)) => deadline.explains(Code::from_reset(*code)),
+        _ => false,
     }
 }
 

@@ -1,14 +1,18 @@
 //! One absolute deadline, in every phase, exactly: the clock is tokio's, paused.
 
+use std::future::{IntoFuture as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Answer, Rig, refused, untrusted};
+use super::{Answer, Rig, grpc_headers, refused, untrusted};
 use crate::stub::{ClientStreamingCall, ServerStreamingCall};
-use crate::transport::Connection;
+use crate::transport::{Connection, MemoryRequest, StreamError};
 use crate::{Code, Sent, Status, StatusExt};
 
 const LIMIT: Duration = Duration::from_millis(300);
@@ -158,4 +162,43 @@ async fn the_longest_of_timeouts_is_no_deadline() {
     assert!(request.head.timeout.is_none());
     request.reply("ok");
     call.await.unwrap().unwrap();
+}
+
+/// How a call ends whose server ends it like this, `after` it was begun and before its own timer is looked at.
+async fn ended_by_the_server(after: Duration, answer: impl FnOnce(&MemoryRequest)) -> Code {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let mut call = pin!(rig.say("hello").timeout(LIMIT).into_future());
+    poll_fn(|cx| Poll::Ready(assert!(call.as_mut().poll(cx).is_pending()))).await;
+    let request = server.accept().await;
+    tokio::time::advance(after).await;
+    answer(&request);
+    call.await.unwrap_err().code()
+}
+
+// behaviour 64: the server's timer rings too, and which of both is heard first is chance.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cancels_when_the_deadline_has_passed_says_no_more_than_that() {
+    let answers: [fn(&MemoryRequest); 3] = [
+        |request| {
+            let mut headers = grpc_headers();
+            headers.insert("grpc-status", "1".parse().unwrap());
+            request.send_head_only(StatusCode::OK, headers);
+        },
+        |request| {
+            request.headers();
+            request.status("1", "Timeout expired");
+        },
+        |request| request.fail(StreamError::Reset(8)),
+    ];
+    for answer in answers {
+        assert_eq!(ended_by_the_server(LIMIT, answer).await, Code::DeadlineExceeded);
+        let before = LIMIT - Duration::from_millis(1);
+        assert_eq!(ended_by_the_server(before, answer).await, Code::Cancelled, "that is the server's own");
+    }
+    let another = |request: &MemoryRequest| {
+        request.headers();
+        request.status("5", "no such thing");
+    };
+    assert_eq!(ended_by_the_server(LIMIT, another).await, Code::NotFound, "an answer is an answer");
 }
