@@ -1,0 +1,139 @@
+//! Messages and headers above the limits: the call fails, its neighbours and its connection do not.
+
+use trunkline::{Code, Request, Sent, StatusExt};
+use trunkline_tests::script::{Kind, Setting, literal};
+
+use crate::road::{Road, Shape};
+use crate::stage::{Stage, framed, name_in, reply};
+
+// behaviour 90
+#[tokio::test(start_paused = true)]
+async fn a_reply_above_the_limit_costs_its_call_alone() {
+    let limit = reply(&"x".repeat(100)).len();
+    let mut stage = Stage::with(&[], |builder| builder.max_receive_message_size(limit)).await;
+    for (road, shape) in Road::every() {
+        let longest = "x".repeat(100);
+        let answered = stage.answered(road, shape, async |server, stream| {
+            server.respond(stream, &reply(&longest), "0").await;
+        });
+        assert_eq!(answered.await.unwrap().messages, [longest], "{road:?} {shape:?}: at the limit");
+        let status = stage.failed(road, shape, async |server, stream| {
+            server.respond(stream, &reply(&"x".repeat(101)), "0").await;
+        });
+        let status = status.await;
+        assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}: {status}");
+        assert!(status.message().contains(&limit.to_string()), "{status}");
+    }
+}
+
+// behaviour 90
+#[tokio::test(start_paused = true)]
+async fn a_reply_above_the_limit_is_refused_as_soon_as_it_is_announced() {
+    let mut stage = Stage::set().await;
+    for (road, shape) in Road::every() {
+        for announced in [(4 << 20) + 1, u32::MAX] {
+            let status = stage.failed(road, shape, async |server, stream| {
+                server.head(stream, &[]).await;
+                server.data(stream, [&[0][..], &announced.to_be_bytes()].concat(), false).await;
+                assert_eq!(server.reset_of(stream).await, trunkline_tests::script::Code::Cancel as u32);
+            });
+            let status = status.await;
+            assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}: {status}");
+        }
+    }
+}
+
+// behaviour 90
+#[tokio::test(start_paused = true)]
+async fn a_request_above_the_limit_is_not_sent() {
+    let limit = 102;
+    let mut stage = Stage::with(&[], |builder| builder.max_send_message_size(limit)).await;
+    for (road, shape) in Road::every() {
+        let call = stage.call_with(road, shape, Request::new("x".repeat(100)));
+        let stream = stage.server.request().await.stream;
+        assert_eq!(name_in(&stage.server.body(stream).await).len(), 100);
+        stage.server.respond(stream, &reply("hello"), "0").await;
+        call.end().await.unwrap();
+        let status = stage.call_with(road, shape, Request::new("x".repeat(101))).end().await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}: {status}");
+        assert!(!stage.server.has_sent(Kind::HEADERS).await, "{road:?} {shape:?}");
+        stage.still_serves().await;
+    }
+}
+
+// behaviour 91
+#[tokio::test(start_paused = true)]
+async fn headers_above_the_limit_cost_their_call_alone() {
+    let mut stage = Stage::set().await;
+    let large = "x".repeat(300_000);
+    for (road, shape) in Road::every() {
+        let status = stage.failed(road, shape, async |server, stream| {
+            server.head(stream, &[("x-large", &large)]).await;
+        });
+        let status = status.await;
+        assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}, head: {status}");
+        let status = stage.failed(road, shape, async |server, stream| {
+            server.head(stream, &[]).await;
+            server.message(stream, &reply("hello")).await;
+            server.trailers(stream, &[("grpc-status", "5"), ("grpc-message", &large)]).await;
+        });
+        let status = status.await;
+        assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}, trailers: {status}");
+        let status = stage.failed(road, shape, async |server, stream| {
+            let many = (0..5000).flat_map(|number| literal(&format!("x-{number}"), "v".repeat(30)));
+            let head = [literal(":status", "200"), many.collect()].concat();
+            server.headers(stream, head, true).await;
+        });
+        let status = status.await;
+        assert_eq!(status.code(), Code::ResourceExhausted, "{road:?} {shape:?}, many: {status}");
+    }
+}
+
+// behaviour 91
+#[tokio::test(start_paused = true)]
+async fn an_error_text_of_100_kb_arrives_whole() {
+    let mut stage = Stage::set().await;
+    let text = "x".repeat(100_000);
+    for (road, shape) in Road::every() {
+        let status = stage.failed(road, shape, async |server, stream| {
+            server.trailers_only(stream, &[("grpc-status", "9"), ("grpc-message", &text)]).await;
+        });
+        let status = status.await;
+        assert_eq!((status.code(), status.message().len()), (Code::FailedPrecondition, 100_000));
+    }
+}
+
+// behaviour 91
+#[tokio::test(start_paused = true)]
+async fn metadata_above_the_servers_limit_is_the_servers_to_refuse() {
+    // RFC 9113 6.5.2: the setting is advice. Servers that mind answer with 431 or reset the stream, and know better than we what they can take.
+    let mut stage = Stage::with(&[(Setting::MAX_HEADER_LIST_SIZE, 1000)], |builder| builder).await;
+    for (road, shape) in Road::every() {
+        let mut request = Request::new("you".to_owned());
+        request.metadata_mut().insert("x-large", "x".repeat(5000).parse().unwrap());
+        let call = stage.call_with(road, shape, request);
+        let stream = stage.server.request().await.stream;
+        stage.server.headers(stream, literal(":status", "431"), true).await;
+        let status = call.fails(Code::Unknown).await;
+        assert!(status.message().contains("431"), "{status}");
+        assert_eq!(status.call_report().unwrap().sent(), Sent::Yes);
+        stage.still_serves().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_up_to_the_default_limit_arrive_on_both_roads() {
+    // As long as the window of a stream lets the server send without listening.
+    let text = "x".repeat(1_000_000);
+    let mut stage = Stage::set().await;
+    for road in Road::BOTH {
+        let answered = stage.answered(road, Shape::Unary, async |server, stream| {
+            server.head(stream, &[]).await;
+            for part in framed(&text).chunks(16 << 10) {
+                server.data(stream, part.to_vec(), false).await;
+            }
+            server.trailers(stream, &[("grpc-status", "0")]).await;
+        });
+        assert_eq!(answered.await.unwrap().messages[0].len(), text.len(), "{road:?}");
+    }
+}
