@@ -46,11 +46,13 @@ mod resolution;
 mod resolver;
 
 mod fixed;
+mod merged;
 mod polling;
 mod timer;
 mod watching;
 
 mod guarded;
+mod names;
 mod registry;
 mod schemes;
 

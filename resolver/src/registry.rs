@@ -6,10 +6,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::guarded::Guarded;
+use crate::names::{DNS, Names};
 use crate::{Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, schemes};
 
 /// Resolver builders by scheme. The default has the built-in ones: `dns` (with feature `dns`), `ipv4`, `ipv6`, `static`,
 /// `unix`, `unix-abstract` and `passthrough`.
+///
+/// Whatever is registered for `dns` also resolves URLs, bare names, and the names in `static` lists.
 ///
 /// ```
 /// use trunkline_resolver::ResolverRegistry;
@@ -66,7 +69,8 @@ impl ResolverRegistry {
         options: &ResolverOptions,
     ) -> Result<Box<dyn Resolver>, TargetError> {
         let builder = Arc::clone(self.builder(target)?);
-        Ok(Box::new(Guarded::build(builder, target.clone(), options.clone())?))
+        let options = ResolverOptions { names: Names::by(self.builders.get(DNS)), ..options.clone() };
+        Ok(Box::new(Guarded::build(builder, target.clone(), options)?))
     }
 
     /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the built-in

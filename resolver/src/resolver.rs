@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::names::Names;
 use crate::{Resolution, ResolveError, Target, TargetError};
 
 /// Watches one target. Polled by the channel from one task while it is not idle, dropped when it is.
@@ -51,6 +52,8 @@ pub struct ResolverOptions {
     /// The seed of all chance in the resolver (jitter). Equal seeds give equal times; a channel that wants to
     /// look at its own times passes a random one. Default: 0.
     pub seed: u64,
+    // Set by the registry, to its own.
+    pub(crate) names: Names,
 }
 
 impl ResolverOptions {

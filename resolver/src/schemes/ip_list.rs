@@ -35,8 +35,9 @@ impl ResolverBuilder for IpList {
 
 impl IpList {
     fn endpoint(self, target: &Target, host: &HostPort) -> Result<Endpoint, TargetError> {
-        let family_fits = matches!((self, &host.host), (Self::V4, Host::V4(_)) | (Self::V6, Host::V6 { .. }));
-        if !family_fits {
+        let other_family =
+            matches!((self, &host.host), (Self::V4, Host::V6 { .. }) | (Self::V6, Host::V4(_)));
+        if other_family {
             let reason =
                 format!("`{host}` is not an address of `{}`; `static:` takes both families", self.scheme());
             return Err(TargetError::rejected(target, reason));

@@ -249,3 +249,60 @@ async fn a_resolver_dropped_in_the_middle_of_a_look_leaves_nothing_behind() {
     assert!(resolver.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(resolver);
 }
+
+#[tokio::test]
+async fn the_names_of_a_list_are_watched_each_by_itself_and_its_literals_never_looked_up() {
+    // behaviour 24
+    const LIST: &str = "static:a.test:80,10.0.0.9:5,localhost:6,b.test:81";
+    let server = NameServer::start().await;
+    server.say("a.test", Family::V4, Reply::addresses(&["10.0.0.1"]).ttl(0));
+    let mut resolver = build(eager().servers([server.address()]), LIST);
+    // There is no `b.test` yet, and nobody waits for it.
+    until(&mut resolver, &["10.0.0.1:80", "10.0.0.9:5", "127.0.0.1:6"]).await;
+
+    server.say("b.test", Family::V4, Reply::addresses(&["10.0.0.2", "10.0.0.3"]).ttl(0));
+    until(&mut resolver, &["10.0.0.1:80", "10.0.0.9:5", "127.0.0.1:6", "10.0.0.2:81", "10.0.0.3:81"]).await;
+    // What fails keeps its last addresses, while the other grows.
+    server.say("b.test", Family::V4, Reply::server_failure());
+    server.say("b.test", Family::V6, Reply::server_failure());
+    server.say("a.test", Family::V6, Reply::addresses(&["2001:db8::1"]).ttl(0));
+    let grown =
+        ["10.0.0.1:80", "[2001:db8::1]:80", "10.0.0.9:5", "127.0.0.1:6", "10.0.0.2:81", "10.0.0.3:81"];
+    until(&mut resolver, &grown).await;
+
+    let asked =
+        ["a.test", "b.test"].map(|name| [Family::V4, Family::V6].map(|family| server.queries(name, family)));
+    assert_eq!(server.all_queries(), asked.iter().flatten().sum::<usize>());
+}
+
+#[tokio::test]
+async fn many_doubts_are_one_look_for_each_name_of_a_list() {
+    // behaviour 52
+    let server = NameServer::start().await;
+    let names = ["a.test", "b.test"];
+    for name in names {
+        server.say(name, Family::V4, Reply::addresses(&["10.0.0.1"]).ttl(3600));
+    }
+    let mut resolver = build(Dns::new().servers([server.address()]), "static:a.test:1,b.test:2");
+    assert_eq!(addresses(&next(&mut resolver).await.unwrap()), ["10.0.0.1:1", "10.0.0.1:2"]);
+    for name in names {
+        server.say(name, Family::V4, Reply::addresses(&["10.0.0.2"]).ttl(3600));
+    }
+    for _ in 0..1000 {
+        resolver.refresh();
+    }
+    until(&mut resolver, &["10.0.0.2:1", "10.0.0.2:2"]).await;
+    for name in names {
+        assert!((2..FEW).contains(&server.queries(name, Family::V4)));
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_names_that_all_fail_is_an_error_that_names_them() {
+    let server = NameServer::start().await;
+    server.say("b.test", Family::V4, Reply::server_failure());
+    server.say("b.test", Family::V6, Reply::server_failure());
+    let mut resolver = build(eager().servers([server.address()]), "static:a.test:80,b.test:80");
+    let error = next(&mut resolver).await.unwrap_err();
+    assert_eq!(error.message(), "a.test: no such name; b.test: the name server failed (SERVFAIL)");
+}

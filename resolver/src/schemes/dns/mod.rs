@@ -20,7 +20,7 @@ use crate::{
     TargetError, ZeroInterval, fixed, polling,
 };
 
-/// Resolves `dns` targets, and URLs. A registry has one with the defaults; put another in its place to change them:
+/// Resolves `dns` targets, URLs, and each name in a `static` list. A registry has one with the defaults; put another in its place to change them:
 ///
 /// ```
 /// # use std::time::Duration;
