@@ -16,10 +16,11 @@ mod request_head;
 mod sizes;
 mod status;
 
-// What the rules of HTTP/2 ask, and what it lets pass.
+// What the rules of HTTP/2 and of TLS ask, and what they let pass.
 mod flow_control;
 mod garbage;
 mod ignored;
+mod strangers;
 mod stream_limit;
 
 // One connection after another, and many calls on one.
