@@ -20,6 +20,7 @@ use trunkline_resolver::{ResolverBuilder, ResolverOptions, ResolverRegistry, Tar
 pub use self::error::BuildError;
 use self::security::Wish;
 use crate::FailFast;
+use crate::call::FOREVER;
 use crate::channel::{CallSettings, Channel, Core};
 use crate::connect::Connector;
 use crate::control::{Backoff, ControlOptions};
@@ -229,6 +230,12 @@ impl ChannelBuilder {
         let user_agent = read_user_agent(self.user_agent.as_deref())?;
         let keepalive = self.read_keepalive()?;
         check_backoff(&self.backoff)?;
+        // The clock holds no times further away; whoever asks for one means never.
+        let backoff = Backoff {
+            initial: self.backoff.initial.min(FOREVER),
+            max: self.backoff.max.min(FOREVER),
+            ..self.backoff
+        };
         if self.connect_timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(BuildError::invalid("connect_timeout", "must be longer than zero"));
         }
@@ -237,9 +244,9 @@ impl ChannelBuilder {
         let control = ControlOptions {
             balancer: self.balancer,
             seed,
-            backoff: self.backoff,
-            connect_timeout: self.connect_timeout,
-            idle_timeout: self.idle_timeout,
+            backoff,
+            connect_timeout: self.connect_timeout.map(|timeout| timeout.min(FOREVER)),
+            idle_timeout: self.idle_timeout.min(FOREVER),
         };
         let dial = DialSettings {
             connector: secured.connector,
@@ -297,7 +304,11 @@ impl ChannelBuilder {
 
     fn read_keepalive(&self) -> Result<Option<Keepalive>, BuildError> {
         let Some(keepalive) = self.keepalive else { return Ok(None) };
-        let keepalive = Keepalive { while_idle: self.keepalive_while_idle, ..keepalive };
+        let keepalive = Keepalive {
+            every: keepalive.every.min(FOREVER),
+            timeout: keepalive.timeout.min(FOREVER),
+            while_idle: self.keepalive_while_idle,
+        };
         if keepalive.every < MIN_KEEPALIVE {
             return Err(BuildError::invalid("keepalive", "the interval must be at least 1 s"));
         }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
+use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep};
 use trunkline_proto::wire::Code;
 
 /// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and would overflow the clock.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// When a call ends at the latest.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,8 @@ pin_project! {
     #[derive(Debug)]
     pub(crate) struct Timer {
         deadline: Option<Deadline>,
+        // The runtime whose timer `sleep` is: it must not be polled once that has shut down.
+        runtime: Option<Id>,
         #[pin]
         sleep: Option<Sleep>,
     }
@@ -52,7 +55,7 @@ pin_project! {
 
 impl Timer {
     pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, sleep: None }
+        Self { deadline, runtime: None, sleep: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -63,7 +66,9 @@ impl Timer {
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Deadline> {
         let mut this = self.project();
         let Some(deadline) = *this.deadline else { return Poll::Pending };
-        if this.sleep.is_none() {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        if this.sleep.is_none() || *this.runtime != here {
+            *this.runtime = here;
             this.sleep.set(Some(tokio::time::sleep_until(deadline.at)));
         }
         let sleep = this.sleep.as_pin_mut().expect("it was made just above");

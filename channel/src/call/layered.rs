@@ -16,9 +16,10 @@ use super::Upload;
 use super::deadline::{Deadline, Timer};
 use super::progress::{Problem, Progress};
 use super::report::{CallReport, Sent};
-use super::response::missing_status;
+use super::response::{Response, missing_status};
 use crate::channel::Channel;
 use crate::connect::BoxFuture;
+use crate::transport::ResponseHead;
 use crate::vocabulary::{self, Body, Status};
 
 /// The body of a request, for layers.
@@ -84,10 +85,6 @@ impl LayeredCall {
         let shared = Shared { channel, progress: Progress::new(began) };
         Self { shared, answer, timer: Timer::new(deadline) }
     }
-
-    pub(super) fn never_began(self, problem: Problem) -> Status {
-        self.shared.status(problem)
-    }
 }
 
 impl Future for LayeredCall {
@@ -100,8 +97,16 @@ impl Future for LayeredCall {
             Poll::Pending => return this.shared.poll_timer(this.timer, cx).map(Err),
         };
         let (parts, body) = response.into_parts();
-        // A layer that answers itself says a status in the head.
+        // A layer that answers itself says a status in the head, or something that is not gRPC at all.
         let status = wire::Status::from_trailers(&parts.headers);
+        let head =
+            ResponseHead { status: parts.status, headers: parts.headers.clone(), end: body.is_end_stream() };
+        if status.is_none()
+            && let Response::Foreign(foreign) = Response::read(head)
+        {
+            let problem = Problem::response(foreign.status_now(), None);
+            return Poll::Ready(Err(this.shared.status(problem)));
+        }
         if let Some(status) = status.clone().filter(|status| status.code != Code::Ok) {
             let report = this.shared.progress.answered(this.shared.channel.core(), &status.to_string());
             return Poll::Ready(Err(vocabulary::server_status(status, parts.headers, report)));

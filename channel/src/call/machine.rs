@@ -130,9 +130,9 @@ impl DirectCall {
 }
 
 impl DirectCall {
-    /// The status of a call that could not even begin.
-    pub(crate) fn never_began(mut self, problem: Problem) -> Status {
-        self.machine.fail(problem.into())
+    /// Whether the request has gone out.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.machine.stage, Stage::Answer(_) | Stage::Foreign { .. })
     }
 }
 
@@ -178,16 +178,13 @@ impl Machine {
                 Stage::Choose => self.choose()?,
                 Stage::Wait { version, since, .. } => {
                     let core = self.ticket.as_ref().expect("held until the end").core();
-                    core.ensure_driver().map_err(Failed::from)?;
                     if published.is_none() {
-                        // Registered first and looked second, so that no snapshot is missed.
-                        published.set(Some(core.published()));
+                        published.set(core.newer(*version).map_err(Failed::from)?);
                     }
-                    if core.snapshot().version == *version {
-                        let notified = published.as_mut().as_pin_mut().expect("it was set above");
-                        if notified.poll(cx).is_pending() {
-                            return Poll::Pending;
-                        }
+                    if let Some(notified) = published.as_mut().as_pin_mut()
+                        && notified.poll(cx).is_pending()
+                    {
+                        return Poll::Pending;
                     }
                     published.set(None);
                     self.progress.connecting += since.elapsed();
@@ -261,6 +258,9 @@ impl Machine {
             Ok(slot) => slot,
             Err(cause) => return self.look_elsewhere(StreamError::NeverSent(cause)),
         };
+        if let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= now) {
+            return Err(self.expired(deadline).into());
+        }
         let upload = self.upload.as_mut().expect("there until the response begins");
         if !upload.rewind() {
             let text = "not processed by the server, and too long to be kept for sending again";
@@ -321,10 +321,7 @@ impl Machine {
         match sending.stream.poll_event(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(StreamEvent::Head(head)) => self.begun(Response::read(head)),
-            Poll::Ready(StreamEvent::Failed(error)) => {
-                sending.in_flight.finish(Code::Unavailable);
-                Poll::Ready(self.look_elsewhere(error).map(|()| None))
-            }
+            Poll::Ready(StreamEvent::Failed(error)) => Poll::Ready(self.look_elsewhere(error).map(|()| None)),
             Poll::Ready(StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End) => {
                 Poll::Ready(Err(self.answered_with(missing_status())))
             }

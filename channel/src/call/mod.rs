@@ -20,6 +20,7 @@ mod upload;
 mod tests;
 
 pub(crate) use begin::CallStart;
+pub(crate) use deadline::FOREVER;
 pub(crate) use in_flight::CallMeter;
 pub use options::{CallOptions, FailFast};
 pub(crate) use progress::Problem;

@@ -184,6 +184,11 @@ impl Problem {
         }
     }
 
+    /// The status of a call that could not even begin.
+    pub(crate) fn into_status(self, core: &Core) -> Status {
+        Progress::new(Instant::now()).status(core, self)
+    }
+
     pub(crate) fn at(self, address: Option<&Address>) -> Self {
         Self { address: address.cloned(), ..self }
     }
@@ -223,7 +228,6 @@ impl Problem {
 
     /// A stream failed and is not to be sent again. `answered`: its head had come.
     pub(crate) fn stream(error: StreamError, answered: bool, address: Option<&Address>) -> Self {
-        let seen = if answered { Sent::Yes } else { Sent::Maybe };
         let (code, sent, text, cause) = match error {
             StreamError::NeverSent(cause) | StreamError::AboveGoAway(cause) => {
                 (Code::Unavailable, Sent::No, format!("{}: {}", cause.phase(), cause.message()), Some(cause))
@@ -236,7 +240,7 @@ impl Problem {
                 (Code::from_reset(error_code), Sent::Yes, text, None)
             }
             StreamError::Lost(cause) => {
-                (Code::Unavailable, seen, format!("connection lost: {}", cause.message()), Some(cause))
+                (Code::Unavailable, Sent::Maybe, format!("connection lost: {}", cause.message()), Some(cause))
             }
             StreamError::Violation(StreamViolation::HeadersTooLarge { limit }) => {
                 let text = format!("the headers of the response are larger than the limit of {limit} bytes");
@@ -246,6 +250,8 @@ impl Problem {
                 (Code::Internal, Sent::Yes, format!("the response breaks HTTP/2: {text}"), None)
             }
         };
+        // A server that answered has seen the request, whatever it says afterwards.
+        let sent = if answered { Sent::Yes } else { sent };
         Self::new(code, sent, text).at(address).caused_by(cause.into_iter().collect())
     }
 

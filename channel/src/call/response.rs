@@ -63,7 +63,7 @@ impl ForeignResponse {
         self.ended |= self.body.len() == FOREIGN_BODY;
     }
 
-    /// The status, if enough has been read. Trailers of a foreign response may have one of their own.
+    /// The status, if enough has been read.
     pub(crate) fn status(&self) -> Option<Status> {
         self.ended.then(|| self.status_now())
     }

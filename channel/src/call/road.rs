@@ -10,10 +10,10 @@ use http::HeaderMap;
 use pin_project_lite::pin_project;
 use trunkline_proto::wire;
 
+use super::CallReport;
 use super::layered::{LayeredCall, LayeredReading};
 use super::machine::DirectCall;
 use super::reading::DirectReading;
-use super::{CallReport, Problem};
 use crate::vocabulary::Status;
 
 pin_project! {
@@ -32,11 +32,11 @@ pin_project! {
 }
 
 impl Call {
-    /// The status of a call that could not even begin.
-    pub(crate) fn never_began(self, problem: Problem) -> Status {
+    /// Whether the request has gone out, as far as that is known here.
+    pub(crate) fn is_sent(&self) -> bool {
         match self {
-            Self::Direct { call } => call.never_began(problem),
-            Self::Layered { call } => call.never_began(problem),
+            Self::Direct { call } => call.is_sent(),
+            Self::Layered { .. } => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use futures_core::Stream;
 use http_body::Body as _;
 use trunkline_proto::framing::MessageMeter;
 
+use crate::panic::panic_text;
 use crate::transport::SendHalf;
 use crate::vocabulary::{self, Body, Status};
 
@@ -21,6 +23,8 @@ pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
 pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
 /// Chunks that are read ahead of the one to be sent: one, to know whether that one is the last and so carries END_STREAM.
 const LOOK_AHEAD: usize = 1;
+/// Chunks that are handed over before the task lets others run, so that a quick source and a quick server keep nobody from the deadline.
+const CHUNKS_PER_TURN: usize = 64;
 
 /// Where the rest of a request comes from: framed messages, in chunks of any size.
 pub(crate) enum Source {
@@ -142,7 +146,10 @@ impl Upload {
         sender: &mut SendHalf,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Status>> {
-        while !self.ended {
+        for _ in 0..CHUNKS_PER_TURN {
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
             // Closed for sending: the reason comes up the stream.
             if ready!(sender.poll_ready(cx)).is_err() {
                 return Poll::Ready(Ok(()));
@@ -152,7 +159,8 @@ impl Upload {
                 return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// The rest, chunk by chunk, for a body.
@@ -172,7 +180,7 @@ impl Upload {
             if self.chunks.len() > self.next + LOOK_AHEAD {
                 break;
             }
-            match source.poll_chunk(cx) {
+            match guarded(|| source.poll_chunk(cx)) {
                 Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
                 Poll::Ready(Some(Ok(chunk))) => self.chunks.push_back(chunk),
                 Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
@@ -189,6 +197,15 @@ impl Upload {
     fn hand_over(&mut self) -> Bytes {
         let Some(chunk) = self.chunks.get(self.next).cloned() else { return Bytes::new() };
         self.next += 1;
+        if self.source.is_none()
+            && self.chunks.len() == 1
+            && matches!(self.keep, Keep::Within { .. })
+            && !self.gone
+        {
+            // It has turned out to be a single message.
+            self.release();
+            self.keep = Keep::Whole;
+        }
         match &mut self.keep {
             Keep::Whole => {}
             // Handed over for the second time: it is counted already.
@@ -223,6 +240,16 @@ impl Upload {
             budget.give_back(std::mem::take(held));
         }
     }
+}
+
+/// A request stream is the application's: its panic ends the call, and leaves its connection and its task alone.
+fn guarded(
+    poll: impl FnOnce() -> Poll<Option<Result<Bytes, Status>>>,
+) -> Poll<Option<Result<Bytes, Status>>> {
+    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
+        let text = format!("the request stream panicked: {}", panic_text(&*panic));
+        Poll::Ready(Some(Err(Status::internal(text))))
+    })
 }
 
 impl Drop for Upload {
@@ -342,5 +369,16 @@ mod tests {
         assert!(next(&mut upload).is_some_and(|(_, end)| end));
         upload.commit();
         assert!(!upload.rewind());
+    }
+
+    #[test]
+    fn a_body_that_turns_out_to_be_a_single_message_can_be_sent_again_whatever_its_size() {
+        let budget = Arc::new(ReplayBudget::default());
+        assert!(budget.take(REPLAY_PER_CHANNEL), "nothing is left for streams");
+        let script = Script(VecDeque::from([Some(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]))]));
+        let mut upload = Upload::streaming(Source::Stream(Box::pin(script)), budget);
+        assert!(next(&mut upload).is_some_and(|(_, end)| end));
+        assert!(upload.rewind());
+        assert!(next(&mut upload).is_some_and(|(_, end)| end));
     }
 }

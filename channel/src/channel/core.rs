@@ -88,6 +88,14 @@ impl Core {
         Arc::clone(&self.published).notified_owned()
     }
 
+    /// To be waited for by whoever can do nothing with snapshot `version`; `None` if another is out. Registers, makes sure of the driver and looks,
+    /// in this order, so that no publication is missed and nobody waits for a driver that is not there.
+    pub(crate) fn newer(self: &Arc<Self>, version: u64) -> Result<Option<OwnedNotified>, NoRuntime> {
+        let published = self.published();
+        self.ensure_driver()?;
+        Ok((self.snapshot().version == version).then_some(published))
+    }
+
     /// Puts a snapshot in force, and wakes whoever waits for one.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot<Connection>>) {
         self.snapshot.store(snapshot);
@@ -120,7 +128,8 @@ impl Core {
     }
 
     /// Starts the driver if it is not running: it never was, or the runtime that it ran on is gone.
-    pub(crate) fn ensure_driver(self: &Arc<Self>) -> Result<(), NoRuntime> {
+    /// True if it was started now.
+    pub(crate) fn ensure_driver(self: &Arc<Self>) -> Result<bool, NoRuntime> {
         self.seat.ensure_running(self)
     }
 
@@ -130,7 +139,7 @@ impl Core {
 
     /// The runtime to spawn on: the channel's own, or the one that is here.
     pub(crate) fn runtime(&self) -> Result<Handle, NoRuntime> {
-        self.runtime.clone().map_or_else(|| Handle::try_current().map_err(|_| NoRuntime), Ok)
+        self.runtime.clone().map_or_else(|| Handle::try_current().map_err(|_| NoRuntime::Absent), Ok)
     }
 
     /// Makes sure that timers can be made and tasks be spawned while the guard lives.
@@ -138,7 +147,7 @@ impl Core {
         match &self.runtime {
             Some(handle) => Ok(Some(handle.enter())),
             None if Handle::try_current().is_ok() => Ok(None),
-            None => Err(NoRuntime),
+            None => Err(NoRuntime::Absent),
         }
     }
 
@@ -149,9 +158,10 @@ impl Core {
 }
 
 impl Drop for Core {
-    /// The last handle and the last call are gone: nobody can want anything any more.
+    /// The last handle and the last call are gone: nobody can want anything any more. Who watches the state finds the channel gone.
     fn drop(&mut self) {
         self.tell(Event::Close { deadline: None });
+        self.published.notify_waiters();
     }
 }
 

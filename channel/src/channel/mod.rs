@@ -6,11 +6,12 @@ mod settings;
 mod watching;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use trunkline_balancer::{CallInfo, PickResult};
+use trunkline_balancer::{CallInfo, PickResult, Picker};
 use trunkline_proto::{ConnectError, ConnectivityState};
 
 pub use self::closing::CloseReport;
@@ -19,7 +20,11 @@ pub use self::settings::NotReady;
 pub(crate) use self::settings::{CallSettings, NoRuntime};
 pub use self::watching::StateWatch;
 
+use crate::FailFast;
 use crate::builder::ChannelBuilder;
+use crate::call::FOREVER;
+use crate::control::Snapshot;
+use crate::transport::Connection;
 
 /// A gRPC channel: it finds the servers behind a target, keeps the right connections to them, chooses one for every call, and ends every
 /// call with an honest status.
@@ -90,25 +95,29 @@ impl Channel {
     /// [`Never`](crate::FailFast::Never); it names the last causes.
     pub async fn ready(&self, limit: Duration) -> Result<(), NotReady> {
         let began = Instant::now();
-        let fail_fast = self.core.settings().fail_fast;
+        let end = began + limit.min(FOREVER);
+        let not_ready = || NotReady::new(&self.core, began.elapsed());
         loop {
-            self.wake();
+            // Registered before anything is looked at, so that no publication is missed.
             let published = self.core.published();
+            self.wake();
+            let started = self.core.ensure_driver().map_err(|_| not_ready())?;
             let snapshot = self.core.snapshot_to_keep();
-            match snapshot.connectivity {
-                ConnectivityState::Ready => return Ok(()),
-                ConnectivityState::Shutdown => return Err(NotReady::new(&self.core, began.elapsed())),
-                _ => {}
+            // A driver that was only just started, on another runtime than before, has yet to say how things are.
+            if !started {
+                match snapshot.connectivity {
+                    ConnectivityState::Ready => return Ok(()),
+                    ConnectivityState::Shutdown => return Err(not_ready()),
+                    _ if fails_for_good(&snapshot, self.core.settings().fail_fast) => return Err(not_ready()),
+                    _ => {}
+                }
             }
-            let picked = snapshot.picker.pick(&CallInfo::new(""));
-            if let PickResult::Fail(failure) = picked
-                && failure.is_permanent()
-                && fail_fast != crate::FailFast::Never
-            {
-                return Err(NotReady::new(&self.core, began.elapsed()));
-            }
-            if timeout_at(began + limit, published).await.is_err() {
-                return Err(NotReady::new(&self.core, limit));
+            let waiting = {
+                let _entered = self.core.enter().map_err(|_| not_ready())?;
+                timeout_at(end, published)
+            };
+            if waiting.await.is_err() {
+                return Err(not_ready());
             }
         }
     }
@@ -124,9 +133,23 @@ impl Channel {
     /// Asks for whatever an idle policy would connect to for a call.
     fn knock(&self) {
         let snapshot = self.core.snapshot();
-        if let PickResult::Wake(address) = snapshot.picker.pick(&CallInfo::new("")) {
+        if let Some(PickResult::Wake(address)) = pick(&*snapshot.picker) {
             self.core.demand(snapshot.version, address.clone());
         }
+    }
+}
+
+/// What the picker says to a call of no method. `None` if it panics, which is for calls to tell.
+fn pick(picker: &dyn Picker) -> Option<PickResult<'_>> {
+    catch_unwind(AssertUnwindSafe(|| picker.pick(&CallInfo::new("")))).ok()
+}
+
+/// Whether waiting is pointless for calls of that mode.
+fn fails_for_good(snapshot: &Snapshot<Connection>, fail_fast: FailFast) -> bool {
+    match pick(&*snapshot.picker) {
+        Some(PickResult::Fail(failure)) => failure.is_permanent() && fail_fast != FailFast::Never,
+        Some(PickResult::Drop(_)) => true,
+        _ => false,
     }
 }
 

@@ -63,13 +63,26 @@ impl Error for NotReady {
     }
 }
 
-/// A call was polled where no runtime is, on a channel that was given none.
+/// There is nothing to run the channel on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NoRuntime;
+pub(crate) enum NoRuntime {
+    /// A call was polled where no runtime is, on a channel that was given none.
+    Absent,
+    /// The runtime, the channel's own or the one that is here, has shut down.
+    Gone,
+}
 
 impl From<NoRuntime> for Problem {
-    fn from(_: NoRuntime) -> Self {
-        let text = "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime";
-        Self::new(Code::Internal, Sent::No, text)
+    fn from(error: NoRuntime) -> Self {
+        Self::new(
+            Code::Internal,
+            Sent::No,
+            match error {
+                NoRuntime::Absent => {
+                    "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime"
+                }
+                NoRuntime::Gone => "the tokio runtime of this channel has shut down",
+            },
+        )
     }
 }

@@ -187,9 +187,10 @@ impl<C: Clone> ControlPlane<C> {
         due.into_iter().chain([self.decision_due()]).flatten().min()
     }
 
-    /// Whether the channel was closed and its last connection has gone.
+    /// Whether the channel was closed, calls have been told so, and its last connection has gone.
     pub(crate) fn is_finished(&self) -> bool {
-        self.is_closed() && self.subchannels.are_gone()
+        let told = self.snapshot().connectivity == ConnectivityState::Shutdown;
+        self.is_closed() && told && self.subchannels.are_gone()
     }
 
     /// The snapshot in force.

@@ -77,7 +77,8 @@ pub(crate) struct Driver {
     core: Weak<Core>,
     dials: HashMap<DialId, DialHandle>,
     resolver: Option<Box<dyn Resolver>>,
-    sleep: Pin<Box<Sleep>>,
+    /// Made when it is first needed, within the task: a runtime without timers is the task's panic then, and not the caller's.
+    sleep: Option<Pin<Box<Sleep>>>,
     actions: Vec<Action<Connection>>,
     /// Set while it is polled: dropped with it set, it has panicked.
     in_turn: bool,
@@ -91,7 +92,7 @@ impl Driver {
             core,
             dials: HashMap::new(),
             resolver: None,
-            sleep: Box::pin(tokio::time::sleep_until(Instant::now())),
+            sleep: None,
             actions: Vec::new(),
             in_turn: false,
         }
@@ -134,8 +135,12 @@ impl Driver {
             return Poll::Ready(());
         }
         if let Some(timeout) = timeout {
-            self.sleep.as_mut().reset(Instant::from_std(timeout));
-            more |= self.sleep.as_mut().poll(cx).is_ready();
+            let timeout = Instant::from_std(timeout);
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(timeout)));
+            if sleep.deadline() != timeout {
+                sleep.as_mut().reset(timeout);
+            }
+            more |= sleep.as_mut().poll(cx).is_ready();
         }
         if more {
             cx.waker().wake_by_ref();
@@ -153,15 +158,10 @@ impl Driver {
             }
             Action::HangUp(id) => self.dials.get(&id).into_iter().for_each(DialHandle::hang_up),
             Action::Abort(id) => self.dials.get(&id).into_iter().for_each(DialHandle::abort),
-            Action::StartResolver => {
-                let Names { registry, target, options } = &engine.names;
-                match registry.build(target, options) {
-                    Ok(resolver) => self.resolver = Some(resolver),
-                    // The builder has built one from the same target before; a plugin may still change its mind.
-                    Err(error) => drop(engine.events.send(Event::Resolved(Err(error.into())))),
-                }
-            }
+            Action::StartResolver => self.start_resolver(),
             Action::StopResolver => self.resolver = None,
+            // The builder has built one from the same target before; a plugin that changed its mind is asked again on every doubt.
+            Action::Refresh if self.resolver.is_none() => self.start_resolver(),
             Action::Refresh => self.resolver.iter_mut().for_each(|resolver| resolver.refresh()),
             Action::Reject => self.resolver.iter_mut().for_each(|resolver| resolver.reject()),
             Action::Publish(snapshot) => {
@@ -170,6 +170,17 @@ impl Driver {
                 }
             }
             Action::Note(change) => log::note(&engine.names.target, &change),
+        }
+    }
+}
+
+impl Driver {
+    fn start_resolver(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        let Names { registry, target, options } = &engine.names;
+        match registry.build(target, options) {
+            Ok(resolver) => self.resolver = Some(resolver),
+            Err(error) => drop(engine.events.send(Event::Resolved(Err(error.into())))),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::control::Event;
 ///   Parked -------------------> Running ---------------------------------------------------> Finished
 ///     ^     (on their runtime)     |
 ///     `----------------------------'
-///         its runtime went away
+///         its runtime went away, or was gone already
 /// ```
 pub(crate) struct Seat {
     /// Whether `state` is `Running`, so that whoever waits for a snapshot usually takes no lock.
@@ -37,18 +37,18 @@ impl Seat {
         Self { occupied: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
-    /// Starts the driver if nobody runs it.
-    pub(crate) fn ensure_running(&self, core: &Arc<Core>) -> Result<(), NoRuntime> {
+    /// Starts the driver if nobody runs it. True if it was started now.
+    pub(crate) fn ensure_running(&self, core: &Arc<Core>) -> Result<bool, NoRuntime> {
         if self.occupied.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(false);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*state, State::Parked { .. }) {
-            return Ok(());
+            return Ok(false);
         }
         let runtime = core.runtime()?;
         let State::Parked { mut engine, ran_before } = std::mem::replace(&mut *state, State::Running) else {
-            return Ok(());
+            return Ok(false);
         };
         if ran_before {
             // Connections live in tasks; with their runtime they are gone. Said past the mailbox, where the last words of those tasks wait: they
@@ -59,15 +59,17 @@ impl Seat {
         // Not under the lock: a runtime that is shutting down drops the driver at once, and its guard comes back here.
         drop(state);
         let _entered = runtime.enter();
-        let driver = Driver::new(engine, Arc::downgrade(core));
-        runtime.spawn(driver);
-        Ok(())
+        runtime.spawn(Driver::new(engine, Arc::downgrade(core)));
+        match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Parked { .. } => Err(NoRuntime::Gone),
+            State::Running | State::Finished => Ok(true),
+        }
     }
 
     /// Takes the engine back from a driver whose runtime goes away.
     pub(super) fn park(&self, engine: Box<Engine>) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) =
-            State::Parked { engine, ran_before: true };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State::Parked { engine, ran_before: true };
         self.occupied.store(false, Ordering::Release);
     }
 

@@ -38,15 +38,16 @@ impl<R: Message + Default> IntoFuture for ServerStreamingCall<R> {
     type IntoFuture = ServerStreamingFuture<R>;
 
     fn into_future(self) -> ServerStreamingFuture<R> {
-        ServerStreamingFuture { streaming: Some(Streaming::inline(self.prepared)) }
+        ServerStreamingFuture { prepared: Some(self.prepared), reply: PhantomData }
     }
 }
 
-/// The stream of a server-streaming call's replies. It is ready at once: the request goes out if a connection is there, and else when the stream is first read.
+/// The stream of a server-streaming call's replies. It is ready at once: the request goes out now if it can, and else by itself as soon as it can.
 /// An error that is known at once, such as an unreachable server, is its result.
 #[must_use = "futures do nothing unless polled"]
 pub struct ServerStreamingFuture<R> {
-    streaming: Option<Streaming<R>>,
+    prepared: Option<Prepared>,
+    reply: PhantomData<fn() -> R>,
 }
 
 impl<R: Message + Default> Future for ServerStreamingFuture<R> {
@@ -55,8 +56,8 @@ impl<R: Message + Default> Future for ServerStreamingFuture<R> {
     /// # Panics
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut streaming = self.streaming.take().expect("a future is not polled after it was ready");
-        Poll::Ready(streaming.start(cx).map(|()| streaming))
+        let prepared = self.prepared.take().expect("a future is not polled after it was ready");
+        Poll::Ready(Streaming::launch(prepared, cx))
     }
 }
 

@@ -14,7 +14,8 @@ use trunkline_proto::framing::Deframer;
 use trunkline_proto::wire::{self, Code};
 
 use super::prepared::Prepared;
-use crate::call::{Call, CallReport, Reading};
+use crate::call::{Call, CallReport, Problem, Reading, Sent};
+use crate::channel::Channel;
 use crate::vocabulary::{self, Status, metadata::MetadataMap};
 
 /// The replies of a streaming call, handed out at once: nothing waits for the server's headers.
@@ -26,8 +27,9 @@ pub struct Streaming<R> {
     deframer: Deframer,
     headers: Option<MetadataMap>,
     trailers: Option<MetadataMap>,
-    /// A failure that `headers` has told and `message` has yet to.
+    /// Why the response never began, and whether `message` has said so.
     failure: Option<Status>,
+    told: bool,
     reply: PhantomData<fn() -> R>,
 }
 
@@ -40,6 +42,7 @@ enum Stage {
 
 /// A call that runs in a task until its response begins, since the application may stream up without reading.
 struct Spawned {
+    channel: Channel,
     begun: oneshot::Receiver<Result<Reading, Status>>,
     task: AbortHandle,
 }
@@ -51,32 +54,47 @@ impl Drop for Spawned {
 }
 
 impl<R: Message + Default> Streaming<R> {
-    /// A call that is driven by whoever reads the replies.
-    pub(super) fn inline(prepared: Prepared) -> Self {
-        let limit = prepared.channel().core().settings().max_receive_message_size;
-        Self::new(limit, Stage::Call(Box::pin(prepared.call())))
+    /// A call that sends nothing after its request. If that cannot go out at once, the call goes on by itself until its response begins: a place in a
+    /// queue that nobody polls would hold up those behind it. An error that is known at once is the result.
+    pub(super) fn launch(prepared: Prepared, cx: &mut Context<'_>) -> Result<Self, Status> {
+        let channel = prepared.channel().clone();
+        let mut call = Box::pin(prepared.call());
+        let begun = call.as_mut().poll(cx);
+        if begun.is_pending() && !call.is_sent() {
+            return Self::spawn(channel, call);
+        }
+        let mut streaming = Self::new(&channel, Stage::Call(call));
+        match begun {
+            Poll::Ready(result) => streaming.begin(result).map(|()| streaming),
+            Poll::Pending => Ok(streaming),
+        }
     }
 
     /// A call that goes on by itself until its response begins.
     pub(super) fn spawned(prepared: Prepared) -> Result<Self, Status> {
-        let core = prepared.channel().core().clone();
-        let limit = core.settings().max_receive_message_size;
-        let call = prepared.call();
-        let _entered = match core.enter() {
-            Ok(entered) => entered,
-            Err(no_runtime) => return Err(call.never_began(no_runtime.into())),
-        };
-        let (tell, begun) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            // Nobody listens any more only if the call was dropped, and dropping the reading cancels it.
-            let _ = tell.send(call.await);
-        });
-        Ok(Self::new(limit, Stage::Spawned(Spawned { begun, task: task.abort_handle() })))
+        let channel = prepared.channel().clone();
+        let call = Box::pin(prepared.call());
+        Self::spawn(channel, call)
     }
 
-    fn new(limit: usize, stage: Stage) -> Self {
-        let deframer = Deframer::new(limit);
-        Self { stage, deframer, headers: None, trailers: None, failure: None, reply: PhantomData }
+    fn spawn(channel: Channel, call: Pin<Box<Call>>) -> Result<Self, Status> {
+        let (tell, begun) = oneshot::channel();
+        let task = {
+            let entered = channel.core().enter();
+            let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
+            tokio::spawn(async move {
+                // Nobody listens any more only if the call was dropped, and dropping the reading cancels it.
+                let _ = tell.send(call.await);
+            })
+        };
+        let spawned = Spawned { channel: channel.clone(), begun, task: task.abort_handle() };
+        Ok(Self::new(&channel, Stage::Spawned(spawned)))
+    }
+
+    fn new(channel: &Channel, stage: Stage) -> Self {
+        let deframer = Deframer::new(channel.core().settings().max_receive_message_size);
+        let (headers, trailers, failure, told) = (None, None, None, false);
+        Self { stage, deframer, headers, trailers, failure, told, reply: PhantomData }
     }
 
     /// The next reply; `None` at the end, once the server has said OK.
@@ -110,25 +128,25 @@ impl<R: Message + Default> Streaming<R> {
         }
     }
 
-    /// Moves the call on as far as it goes at once. An error now is an error of the call.
-    pub(super) fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        match self.poll_begun(cx) {
-            Poll::Ready(Err(status)) => Err(status),
-            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
-        }
-    }
-
     /// Ready when the response has begun, or everything has ended.
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let result = match &mut self.stage {
             Stage::Call(call) => ready!(call.as_mut().poll(cx)),
             Stage::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
                 Ok(result) => result,
-                Err(_) => Err(Status::unavailable("the runtime that ran this call has stopped")),
+                Err(_) => {
+                    let text = "the runtime that ran this call has stopped";
+                    let problem = Problem::new(Code::Unavailable, Sent::Maybe, text);
+                    Err(problem.into_status(spawned.channel.core()))
+                }
             },
             Stage::Read(_) | Stage::Ended => return Poll::Ready(Ok(())),
         };
-        Poll::Ready(match result {
+        Poll::Ready(self.begin(result))
+    }
+
+    fn begin(&mut self, result: Result<Reading, Status>) -> Result<(), Status> {
+        match result {
             Ok(mut reading) => {
                 let mut headers = reading.take_headers();
                 vocabulary::make_metadata(&mut headers);
@@ -138,16 +156,19 @@ impl<R: Message + Default> Streaming<R> {
             }
             Err(status) => {
                 self.stage = Stage::Ended;
+                self.failure = Some(status.clone());
                 Err(status)
             }
-        })
+        }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Status>> {
-        if let Some(status) = self.failure.take() {
-            return Poll::Ready(Err(status));
+        // What `poll_begun` says of a failure is said once, and kept.
+        let _ = ready!(self.poll_begun(cx));
+        if let Some(status) = self.failure.as_ref().filter(|_| !self.told) {
+            self.told = true;
+            return Poll::Ready(Err(status.clone()));
         }
-        ready!(self.poll_begun(cx))?;
         loop {
             let Stage::Read(reading) = &mut self.stage else { return Poll::Ready(Ok(None)) };
             let framed = match self.deframer.next_frame() {
@@ -180,12 +201,10 @@ impl<R: Message + Default> Streaming<R> {
     }
 
     fn poll_headers(&mut self, cx: &mut Context<'_>) -> Poll<Result<MetadataMap, Status>> {
-        if let Err(status) = ready!(self.poll_begun(cx)) {
-            self.failure = Some(status);
-        }
-        Poll::Ready(match &self.failure {
-            Some(status) => Err(status.clone()),
-            None => Ok(self.headers.clone().unwrap_or_default()),
+        let _ = ready!(self.poll_begun(cx));
+        Poll::Ready(match (&self.headers, &self.failure) {
+            (None, Some(status)) => Err(status.clone()),
+            (headers, _) => Ok(headers.clone().unwrap_or_default()),
         })
     }
 }

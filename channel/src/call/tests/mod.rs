@@ -5,6 +5,7 @@ mod failing;
 mod in_time;
 mod layers;
 mod responses;
+mod runtimes;
 mod sending_again;
 mod streaming;
 

@@ -6,7 +6,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Answer, Rig, framed, lost};
 use crate::stub::{BidiStreamingCall, ClientStreamingCall, ServerStreamingCall};
 use crate::transport::{Connection, StreamError};
-use crate::{Code, Streaming};
+use crate::{Code, Sent, StatusExt, Streaming};
 
 async fn chat(rig: &Rig, capacity: usize) -> (mpsc::Sender<String>, Streaming<String>) {
     let (say, said) = mpsc::channel(capacity);
@@ -119,4 +119,75 @@ async fn replies_cut_at_any_byte_are_the_same_replies() {
         }
         assert_eq!(replies.message().await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn headers_and_replies_tell_the_same_failure_in_any_order() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let mut replies = call.await.unwrap();
+    server.accept().await.fail(StreamError::Reset(2));
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::Internal);
+    assert_eq!(replies.headers().await.unwrap_err().code(), Code::Internal);
+    assert_eq!(replies.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_holds_up_no_place_in_the_queue() {
+    let (connection, mut server) = Connection::memory();
+    server.set_limit(1);
+    let rig = Rig::connected(&connection);
+    let watch = || ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let first = watch().await.unwrap();
+    let request = server.accept().await;
+    let second = watch().await.unwrap();
+    let unary = tokio::spawn(rig.say("third").into_future());
+    tokio::task::yield_now().await;
+    request.reply("one");
+    drop(first);
+    // The second goes out although nobody reads it, and leaves its place to the third.
+    server.accept().await.reply("two");
+    drop(second);
+    server.accept().await.reply("three");
+    assert_eq!(unary.await.unwrap().unwrap(), "three");
+}
+
+/// Says one thing, then panics.
+struct Panicking(bool);
+
+impl futures_core::Stream for Panicking {
+    type Item = String;
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<String>> {
+        assert!(!self.0, "oh dear");
+        self.0 = true;
+        std::task::Poll::Ready(Some("one".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_request_stream_that_panics_ends_its_call_and_says_so() {
+    let (connection, _server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = BidiStreamingCall::<String>::new(&rig.channel, &super::METHOD, Panicking(false));
+    let status = call.await.unwrap().message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("oh dear"), "{status}");
+    let call = ClientStreamingCall::<String>::new(&rig.channel, &super::METHOD, Panicking(false));
+    assert_eq!(call.await.unwrap_err().code(), Code::Internal);
+}
+
+#[tokio::test]
+async fn a_reset_after_the_head_is_never_called_unprocessed() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = tokio::spawn(rig.say("hello").into_future());
+    let request = server.accept().await;
+    request.headers();
+    request.fail(StreamError::Refused);
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(status.call_report().unwrap().sent(), Sent::Yes);
 }
