@@ -1,4 +1,4 @@
-//! Keeps the panic of a resolver within its channel. Apart from the registry because what happens after a panic is a
+//! Keeps the panic of a resolver, and of what makes it, within its channel. Apart from the registry because what happens after a panic is a
 //! little machine of its own.
 
 use std::any::Any;
@@ -125,18 +125,28 @@ impl Drop for Guarded {
     }
 }
 
+/// The builder's word for the authority.
+pub(crate) fn authority(builder: &dyn ResolverBuilder, target: &Target) -> Result<String, TargetError> {
+    ask(builder, target, |builder| Ok(builder.authority(target)))
+}
+
 fn build(
     builder: &dyn ResolverBuilder,
     target: &Target,
     options: &ResolverOptions,
 ) -> Result<Box<dyn Resolver>, TargetError> {
-    match catch_unwind(AssertUnwindSafe(|| builder.build(target, options))) {
-        Ok(built) => built,
-        Err(panic) => {
-            let reason = format!("the resolver builder of `{}` panicked: {}", target.scheme(), said(&*panic));
-            Err(TargetError::rejected(target, reason))
-        }
-    }
+    ask(builder, target, |builder| builder.build(target, options))
+}
+
+fn ask<T>(
+    builder: &dyn ResolverBuilder,
+    target: &Target,
+    method: impl FnOnce(&dyn ResolverBuilder) -> Result<T, TargetError>,
+) -> Result<T, TargetError> {
+    catch_unwind(AssertUnwindSafe(|| method(builder))).unwrap_or_else(|panic| {
+        let reason = format!("the resolver builder of `{}` panicked: {}", target.scheme(), said(&*panic));
+        Err(TargetError::rejected(target, reason))
+    })
 }
 
 /// What a panic said.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::guarded::Guarded;
+use crate::guarded::{self, Guarded};
 use crate::names::{DNS, Names};
 use crate::{Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, schemes};
 
@@ -17,7 +17,7 @@ use crate::{Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, sch
 /// ```
 /// use trunkline_resolver::ResolverRegistry;
 /// let registry = ResolverRegistry::default();
-/// assert_eq!(registry.authority(&registry.parse("unix:///run/greeter")?), "localhost");
+/// assert_eq!(registry.authority(&registry.parse("unix:///run/greeter")?)?, "localhost");
 /// # Ok::<(), trunkline_resolver::TargetError>(())
 /// ```
 #[derive(Clone)]
@@ -75,8 +75,11 @@ impl ResolverRegistry {
 
     /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the built-in
     /// schemes it is `host[:port]` or, for lists, the first of them.
-    pub fn authority(&self, target: &Target) -> String {
-        self.builder(target).map_or_else(|_| target.encoded_endpoint(), |builder| builder.authority(target))
+    ///
+    /// # Errors
+    /// If the scheme is not here, or its builder panics.
+    pub fn authority(&self, target: &Target) -> Result<String, TargetError> {
+        guarded::authority(&**self.builder(target)?, target)
     }
 
     fn builder(&self, target: &Target) -> Result<&Arc<dyn ResolverBuilder>, TargetError> {
@@ -124,7 +127,7 @@ mod tests {
         assert!(target.to_string().contains("white space"), "{target}");
         let target = registry.parse("CONSUL:///web/prod").unwrap();
         assert_eq!((target.scheme(), target.endpoint()), ("consul", "web/prod"));
-        assert_eq!(registry.authority(&target), "web%2Fprod");
+        assert_eq!(registry.authority(&target).unwrap(), "web%2Fprod");
         assert!(registry.build(&target, &ResolverOptions::new()).is_ok());
     }
 

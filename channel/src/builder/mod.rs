@@ -288,7 +288,7 @@ impl ChannelBuilder {
     fn read_authority(&self, target: &Target) -> Result<(Authority, bool), BuildError> {
         let (text, chosen) = match &self.authority {
             Some(authority) => (authority.clone(), true),
-            None => (self.resolvers.authority(target), false),
+            None => (self.resolvers.authority(target)?, false),
         };
         let invalid = |reason: String| {
             let way_out =

@@ -24,7 +24,7 @@ async fn resolve(text: &str) -> Resolution {
 
 fn authority(text: &str) -> String {
     let registry = ResolverRegistry::default();
-    registry.authority(&registry.parse(text).unwrap())
+    registry.authority(&registry.parse(text).unwrap()).unwrap()
 }
 
 fn error(text: &str) -> String {

@@ -40,6 +40,29 @@ async fn one_that_panics_when_it_is_built_is_an_error_of_the_builder() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_panics_when_asked_for_the_authority_is_an_error_of_the_builder() {
+    struct NoAuthority;
+    impl ResolverBuilder for NoAuthority {
+        fn scheme(&self) -> &str {
+            "bad"
+        }
+
+        fn build(&self, _: &Target, _: &ResolverOptions) -> Result<Box<dyn Resolver>, TargetError> {
+            Ok(good())
+        }
+
+        fn authority(&self, _: &Target) -> String {
+            panic!("boom")
+        }
+    }
+    let error = Channel::builder("bad:a").plaintext().resolver(NoAuthority).connect_lazy().unwrap_err();
+    assert!(error.to_string().contains("the resolver builder of `bad` panicked: boom"), "{error}");
+    // Who says what it is need not ask.
+    let asked = Channel::builder("bad:a").plaintext().resolver(NoAuthority).authority("greeter");
+    assert!(asked.connect_lazy().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_panics_when_it_is_built_again_is_an_error_of_its_channel() {
     let here = Neighbourhood::new().await;
     let channel = channel(&here, |built| if built == 1 { panic!("boom") } else { good() });
