@@ -9,7 +9,6 @@ use super::h2::{H2Connection, H2SendHalf, H2Stream};
 #[cfg(test)]
 use super::memory::{MemoryConnection, MemorySendHalf, MemoryStream};
 use super::{RequestHead, Reserve, Slot, StreamError, StreamEvent};
-use crate::connect::{PeerInfo, Security};
 
 /// A live connection, shared by the calls on it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,24 +53,6 @@ impl Connection {
             Self::H2(connection) => connection.start(slot, head, first, end).map(Stream::H2),
             #[cfg(test)]
             Self::Memory(connection) => connection.start(slot, head, first, end).map(Stream::Memory),
-        }
-    }
-
-    /// Who is at the other end.
-    pub(crate) fn peer(&self) -> &PeerInfo {
-        match self {
-            Self::H2(connection) => connection.peer(),
-            #[cfg(test)]
-            Self::Memory(connection) => connection.peer(),
-        }
-    }
-
-    /// How the bytes are protected.
-    pub(crate) fn security(&self) -> Security {
-        match self {
-            Self::H2(connection) => connection.security(),
-            #[cfg(test)]
-            Self::Memory(connection) => connection.security(),
         }
     }
 }

@@ -22,18 +22,13 @@ use trunkline_proto::ConnectError;
 
 use super::quota::StreamQuota;
 use super::{Connection, RequestHead, ResponseHead, SendClosed, Slot, StreamError, StreamEvent};
-use crate::connect::{PeerInfo, Security};
 
 impl Connection {
     /// A connection in memory without a limit of streams, and its server.
     pub(crate) fn memory() -> (Self, MemoryServer) {
         let (accept, requests) = unbounded_channel();
-        let shared = Arc::new(MemoryShared {
-            quota: StreamQuota::new(usize::MAX),
-            closed: Mutex::new(None),
-            accept,
-            peer: PeerInfo::default(),
-        });
+        let shared =
+            Arc::new(MemoryShared { quota: StreamQuota::new(usize::MAX), closed: Mutex::new(None), accept });
         (Self::Memory(MemoryConnection(shared.clone())), MemoryServer { shared, requests })
     }
 }
@@ -174,7 +169,6 @@ struct MemoryShared {
     quota: Arc<StreamQuota>,
     closed: Mutex<Option<ConnectError>>,
     accept: UnboundedSender<MemoryRequest>,
-    peer: PeerInfo,
 }
 
 impl fmt::Debug for MemoryShared {
@@ -186,14 +180,6 @@ impl fmt::Debug for MemoryShared {
 impl MemoryConnection {
     pub(super) fn quota(&self) -> &Arc<StreamQuota> {
         &self.0.quota
-    }
-
-    pub(super) fn peer(&self) -> &PeerInfo {
-        &self.0.peer
-    }
-
-    pub(super) fn security(&self) -> Security {
-        Security::Plaintext
     }
 
     pub(super) fn start(

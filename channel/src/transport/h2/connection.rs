@@ -16,7 +16,6 @@ use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
 use super::stream::{Cancelled, H2Stream, send_all};
-use crate::connect::{PeerInfo, Security};
 use crate::control::Usage;
 use crate::transport::quota::StreamQuota;
 use crate::transport::{RequestHead, Slot, StreamError, StreamViolation};
@@ -43,8 +42,6 @@ pub(super) struct Shared {
     last_used: AtomicU64,
     began: Instant,
     address: Address,
-    peer: PeerInfo,
-    security: Security,
 }
 
 impl H2Connection {
@@ -54,14 +51,6 @@ impl H2Connection {
 
     pub(in crate::transport) fn quota(&self) -> &Arc<StreamQuota> {
         &self.0.quota
-    }
-
-    pub(in crate::transport) fn peer(&self) -> &PeerInfo {
-        &self.0.peer
-    }
-
-    pub(in crate::transport) fn security(&self) -> Security {
-        self.0.security
     }
 
     pub(in crate::transport) fn start(
@@ -87,13 +76,7 @@ impl H2Connection {
 }
 
 impl Shared {
-    pub(super) fn new(
-        requests: SendRequest<Bytes>,
-        record: Arc<IoRecord>,
-        address: Address,
-        peer: PeerInfo,
-        security: Security,
-    ) -> Arc<Self> {
+    pub(super) fn new(requests: SendRequest<Bytes>, record: Arc<IoRecord>, address: Address) -> Arc<Self> {
         Arc::new(Self {
             // Nobody has the connection before the SETTINGS are in.
             quota: StreamQuota::new(NO_SETTINGS_YET),
@@ -106,8 +89,6 @@ impl Shared {
             last_used: AtomicU64::new(0),
             began: tokio::time::Instant::now().into_std(),
             address,
-            peer,
-            security,
         })
     }
 

@@ -28,14 +28,14 @@ pub(crate) async fn start(
     address: &Address,
     options: &TransportOptions,
 ) -> Result<Driver, ConnectError> {
-    let Connected { io, security, peer, .. } = connected;
+    let Connected { io, .. } = connected;
     let record = Arc::new(IoRecord::new(address.clone()));
     let (io, flusher) = batched(RecordedIo::new(io, record.clone()));
     let (requests, connection) = builder()
         .handshake(io)
         .await
         .map_err(|broken| record.failure().unwrap_or_else(|| error::connection(&broken, address)))?;
-    let shared = Shared::new(requests, record, address.clone(), peer, security);
+    let shared = Shared::new(requests, record, address.clone());
     Ok(Driver::new(connection, flusher, shared, options))
 }
 
