@@ -49,7 +49,7 @@ fn put_length(header: &mut Vec<u8>, length: usize) {
     };
     header.push(byte(PREFIX));
     while rest >= 128 {
-        header.push(byte(rest % 128 | 128));
+        header.push(byte((rest % 128) | 128));
         rest /= 128;
     }
     header.push(byte(rest));
