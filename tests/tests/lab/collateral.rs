@@ -74,7 +74,7 @@ async fn an_error_text_beyond_the_limit_costs_its_own_call_alone() {
 }
 
 // E15
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_an_error_text_beyond_the_limit_costs_its_own_call_alone() {
     let server_side = talkative();
     let server = LoopbackServer::start(&server_side);
@@ -132,7 +132,7 @@ async fn ten_thousand_cancelled_calls_cost_no_healthy_one() {
 }
 
 // E16
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_thousands_of_cancelled_calls_cost_no_healthy_one() {
     let server = LoopbackServer::start(&patient());
     let connector = CountingConnector::default();

@@ -46,7 +46,7 @@ async fn calls_that_wait_for_the_same_dial_share_its_failure() {
 }
 
 // E2
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_calls_that_wait_for_the_same_dial_share_its_failure() {
     let port = Port::reserve();
     let connector = CountingConnector::slow(ms(300));
@@ -73,7 +73,7 @@ async fn calls_after_a_failed_dial_fail_at_once_with_its_cause_and_dial_nothing(
 }
 
 // E2b
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_calls_after_a_failed_dial_fail_with_its_cause_and_dial_nothing() {
     let port = Port::reserve();
     let connector = CountingConnector::default();

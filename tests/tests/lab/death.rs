@@ -56,7 +56,7 @@ async fn calls_in_flight_on_a_server_that_dies_say_where_they_were_and_that_they
 }
 
 // E8
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_calls_in_flight_on_a_server_that_dies_say_where_they_were() {
     let slow = TestGreeter::new("a").slow(SLOW);
     let server = LoopbackServer::start_with(([127, 0, 0, 1], 0).into(), &slow, roomy());

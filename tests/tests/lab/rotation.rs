@@ -33,7 +33,7 @@ async fn no_call_goes_to_a_server_that_refuses() {
 }
 
 // E3
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_no_call_goes_to_a_server_that_refuses() {
     let (live, refused) = (LoopbackServer::start(&TestGreeter::new("live")), Port::reserve());
     let builder = loopback(&[live.address(), refused.address()]).balancer(RoundRobin);
@@ -59,7 +59,7 @@ async fn no_call_waits_for_a_server_that_swallows_connections() {
 }
 
 // E3b
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_no_call_waits_for_a_server_that_never_speaks() {
     let (live, silent) = (LoopbackServer::start(&TestGreeter::new("live")), SilentPeer::start());
     let connector = CountingConnector::default();
@@ -108,7 +108,7 @@ async fn no_call_fails_once_servers_that_were_down_are_back() {
 }
 
 // E4
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sockets_no_call_fails_once_servers_that_were_down_are_back() {
     let ports = [(); 4].map(|()| Port::reserve());
     let addresses = ports.each_ref().map(Port::address);
