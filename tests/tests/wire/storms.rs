@@ -109,3 +109,19 @@ async fn thousands_of_settings_and_pings_and_window_updates_cost_nobody_anything
         assert_eq!(answered.await.unwrap().messages, ["hello"], "{road:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_empty_frames_cost_nobody_anything() {
+    let mut stage = Stage::set().await;
+    for (road, shape) in Road::every() {
+        let answered = stage.answered(road, shape, async |server, stream| {
+            server.head(stream, &[]).await;
+            for _ in 0..10_000 {
+                server.data(stream, vec![], false).await;
+            }
+            server.message(stream, &reply("hello")).await;
+            server.trailers(stream, &[("grpc-status", "0")]).await;
+        });
+        assert_eq!(answered.await.unwrap().messages, ["hello"], "{road:?} {shape:?}");
+    }
+}

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use trunkline_proto::{Address, ConnectError, Phase};
 
+use super::empty_frames::EmptyFrames;
 use super::large_headers::{HeaderBlock, LargeHeaders};
 use crate::connect::{Io, classify};
 use crate::transport::options::MAX_HEADER_LIST_SIZE;
@@ -100,6 +101,7 @@ pub(super) struct RecordedIo {
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
     headers: LargeHeaders,
+    empty_frames: EmptyFrames,
     /// Why writing failed. What is written after it goes nowhere.
     write_failure: Option<io::Error>,
 }
@@ -111,6 +113,7 @@ impl RecordedIo {
             record,
             greeting: Some(Greeting::default()),
             headers: LargeHeaders::new(MAX_HEADER_LIST_SIZE as usize),
+            empty_frames: EmptyFrames::default(),
             write_failure: None,
         }
     }
@@ -176,10 +179,19 @@ impl AsyncRead for RecordedIo {
                 result
             }
         };
-        Poll::Ready(result.inspect_err(|error| this.record.broke(error)).and_then(|()| {
-            let bytes = &buf.filled()[before..];
-            this.after_read(bytes, bytes.is_empty() && room > 0)
-        }))
+        result.inspect_err(|error| this.record.broke(error))?;
+        let bytes = &mut buf.filled_mut()[before..];
+        let end = bytes.is_empty() && room > 0;
+        this.after_read(bytes, end)?;
+        let kept = this.empty_frames.take_out(bytes);
+        if kept == 0 && !bytes.is_empty() {
+            // No bytes would mean the end of them. Others get their turn first: a server that sends nothing else must not hold this task.
+            buf.set_filled(before);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        buf.set_filled(before + kept);
+        Poll::Ready(Ok(()))
     }
 }
 
