@@ -141,6 +141,23 @@ impl Shared {
         drop(waiting);
     }
 
+    /// Resets those cancelled streams that need not wait any longer: the server has accepted them, or the connection is `draining` and nothing else
+    /// is left on it, so that there is nobody whom their number could harm.
+    pub(super) fn free_cancelled(&self, draining: bool) {
+        let answered = self.answered.load(Ordering::Relaxed);
+        loop {
+            let accepted = |next: &Cancelled| next.id() < answered;
+            let next = self.early_resets().as_mut().and_then(|resets| resets.next_if(accepted));
+            // Not under the lock: it goes into the engine.
+            let Some(stream) = next else { break };
+            drop(stream);
+        }
+        let waiting = self.early_resets().as_ref().map_or(0, EarlyResets::waiting);
+        if draining && waiting > 0 && self.quota.taken() <= waiting {
+            self.end();
+        }
+    }
+
     /// Asks the engine whether streams may still be started. It knows of a GOAWAY at once, but tells only who asks.
     pub(super) fn probe(&self) -> Result<(), h2::Error> {
         match &mut *self.requests() {

@@ -176,6 +176,7 @@ impl Driver {
 
     /// Lets those resets go out that the server can bear now.
     fn reset_cancelled(&mut self, cx: &mut Context<'_>) {
+        self.shared.free_cancelled(self.life == Life::Draining);
         let Some(Engine { connection, .. }) = &mut self.engine else { return };
         // The engine takes new SETTINGS only when the last ones were acknowledged; it has no other sign of that.
         if self.shared.wants_to_ask(cx.waker()) && connection.set_initial_window_size(STREAM_WINDOW).is_ok() {

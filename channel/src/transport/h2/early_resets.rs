@@ -44,6 +44,16 @@ impl<S> EarlyResets<S> {
         None
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes the next that waits if `accepted` says that the server has accepted it: its reset is no longer an early one.
+    pub(super) fn next_if(&mut self, accepted: impl FnOnce(&S) -> bool) -> Option<S> {
+        if self.waiting.front().is_some_and(accepted) { self.waiting.pop_front() } else { None }
+    }
+
     /// Whether the server should be asked what it has read.
     pub(super) fn wants_to_ask(&self) -> bool {
         self.unread >= ASK_FROM
@@ -94,6 +104,18 @@ mod tests {
         resets.ask();
         assert_eq!(cancel(&mut resets, 100, 100).len(), MOST_UNREAD - ASK_FROM);
         assert_eq!(resets.ask().len(), ASK_FROM, "room for those that were read, no more");
+    }
+
+    #[test]
+    fn those_that_the_server_has_accepted_wait_no_longer() {
+        let mut resets = EarlyResets::new();
+        cancel(&mut resets, 0, MOST_UNREAD + 3);
+        let accepted = |stream: &usize| *stream <= MOST_UNREAD + 1;
+        let mut freed = Vec::new();
+        while let Some(stream) = resets.next_if(accepted) {
+            freed.push(stream);
+        }
+        assert_eq!((freed, resets.waiting()), (vec![MOST_UNREAD, MOST_UNREAD + 1], 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! let a call be sent again was measured, and is written down here once.
 
 use h2::Reason;
-use trunkline_proto::{Address, ConnectError, Phase};
+use trunkline_proto::{Address, ConnectError, Phase, wire};
 
 use super::connection::Shared;
 use crate::transport::options::MAX_HEADER_LIST_SIZE;
@@ -11,18 +11,21 @@ use crate::transport::{StreamError, StreamViolation};
 /// What a server says in its GOAWAY if it is pinged too often (gRFC A8).
 const TOO_MANY_PINGS: &str = "too_many_pings";
 
+/// Most characters of a GOAWAY's debug data that errors repeat: it is the server's to fill, and every stream of the connection tells it.
+const DEBUG_DATA: usize = 256;
+
 /// Why a connection ended, or takes no more streams.
 pub(super) fn connection(error: &h2::Error, address: &Address) -> ConnectError {
     let message = match error.reason() {
         Some(reason) if error.is_go_away() && error.is_remote() => {
-            let name = reason_name(reason);
+            let name = wire::reset_name(reason.into());
             match debug_data(error, reason) {
                 Some(debug) => format!("the server said GOAWAY: {name}, {debug}"),
                 None => format!("the server said GOAWAY: {name}"),
             }
         }
         Some(reason) if error.is_go_away() => {
-            let name = reason_name(reason);
+            let name = wire::reset_name(reason.into());
             match debug_data(error, reason) {
                 Some(debug) => format!("the server broke the rules of HTTP/2: {name}, {debug}"),
                 None => format!("the server broke the rules of HTTP/2: {name}"),
@@ -63,7 +66,7 @@ pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before
             ),
             reason if error.is_library() => StreamError::Violation(StreamViolation::Protocol(format!(
                 "the server caused {}",
-                reason_name(reason)
+                wire::reset_name(reason.into())
             ))),
             _ => StreamError::Violation(StreamViolation::Protocol(
                 "this client has reset the stream".to_owned(),
@@ -75,7 +78,7 @@ pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before
         return StreamError::NeverSent(shared.cause(error));
     }
     if error.is_go_away() && error.is_remote() {
-        return StreamError::AboveGoAway(connection(error, shared.address()));
+        return StreamError::AboveGoAway(shared.cause(error));
     }
     StreamError::Lost(shared.cause(error))
 }
@@ -99,41 +102,11 @@ fn is_out_of_streams(error: &h2::Error) -> bool {
 fn debug_data(error: &h2::Error, reason: Reason) -> Option<String> {
     let text = error.to_string();
     let (_, debug) = text.split_once(&format!("{reason} ("))?;
-    Some(debug.strip_suffix(')').unwrap_or(debug).trim_start_matches('b').to_owned())
-}
-
-/// The name of an error code, as RFC 9113 section 7 has it.
-fn reason_name(reason: Reason) -> String {
-    const NAMES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    let code = u32::from(reason);
-    let name = usize::try_from(code).ok().and_then(|index| NAMES.get(index));
-    name.map_or_else(|| format!("error {code:#x}"), |name| (*name).to_owned())
+    let debug = debug.strip_suffix(')').unwrap_or(debug).trim_start_matches('b');
+    Some(debug.chars().take(DEBUG_DATA).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn error_codes_have_the_names_of_the_rfc() {
-        assert_eq!(reason_name(Reason::NO_ERROR), "NO_ERROR");
-        assert_eq!(reason_name(Reason::ENHANCE_YOUR_CALM), "ENHANCE_YOUR_CALM");
-        assert_eq!(reason_name(Reason::HTTP_1_1_REQUIRED), "HTTP_1_1_REQUIRED");
-        assert_eq!(reason_name(Reason::from(0xff)), "error 0xff");
-    }
 }

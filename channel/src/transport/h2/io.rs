@@ -14,7 +14,7 @@ use trunkline_proto::{Address, ConnectError, Phase};
 
 use super::empty_frames::EmptyFrames;
 use super::large_headers::{HeaderBlock, LargeHeaders};
-use crate::connect::{Io, classify};
+use crate::connect::{Io, Security, classify};
 use crate::transport::options::MAX_HEADER_LIST_SIZE;
 
 /// What is known of the bytes of one connection.
@@ -97,6 +97,7 @@ impl IoRecord {
 /// the engine, which gives up at the first failure, is told of it only when there is nothing more to read.
 pub(super) struct RecordedIo {
     io: Box<dyn Io>,
+    security: Security,
     record: Arc<IoRecord>,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
@@ -107,9 +108,10 @@ pub(super) struct RecordedIo {
 }
 
 impl RecordedIo {
-    pub(super) fn new(io: Box<dyn Io>, record: Arc<IoRecord>) -> Self {
+    pub(super) fn new(io: Box<dyn Io>, security: Security, record: Arc<IoRecord>) -> Self {
         Self {
             io,
+            security,
             record,
             greeting: Some(Greeting::default()),
             headers: LargeHeaders::new(MAX_HEADER_LIST_SIZE as usize),
@@ -158,6 +160,11 @@ impl RecordedIo {
                 Ok(written)
             }
             Err(error) => {
+                // A socket that fails has taken nothing. TLS may have handed over some of its records before one failed, so what was to be
+                // written may have left.
+                if self.security != Security::Plaintext {
+                    self.record.written.fetch_add(1, Ordering::AcqRel);
+                }
                 self.write_failure.get_or_insert(error);
                 // Whoever polls must read once more, to hear of it.
                 cx.waker().wake_by_ref();

@@ -28,9 +28,9 @@ pub(crate) async fn start(
     address: &Address,
     options: &TransportOptions,
 ) -> Result<Driver, ConnectError> {
-    let Connected { io, .. } = connected;
+    let Connected { io, security, .. } = connected;
     let record = Arc::new(IoRecord::new(address.clone()));
-    let (io, flusher) = batched(RecordedIo::new(io, record.clone()));
+    let (io, flusher) = batched(RecordedIo::new(io, security, record.clone()));
     let (requests, connection) = builder()
         .handshake(io)
         .await

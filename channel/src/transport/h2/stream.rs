@@ -9,6 +9,8 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+use trunkline_proto::wire::names;
 
 use super::connection::Shared;
 use super::error;
@@ -23,6 +25,8 @@ pub(crate) struct H2Stream {
     id: u32,
     /// What had been written on the connection before this stream.
     written_before: u64,
+    /// The headers of the response, if they hold a status and nothing has followed them.
+    status_in_head: Option<HeaderMap>,
     /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the next stream is.
     slot: Option<Slot>,
 }
@@ -54,16 +58,23 @@ impl H2Stream {
     ) -> Self {
         let sending = sender.map_or(Sending::Ended, Sending::Open);
         let id = response.stream_id().as_u32();
-        Self { receiving: Receiving::Head(response), sending, shared, id, written_before, slot: Some(slot) }
+        let (receiving, slot) = (Receiving::Head(response), Some(slot));
+        Self { receiving, sending, shared, id, written_before, status_in_head: None, slot }
     }
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
-        let event = ready!(self.receive(cx)).unwrap_or_else(|failed| {
-            StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
-        });
+        let event = match ready!(self.receive(cx)) {
+            Ok(event) => event,
+            Err(failed) => match self.status_in_head.take() {
+                Some(status) => StreamEvent::Trailers(status),
+                None => {
+                    StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
+                }
+            },
+        };
         match &event {
             StreamEvent::Head(head) if !head.end => {}
-            StreamEvent::Data(_) => {}
+            StreamEvent::Data(_) => self.status_in_head = None,
             _last => self.finish(),
         }
         Poll::Ready(event)
@@ -91,6 +102,10 @@ impl H2Stream {
                     self.shared.answered(self.id);
                     let end = body.is_end_stream();
                     self.receiving = Receiving::Body(body);
+                    // The engine forgets that this was the end if the connection ends before it is asked: then the status is here already.
+                    if !end && head.headers.contains_key(&names::GRPC_STATUS) {
+                        self.status_in_head = Some(head.headers.clone());
+                    }
                     let head = ResponseHead { status: head.status, headers: head.headers, end };
                     return Poll::Ready(Ok(StreamEvent::Head(head)));
                 }

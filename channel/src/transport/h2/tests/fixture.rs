@@ -81,7 +81,7 @@ impl Dial {
         (dial, connection)
     }
 
-    fn spawn(mut driver: Driver) -> Self {
+    pub(super) fn spawn(mut driver: Driver) -> Self {
         let (news_in, news) = mpsc::unbounded_channel();
         let (orders, mut orders_out) = mpsc::unbounded_channel();
         tokio::spawn(async move {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod fixture;
+mod hindsight;
 mod keepalive;
 mod life;
 mod limits;

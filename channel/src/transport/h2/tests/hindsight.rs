@@ -1,0 +1,120 @@
+//! What an adversarial reading found: each of these went wrong once, or could have.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+use super::fixture::*;
+use crate::connect::{Connected, Security};
+use crate::transport::{StreamError, StreamEvent, TransportOptions, start};
+
+/// A pipe that, once told to, hands over half of what it is given and then says that it failed, as TLS may.
+struct HalfFailing {
+    io: DuplexStream,
+    failing: Arc<AtomicBool>,
+}
+
+impl AsyncRead for HalfFailing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HalfFailing {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let failing = self.failing.load(Ordering::Relaxed);
+        let length = if failing { buf.len() / 2 } else { buf.len() };
+        let written = Pin::new(&mut self.io).poll_write(cx, &buf[..length]);
+        match failing {
+            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            false => written,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// How a stream ends whose first write fails.
+async fn first_write_fails(security: Security) -> StreamError {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let failing = Arc::<AtomicBool>::default();
+    let mut connected = Connected::new(HalfFailing { io: ours, failing: Arc::clone(&failing) });
+    connected.security = security;
+    let mut dial = Dial::spawn(start(connected, &address(), &TransportOptions::default()).await.unwrap());
+    let mut peer = Frames::accept(theirs).await;
+    peer.settings(&[]).await;
+    let connection = dial.ready().await;
+    settle().await;
+    failing.store(true, Ordering::Relaxed);
+    let mut stream = call(&connection, "a").await;
+    settle().await;
+    drop(peer);
+    failed(&mut stream).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_over_tls_may_have_sent_some_of_it() {
+    assert!(matches!(first_write_fails(Security::Tls).await, StreamError::Lost(_)));
+    assert!(matches!(first_write_fails(Security::Plaintext).await, StreamError::NeverSent(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goaway_full_of_debug_data_is_told_briefly() {
+    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let mut stream = call(&connection, "a").await;
+    peer.next_of(HEADERS).await;
+    settle().await;
+    peer.goaway(0, 0, &"\0".repeat(16_000)).await;
+    assert!(dial.draining().await.message().len() < 400);
+    let StreamError::AboveGoAway(cause) = failed(&mut stream).await else { panic!("it was not processed") };
+    assert!(cause.message().len() < 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_calls_hold_no_connection_open_that_has_nothing_else_to_do() {
+    // The server is frozen: it reads, and acknowledges nothing any more.
+    let (mut dial, connection, _peer) = Dial::with_frames().await;
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        calls.push(call(&connection, "a").await);
+    }
+    settle().await;
+    drop(calls);
+    settle().await;
+    dial.drain();
+    dial.lost().await;
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_in_the_head_survives_the_end_of_the_connection() {
+    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut stream, _sender) = call_streaming(&connection).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    let block = [STATUS_200, GRPC_STATUS_0].concat();
+    // Both are there before the call looks.
+    peer.send(HEADERS, END_HEADERS | END_STREAM, id, &block).await;
+    drop(peer);
+    settle().await;
+    let StreamEvent::Head(head) = event(&mut stream).await else { panic!("the head came") };
+    if !head.end {
+        let StreamEvent::Trailers(status) = event(&mut stream).await else {
+            panic!("the status came with it")
+        };
+        assert_eq!(status["grpc-status"], "0");
+    }
+}
