@@ -7,7 +7,13 @@ use trunkline_tests::greeter::greeter_client::GreeterClient;
 use trunkline_tests::greeter::{HelloReply, HelloRequest, WatchRequest};
 
 /// The greeter's client as tonic generates it.
-#[allow(missing_docs, unused_qualifications, unreachable_pub, reason = "it is tonic's generator's")]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    reason = "tonic's generator wrote it"
+)]
 mod by_tonic {
     include!(concat!(env!("OUT_DIR"), "/tonic/greeter.v1.rs"));
 }

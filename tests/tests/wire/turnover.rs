@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use trunkline::{Channel, Code, ConnectivityState, Request, Sent, StatusExt};
 use trunkline_tests::ms;
-use trunkline_tests::script::{Code as ErrorCode, pipes};
+use trunkline_tests::script::{Code as ErrorCode, Kind, Setting, pipes};
 
 use crate::load::{Counter, Farewell, call_all, serve_in_turns};
 use crate::road::{Road, Shape};
@@ -82,6 +82,27 @@ async fn a_call_of_the_moment_of_goaway_waits_for_the_replacement_and_for_nothin
             old.end().await.unwrap();
             assert_eq!(stage.pipes.waiting(), 0, "one replacement is enough");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_a_place_gets_one_on_the_replacement() {
+    for (road, shape) in Road::every() {
+        let mut stage = Stage::with(&[(Setting::MAX_CONCURRENT_STREAMS, 1)], |builder| builder).await;
+        stage.still_serves().await;
+        let running = stage.call(road, shape);
+        let running_stream = stage.server.request().await.stream;
+        let waiting = stage.call(road, shape);
+        assert!(!stage.server.has_sent(Kind::HEADERS).await, "{road:?} {shape:?}");
+        stage.server.go_away_gently().await;
+        let mut replacement = stage.pipes.accept().await;
+        replacement.greet(&[]).await;
+        let stream = replacement.request().await.stream;
+        replacement.respond(stream, &reply("hello"), "0").await;
+        waiting.end().await.unwrap();
+        assert!(!running.is_finished(), "{road:?} {shape:?}");
+        stage.server.respond(running_stream, &reply("hello"), "0").await;
+        running.end().await.unwrap();
     }
 }
 
