@@ -169,7 +169,8 @@ async fn ended_by_the_server(after: Duration, answer: impl FnOnce(&MemoryRequest
     let (connection, mut server) = Connection::memory();
     let rig = Rig::connected(&connection);
     let mut call = pin!(rig.say("hello").timeout(LIMIT).into_future());
-    poll_fn(|cx| Poll::Ready(assert!(call.as_mut().poll(cx).is_pending()))).await;
+    let pending = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
+    assert!(pending);
     let request = server.accept().await;
     tokio::time::advance(after).await;
     answer(&request);

@@ -105,8 +105,3 @@ fn debug_data(error: &h2::Error, reason: Reason) -> Option<String> {
     let debug = debug.strip_suffix(')').unwrap_or(debug).trim_start_matches('b');
     Some(debug.chars().take(DEBUG_DATA).collect())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-}
