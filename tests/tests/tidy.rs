@@ -177,14 +177,20 @@ fn line_with(text: &str, words: &[&str]) -> Option<String> {
     let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
     for (number, line) in code {
         for word in words {
-            let starts = line.match_indices(word).map(|(at, _)| &line[..at]);
+            let ends = |at: usize| line[at + word.len()..].chars().next();
+            let whole = |at: &usize| {
+                word.ends_with(':')
+                    || word.ends_with('(')
+                    || !ends(*at).is_some_and(|c| c.is_alphanumeric() || c == '_')
+            };
+            let mut starts = line.match_indices(word).map(|(at, _)| at).filter(whole).map(|at| &line[..at]);
             // `self::h2::` is our own room, and `my_tonic::` another crate.
             let ours = ["self::", "super::", "crate::", "transport::"];
             let alone = |before: &str| {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
                     && !ours.iter().any(|path| before.ends_with(path))
             };
-            if starts.into_iter().any(alone) || (word.starts_with('.') && line.contains(word)) {
+            if starts.any(|before| alone(before) || word.starts_with('.')) {
                 return Some(format!("line {} names `{word}`: {}", number + 1, line.trim()));
             }
         }

@@ -61,7 +61,7 @@ impl Machine {
 
     fn unanswered(&self, deadline: Deadline) -> Problem {
         let address = self.progress.address.as_ref();
-        Problem::expired(deadline, "waiting for the response", Sent::Maybe, Arc::from([])).at(address)
+        Problem::expired(deadline, "waiting for the response", Sent::Maybe, Arc::default()).at(address)
     }
 
     /// What the call was doing when its deadline passed.
@@ -69,7 +69,7 @@ impl Machine {
         let core = self.ticket.as_ref().expect("held until the end").core();
         let address = self.progress.address.as_ref();
         let trouble = || Arc::clone(&core.snapshot().trouble);
-        let none = || Arc::from([]);
+        let none = || Arc::default();
         match &self.stage {
             Stage::Reserve { .. } => {
                 let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
@@ -104,7 +104,7 @@ impl Machine {
         let status = match *failed.0 {
             Ending::Here(problem) => self.progress.status(core, problem),
             Ending::Server(status, headers) => {
-                let report = self.progress.answered(core, &status.to_string());
+                let report = self.progress.answered(core, &status);
                 vocabulary::server_status(status, headers, report)
             }
             Ending::Request(status) => {

@@ -71,7 +71,12 @@ impl Shared {
     }
 
     fn expired(&self, deadline: Deadline) -> Status {
-        self.status(Problem::expired(deadline, "waiting in the channel's layers", Sent::Maybe, Arc::from([])))
+        self.status(Problem::expired(
+            deadline,
+            "waiting in the channel's layers",
+            Sent::Maybe,
+            Arc::default(),
+        ))
     }
 }
 
@@ -108,7 +113,7 @@ impl Future for LayeredCall {
             return Poll::Ready(Err(this.shared.status(problem)));
         }
         if let Some(status) = status.clone().filter(|status| status.code != Code::Ok) {
-            let report = this.shared.progress.answered(this.shared.channel.core(), &status.to_string());
+            let report = this.shared.progress.answered(this.shared.channel.core(), &status);
             return Poll::Ready(Err(vocabulary::server_status(status, parts.headers, report)));
         }
         let report = parts.extensions.get::<CallReport>().cloned();
@@ -147,7 +152,7 @@ impl LayeredReading {
     }
 
     pub(super) fn report(&self) -> CallReport {
-        let made_here = || self.shared.progress.answered(self.shared.channel.core(), Code::Ok.name());
+        let made_here = || self.shared.progress.begun(self.shared.channel.core());
         self.report.clone().unwrap_or_else(made_here)
     }
 
@@ -182,7 +187,7 @@ impl LayeredReading {
             vocabulary::make_metadata(this.trailers);
             return Poll::Ready(None);
         }
-        let report = this.shared.progress.answered(this.shared.channel.core(), &status.to_string());
+        let report = this.shared.progress.answered(this.shared.channel.core(), &status);
         Poll::Ready(Some(Err(vocabulary::server_status(status, std::mem::take(this.trailers), report))))
     }
 

@@ -173,7 +173,9 @@ impl Machine {
         loop {
             match &mut self.stage {
                 Stage::Refused(status) => {
-                    return Poll::Ready(Err(Problem::new(status.code, Sent::No, &*status.message).into()));
+                    return Poll::Ready(Err(
+                        Problem::new(status.code, Sent::No, status.message.clone()).into()
+                    ));
                 }
                 Stage::Choose => self.choose()?,
                 Stage::Wait { version, since, .. } => {

@@ -1,5 +1,6 @@
 //! What a call remembers of its way, so that its end can be told, and so that sending again has limits.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,13 +143,21 @@ impl Progress {
     /// The status of a call whose own request failed: it says why, and the report says how far the call had got.
     pub(crate) fn request_failed(&self, core: &Core, status: Status, sent: Sent) -> Status {
         let code = vocabulary::wire_code(status.code());
-        let problem = Problem::new(code, sent, status.message()).at(self.address.as_ref());
+        let problem = Problem::new(code, sent, status.message().to_owned()).at(self.address.as_ref());
         vocabulary::request_status(status, self.report(core, problem))
     }
 
-    /// The report of a call that the server answered.
-    pub(crate) fn answered(&self, core: &Core, outcome: &str) -> CallReport {
-        let text = format!("the server answered {outcome}");
+    /// The report of a call whose response has begun, and may be complete.
+    pub(crate) fn begun(&self, core: &Core) -> CallReport {
+        self.by_server(core, "answered by the server".into())
+    }
+
+    /// The report of a call that the server ended with `status`.
+    pub(crate) fn answered(&self, core: &Core, status: &wire::Status) -> CallReport {
+        self.by_server(core, format!("the server answered {status}").into())
+    }
+
+    fn by_server(&self, core: &Core, text: Cow<'static, str>) -> CallReport {
         let mut problem = Problem::new(Code::Ok, Sent::Yes, text).at(self.address.as_ref());
         problem.origin = Origin::Server;
         self.report(core, problem)
@@ -160,7 +169,7 @@ impl Progress {
 pub(crate) struct Problem {
     code: Code,
     origin: Origin,
-    text: String,
+    text: Cow<'static, str>,
     sent: Sent,
     address: Option<Address>,
     permanent: bool,
@@ -170,7 +179,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(code: Code, sent: Sent, text: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, sent: Sent, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             origin: Origin::Channel,
@@ -178,7 +187,7 @@ impl Problem {
             sent,
             address: None,
             permanent: false,
-            causes: Arc::from([]),
+            causes: Arc::default(),
             failed_addresses: (0, 0),
             next_attempt: None,
         }

@@ -75,7 +75,7 @@ impl DirectReading {
 
     /// What happened so far, for a call that succeeds.
     pub(crate) fn report(&self) -> CallReport {
-        self.body.progress.answered(self.body.ticket.core(), Code::Ok.name())
+        self.body.progress.begun(self.body.ticket.core())
     }
 
     /// The next bytes of the body. `None`: the status is OK, and the trailers are there.
@@ -146,7 +146,7 @@ impl Body {
             self.trailers = trailers;
             return Ok(());
         }
-        let report = self.progress.answered(self.ticket.core(), &status.to_string());
+        let report = self.progress.answered(self.ticket.core(), &status);
         Err(vocabulary::server_status(status, trailers, report))
     }
 
@@ -158,7 +158,7 @@ impl Body {
     fn expire(&mut self, deadline: Deadline) -> Status {
         let address = self.progress.address.as_ref();
         let problem =
-            Problem::expired(deadline, "reading the response", Sent::Yes, Arc::from([])).at(address);
+            Problem::expired(deadline, "reading the response", Sent::Yes, Arc::default()).at(address);
         self.fail(problem)
     }
 

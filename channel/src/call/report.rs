@@ -1,5 +1,6 @@
 //! What happened to one call. Every status of a failed call carries it, so that a person reads one line that says all, and a program need not read it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub(crate) struct ReportParts {
     pub(crate) origin: Origin,
     pub(crate) target: Arc<str>,
     pub(crate) address: Option<Address>,
-    pub(crate) problem: String,
+    pub(crate) problem: Cow<'static, str>,
     pub(crate) sent: Sent,
     pub(crate) permanent: bool,
     pub(crate) causes: Arc<[ConnectError]>,
@@ -186,10 +187,10 @@ mod tests {
             origin: Origin::Channel,
             target: "greeter.prod:443".into(),
             address: None,
-            problem: "TLS: certificate signed by unknown issuer".to_owned(),
+            problem: "TLS: certificate signed by unknown issuer".into(),
             sent: Sent::No,
             permanent: true,
-            causes: Arc::from([]),
+            causes: Arc::default(),
             failed_addresses: (3, 3),
             next_attempt: Some(Duration::from_millis(56_200)),
             earlier_attempts: Vec::new(),
@@ -216,7 +217,7 @@ mod tests {
             permanent: false,
             failed_addresses: (0, 0),
             next_attempt: None,
-            problem: "connection lost".to_owned(),
+            problem: "connection lost".into(),
             ..parts()
         };
         let text = CallReport(Arc::new(quiet)).to_string();
