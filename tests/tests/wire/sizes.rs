@@ -1,7 +1,7 @@
 //! Messages and headers above the limits: the call fails, its neighbours and its connection do not.
 
 use trunkline::{Code, Request, Sent, StatusExt};
-use trunkline_tests::script::{Kind, Setting, literal};
+use trunkline_tests::script::{Kind, Setting, flags, literal};
 
 use crate::road::{Road, Shape};
 use crate::stage::{Stage, framed, name_in, reply};
@@ -135,5 +135,32 @@ async fn messages_up_to_the_default_limit_arrive_on_both_roads() {
             server.trailers(stream, &[("grpc-status", "0")]).await;
         });
         assert_eq!(answered.await.unwrap().messages[0].len(), text.len(), "{road:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_requests_go_up_in_frames_that_every_server_takes() {
+    // RFC 9113 4.2: without a setting of the server's, 16 KiB.
+    const FRAME: usize = 16 << 10;
+    let (name, metadata) = ("x".repeat(1_000_000), "y".repeat(100_000));
+    let mut stage = Stage::set().await;
+    for (road, shape) in Road::every() {
+        let mut request = Request::new(name.clone());
+        request.metadata_mut().insert("x-large", metadata.parse().unwrap());
+        let call = stage.call_with(road, shape, request);
+        let request = stage.server.request().await;
+        assert_eq!(request.headers.get("x-large"), Some(&*metadata), "{road:?} {shape:?}");
+        let mut body = Vec::new();
+        loop {
+            let frame = stage.server.next_of(Kind::DATA).await;
+            assert!(frame.payload.len() <= FRAME, "{road:?} {shape:?}: {} bytes", frame.payload.len());
+            body.extend_from_slice(&frame.payload);
+            if frame.has(flags::END_STREAM) {
+                break;
+            }
+        }
+        assert_eq!(name_in(&body), name, "{road:?} {shape:?}");
+        stage.server.respond(request.stream, &reply("hello"), "0").await;
+        call.end().await.unwrap();
     }
 }
