@@ -12,15 +12,23 @@ const FINEST: Duration = Duration::from_millis(1);
 /// A policy whose wishes contradict each other in one update after another is asked again only after this long.
 const UNSETTLED: Duration = Duration::from_millis(100);
 
+/// A policy that asks to be woken in the past, against its law, is woken this much later: a mistake must not become a busy loop.
+const MIN_WAKE: Duration = Duration::from_millis(1);
+
+/// After so many such wakes in a row it is treated as one that does not settle: the mistake is a habit.
+const PATIENCE: u32 = 3;
+
 /// The pace of decisions: the first news decides at once, what comes soon after is decided together.
 #[derive(Debug)]
 pub(super) struct Pace {
     next: Instant,
+    /// Decisions in a row after which the policy asked to be woken in the past.
+    late: u32,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now }
+        Self { next: now, late: 0 }
     }
 
     /// A decision over so many endpoints was made.
@@ -32,6 +40,17 @@ impl Pace {
     /// The decision did not settle.
     pub(super) fn unsettled(&mut self, now: Instant) {
         self.next = self.next.max(now + UNSETTLED);
+    }
+
+    /// When to wake the policy, which wished for `wish` in the decision that was made now.
+    pub(super) fn wake(&mut self, now: Instant, wish: Option<Instant>) -> Option<Instant> {
+        let wish = wish?;
+        if wish > now {
+            self.late = 0;
+            return Some(wish.max(now + MIN_WAKE));
+        }
+        self.late = self.late.saturating_add(1);
+        Some(now + if self.late > PATIENCE { UNSETTLED } else { MIN_WAKE })
     }
 
     /// The earliest time of the next decision.
@@ -53,6 +72,25 @@ mod tests {
         assert_eq!(pace.next(), now + Duration::from_millis(50));
         pace.decided(now, 3);
         assert_eq!(pace.next(), now, "few endpoints need no pace");
+    }
+
+    #[test]
+    fn one_wish_for_the_past_is_soon_and_a_habit_is_not() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let past = Some(now - Duration::from_secs(1));
+        for _ in 0..2 {
+            for _ in 0..PATIENCE {
+                assert_eq!(pace.wake(now, past), Some(now + MIN_WAKE));
+            }
+            assert_eq!(pace.wake(now, Some(now)), Some(now + UNSETTLED));
+            assert_eq!(pace.wake(now, past), Some(now + UNSETTLED));
+            let later = now + Duration::from_secs(1);
+            assert_eq!(pace.wake(now, Some(later)), Some(later), "and it is forgiven");
+        }
+        let soon = now + Duration::from_nanos(1);
+        assert_eq!(pace.wake(now, Some(soon)), Some(now + MIN_WAKE), "no timer is that fine");
+        assert_eq!(pace.wake(now, None), None);
     }
 
     #[test]

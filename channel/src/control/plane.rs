@@ -1,7 +1,7 @@
 //! The machine itself: it takes in what happened, and decides what should be.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -29,9 +29,6 @@ use super::{Action, ControlOptions, Event, Snapshot};
 
 /// Most updates of the policy in one decision. Two or three are usual: one for the news, one for what came of the plan.
 const MAX_ROUNDS: usize = 8;
-
-/// A policy that asks to be woken in the past, against its law, is woken this much later: a mistake must not become a busy loop.
-const MIN_WAKE: Duration = Duration::from_millis(1);
 
 /// Which connections there should be, and what calls are told.
 ///
@@ -282,6 +279,7 @@ impl<C: Clone> ControlPlane<C> {
             Mode::Closed { .. } | Mode::Aborted => self.closed.clone(),
         };
         self.decided = self.subchannels.revision();
+        self.wake_at = self.pace.wake(now, self.wake_at);
         let trouble = self.subchannels.trouble(self.resolver_trouble.as_ref());
         // Of a channel only changes of state are told: with many addresses the newest error is ever another.
         if state.connectivity != self.snapshot().connectivity {
@@ -323,7 +321,7 @@ impl<C: Clone> ControlPlane<C> {
 
     fn carry_out(&mut self, now: Instant) {
         self.subchannels.apply(now, &self.plan);
-        self.wake_at = self.plan.wakes_at().map(|wake_at| wake_at.max(now + MIN_WAKE));
+        self.wake_at = self.plan.wakes_at();
         if self.plan.wants_resolution() {
             self.doubt.wish(self.resolved.count());
         }

@@ -3,7 +3,7 @@
 use trunkline_balancer::{CallInfo, PickResult, RoundRobin};
 use trunkline_proto::ConnectivityState::Shutdown;
 
-use super::rig::{Rig, ms, pick_first, refused, secs};
+use super::rig::{Everyone, Rig, ms, pick_first, refused, secs};
 use crate::control::{DialNews, Event};
 
 // behaviour 11
@@ -82,4 +82,23 @@ fn a_channel_that_never_woke_closes_at_once() {
     rig.handle(Event::Close { deadline: None });
     assert!(rig.is_finished());
     assert!(rig.asked.is_empty(), "there is no resolver to stop");
+}
+
+#[test]
+fn a_large_channel_is_not_finished_before_calls_were_told() {
+    let names: Vec<_> = (0..10_000).map(|number| number.to_string()).collect();
+    let mut rig = Rig::new(Everyone::config());
+    rig.wake();
+    rig.resolve(names.iter().map(String::as_str));
+    // Over so many endpoints the next decision is 50 ms away.
+    rig.advance(ms(10));
+    rig.handle(Event::Close { deadline: None });
+    for id in rig.hung_up.clone() {
+        rig.ends(id, DialNews::Failed(refused()));
+    }
+    assert!(rig.open.is_empty());
+    assert_eq!((rig.state() == Shutdown, rig.is_finished()), (false, false));
+    assert_eq!(rig.timeout(), Some(rig.instant() + ms(40)), "calls are still to be told");
+    rig.advance(ms(40));
+    assert_eq!((rig.state(), rig.is_finished()), (Shutdown, true));
 }
