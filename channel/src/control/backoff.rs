@@ -1,6 +1,6 @@
 //! How long to wait between attempts to connect to one address.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
@@ -50,6 +50,8 @@ impl Default for Backoff {
 pub(super) struct BackoffState {
     /// The next wait before jitter, once an attempt has failed.
     grown: Option<Duration>,
+    /// When the last wait that was cut short would have ended.
+    cut: Option<Instant>,
 }
 
 impl BackoffState {
@@ -66,7 +68,27 @@ impl BackoffState {
 
     /// The connection has proved itself, or somebody says that things have changed.
     pub(super) fn reset(&mut self) {
-        self.grown = None;
+        *self = Self::default();
+    }
+
+    /// There is hope before the wait ends at `until`: when to try instead, not before `from`, if that is sooner. Each wait is cut short at most
+    /// once, and the one after it not before this one would have ended: hope that fails must not become the rhythm of attempts.
+    pub(super) fn cut_short(&mut self, from: Instant, until: Instant) -> Option<Instant> {
+        let sooner = self.cut.map_or(from, |cut| cut.max(from));
+        (sooner < until).then(|| {
+            self.cut = Some(until);
+            sooner
+        })
+    }
+
+    /// Until then no other wait is cut short.
+    pub(super) fn cut(&self) -> Option<Instant> {
+        self.cut
+    }
+
+    /// Forgets a wait that would be over by now.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.cut = self.cut.filter(|cut| *cut > now);
     }
 
     /// Whether no attempt has failed since the last reset.
@@ -139,6 +161,22 @@ mod tests {
         assert_eq!(waits(huge, 3).len(), 3);
         let shrinking = Backoff::new(Duration::from_secs(9), Duration::from_secs(3)).jitter(0.0);
         assert_eq!(waits(shrinking, 2), [3, 3].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_wait_is_cut_short_once_and_the_next_one_not_before_it_would_have_ended() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut state = BackoffState::default();
+        assert_eq!(state.cut_short(at(5), at(120)), Some(at(5)));
+        assert_eq!(state.cut_short(at(6), at(125)), Some(at(120)));
+        assert_eq!(state.cut_short(at(7), at(120)), None, "it ends before hope is allowed again");
+        state.tick(at(124));
+        assert_eq!(state.cut(), Some(at(125)));
+        state.tick(at(125));
+        assert_eq!(state.cut_short(at(130), at(250)), Some(at(130)));
+        state.reset();
+        assert_eq!(state.cut_short(at(131), at(250)), Some(at(131)));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod backoff;
 mod effects;
 mod subchannel;
 mod subchannels;
+mod turns;
 
 #[cfg(test)]
 mod simulation;

@@ -1,4 +1,4 @@
-//! The subchannels of one channel: who exists, whose turn it is to dial, and what is due when. One change at a time goes through
+//! The subchannels of one channel: who exists, who dials, and what is due when. One change at a time goes through
 //! [`Subchannels::change`], which keeps the three books (timers, turns, dials) in step with the records.
 
 use std::collections::BTreeMap;
@@ -15,11 +15,8 @@ use super::backoff::FOREVER;
 use super::effects::{Effects, Trouble};
 use super::resolved::Resolved;
 use super::subchannel::Subchannel;
+use super::turns::{Turn, Turns};
 use super::{Action, ControlOptions, DialId, DialNews};
-
-/// Most dials of a channel that run at once; the others wait for their turn. So ten thousand servers that come back do not see all their
-/// clients in one instant, and the client does not run out of files and ports.
-pub(super) const MAX_DIALS: usize = 100;
 
 /// How long a dial may take, unless its backoff is longer (gRPC `connection-backoff.md`: MIN_CONNECT_TIMEOUT).
 const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,12 +32,8 @@ pub(super) struct Subchannels<C> {
     /// Who owns each dial that has not told its last news.
     dials: IndexMap<DialId, Address>,
     next_dial: u64,
-    /// Of these, the ones on their way.
-    dialling: usize,
     timers: BTreeMap<(Instant, u64), Address>,
-    /// Who waits for a turn to dial, in order.
-    turns: BTreeMap<u64, Address>,
-    next_turn: u64,
+    turns: Turns,
     /// Counts the plans that were carried out.
     plans: u64,
     connect_timeout: Option<Duration>,
@@ -64,7 +57,7 @@ struct Record<C> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Booked {
     timer: Option<Instant>,
-    turn: Option<u64>,
+    turn: Option<Turn>,
     is_dialling: bool,
 }
 
@@ -75,10 +68,8 @@ impl<C> Subchannels<C> {
             next_number: 0,
             dials: IndexMap::new(),
             next_dial: 1,
-            dialling: 0,
             timers: BTreeMap::new(),
-            turns: BTreeMap::new(),
-            next_turn: 0,
+            turns: Turns::default(),
             plans: 0,
             connect_timeout: options.connect_timeout,
             effects: Effects::new(options.backoff, StdRng::seed_from_u64(seed)),
@@ -112,8 +103,7 @@ impl<C> Subchannels<C> {
 
     /// Starts the dials whose turn it is.
     pub(super) fn dial(&mut self, now: Instant) {
-        while self.dialling < MAX_DIALS {
-            let Some((_, address)) = self.turns.first_key_value() else { return };
+        while let Some(address) = self.turns.next() {
             let (address, index) = (address.clone(), self.records.get_index_of(address));
             let index = index.expect("a record with a turn is not blank");
             let wait = self.effects.wait(self.records[index].subchannel.backoff());
@@ -158,7 +148,7 @@ impl<C> Subchannels<C> {
             let index = self.record(address);
             self.records[index].is_listed = true;
             let endpoint = resolved.endpoint(address);
-            self.change(now, index, |subchannel, effects| subchannel.resolved(endpoint, effects));
+            self.change(now, index, |subchannel, _| subchannel.resolved(now, endpoint));
         }
     }
 
@@ -175,7 +165,10 @@ impl<C> Subchannels<C> {
     /// A call asked for this address.
     pub(super) fn demand(&mut self, now: Instant, address: &Address) {
         let index = self.record(address);
-        self.change(now, index, |subchannel, effects| subchannel.demand(effects));
+        self.change(now, index, |subchannel, effects| {
+            subchannel.hurry();
+            subchannel.demand(effects);
+        });
     }
 
     /// Somebody wants to be connected, to whomever the policy likes.
@@ -249,20 +242,19 @@ impl<C> Subchannels<C> {
             timer.map(|new| self.timers.insert((new, *number), address.clone()));
             booked.timer = timer;
         }
-        match (booked.turn, subchannel.waits_for_its_turn(now)) {
-            (None, true) => {
-                booked.turn = Some(self.next_turn);
-                self.turns.insert(self.next_turn, address.clone());
-                self.next_turn += 1;
+        let class = subchannel.awaits_turn(now);
+        if class != booked.turn.map(Turn::class) {
+            if let Some(turn) = booked.turn {
+                self.turns.leave(turn);
             }
-            (Some(turn), false) => {
-                booked.turn = None;
-                self.turns.remove(&turn);
-            }
-            _ => {}
+            booked.turn = class.map(|class| self.turns.join(class, address.clone()));
         }
         let was_dialling = std::mem::replace(&mut booked.is_dialling, subchannel.is_dialling());
-        self.dialling = self.dialling + usize::from(booked.is_dialling) - usize::from(was_dialling);
+        match (was_dialling, booked.is_dialling) {
+            (false, true) => self.turns.started(),
+            (true, false) => self.turns.ended(),
+            _ => {}
+        }
     }
 }
 

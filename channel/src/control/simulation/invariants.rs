@@ -10,7 +10,7 @@ use trunkline_proto::ConnectivityState;
 use super::calls::{Call, Stage as CallStage};
 use super::dials::{Dial, Stage};
 use super::world::World;
-use crate::control::subchannels::MAX_DIALS;
+use crate::control::turns::MAX_DIALS;
 use crate::control::{DialId, Snapshot};
 
 /// How long a draining connection may stand in for its replacement.

@@ -20,6 +20,8 @@ pub(super) struct Spacing {
     earliest: Option<Instant>,
     /// The last dial, if it failed permanently: when it began, and to which endpoint the address belonged.
     condemned: Option<(Instant, Option<Endpoint>)>,
+    /// When the last wait that a changed endpoint cut short would have ended.
+    cut: Option<Instant>,
 }
 
 impl Spacing {
@@ -60,10 +62,14 @@ impl Spacing {
     /// The resolver names it, as part of this endpoint.
     pub(super) fn resolved(&mut self, endpoint: &Endpoint) {
         if let Some((started, old)) = &self.condemned
-            && old.as_ref() != Some(endpoint)
+            && !old.as_ref().is_some_and(|old| is_same_server(old, endpoint))
         {
-            self.earliest = Some(*started + SECOND - SLACK);
-            (self.failures, self.condemned) = (0, None);
+            let sooner = *started + SECOND - SLACK;
+            let sooner = self.cut.map_or(sooner, |cut| cut.max(sooner));
+            if self.earliest.is_some_and(|earliest| sooner < earliest) {
+                (self.cut, self.earliest) = (self.earliest, Some(sooner));
+                self.condemned = None;
+            }
         }
     }
 
@@ -74,4 +80,12 @@ impl Spacing {
     fn least_wait(&self) -> Duration {
         self.wait().mul_f64(LEAST)
     }
+}
+
+/// Whatever is said of it, and in whatever order its addresses are.
+fn is_same_server(one: &Endpoint, other: &Endpoint) -> bool {
+    let is_within = |one: &Endpoint, other: &Endpoint| {
+        one.addresses().iter().all(|address| other.addresses().contains(address))
+    };
+    is_within(one, other) && is_within(other, one)
 }

@@ -124,6 +124,12 @@ impl World {
             1 => endpoints.clear(),
             2 => {}
             3..5 => endpoints.truncate(self.chance.random_range(0..=self.endpoints.len())),
+            5 if self.chance.random_bool(0.5) => {
+                // Two servers turn out to be one.
+                let joined = endpoints.split_off(endpoints.len().saturating_sub(2));
+                let addresses = joined.iter().flat_map(Endpoint::addresses).cloned();
+                endpoints.extend(Endpoint::from_addresses(addresses));
+            }
             5 => {
                 let weight = Weight(self.chance.random_range(1..9));
                 if let Some(last) = endpoints.pop() {

@@ -4,6 +4,7 @@
 mod slot;
 mod view;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use trunkline_proto::{Address, ConnectError, Endpoint};
 use super::backoff::BackoffState;
 use super::effects::{Effects, Trouble};
 use super::story::Story;
+use super::turns::Class;
 use super::{Action, DialId, DialNews, Usage};
 use slot::{Dial, Live, Slot};
 
@@ -55,12 +57,14 @@ pub(super) struct Subchannel<C> {
     dialled: Option<Instant>,
     /// No dial before this.
     spacing: Option<Instant>,
+    /// How urgent its next dial is, unless it is a replacement.
+    claim: Class,
     /// Why the last attempt failed, until Ready.
     error: Option<ConnectError>,
     /// What went wrong last, the loss of a good connection too, until Ready.
     trouble: Option<Trouble>,
-    /// The endpoint of this address when its last attempt failed permanently.
-    condemned: Option<Option<Endpoint>>,
+    /// The addresses of its endpoint when its last attempt failed permanently.
+    condemned: Option<HashSet<Address>>,
     failures: u64,
     losses: u64,
     demanded: bool,
@@ -79,6 +83,7 @@ impl<C> Subchannel<C> {
             backoff: BackoffState::default(),
             dialled: None,
             spacing: None,
+            claim: Class::Ordinary,
             error: None,
             trouble: None,
             condemned: None,
@@ -99,13 +104,13 @@ impl<C> Subchannel<C> {
             (Some(Intent::Hold), Slot::Waiting { replacement: false }) => Slot::Idle,
             (_, slot) => slot,
         });
-        self.forget_what_is_over(now);
+        self.forget_what_is_over(now, effects);
     }
 
     /// Its turn to dial has come.
     pub(super) fn dial(&mut self, now: Instant, id: DialId, wait: Duration) {
-        debug_assert!(self.waits_for_its_turn(now));
-        self.dialled = Some(now);
+        debug_assert!(self.awaits_turn(now).is_some());
+        (self.dialled, self.claim) = (Some(now), Class::Ordinary);
         let dial = Dial { id, started: now, wait };
         // Connecting before and after, so that nobody need be told.
         self.slot = match self.take_slot() {
@@ -174,6 +179,7 @@ impl<C> Subchannel<C> {
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Instant, effects: &mut Effects<C>) {
         self.spacing = self.spacing.filter(|spacing| *spacing > now);
+        self.backoff.tick(now);
         self.step(effects, None, |this, _| match this.take_slot() {
             Slot::Backoff { until } if until <= now => Slot::Idle,
             Slot::Replacing { old, until, dial } if until <= now => {
@@ -182,7 +188,7 @@ impl<C> Subchannel<C> {
             }
             slot => slot,
         });
-        self.forget_what_is_over(now);
+        self.forget_what_is_over(now, effects);
     }
 
     /// The application says that things have changed: whatever holds the next dial back is gone.
@@ -201,16 +207,19 @@ impl<C> Subchannel<C> {
         });
     }
 
-    /// The resolver says that the address belongs to `endpoint`. If that is news since the address failed permanently, somebody has
-    /// changed something: it is tried again at once, though not faster than any flapping resolver may make it dial.
-    pub(super) fn resolved(&mut self, endpoint: Option<&Endpoint>, effects: &mut Effects<C>) {
-        let is_changed =
-            self.condemned.as_ref().is_some_and(|old| endpoint.is_some() && old.as_ref() != endpoint);
-        if is_changed && matches!(self.slot, Slot::Backoff { .. }) {
+    /// The resolver says that the address belongs to `endpoint`. If that has other addresses (or server names, which are part of them) since
+    /// this one failed permanently, somebody has changed something: it is tried again at once. One such attempt per wait, and the backoff goes on
+    /// growing: that the resolver changes things does not mean that anything was mended. Attributes and order do not count, since they describe
+    /// a server and do not change what a connection to it is.
+    pub(super) fn resolved(&mut self, now: Instant, endpoint: Option<&Endpoint>) {
+        let spaced = self.dialled.map_or(now, |dialled| now.max(dialled + SPACING));
+        if let Slot::Backoff { until } = &mut self.slot
+            && let (Some(old), Some(endpoint)) = (&self.condemned, endpoint)
+            && *old != set_of(endpoint)
+            && let Some(sooner) = self.backoff.cut_short(spaced, *until)
+        {
+            *until = sooner;
             self.condemned = None;
-            self.backoff.reset();
-            self.spacing = self.dialled.map(|dialled| dialled + SPACING);
-            self.step(effects, None, |_, _| Slot::Idle);
         }
     }
 
@@ -222,13 +231,23 @@ impl<C> Subchannel<C> {
             Slot::Waiting { .. } => Slot::Idle,
             slot @ (Slot::Dialling(_) | Slot::Ready(_) | Slot::Replacing { .. }) => {
                 this.losses += u64::from(matches!(slot, Slot::Ready(_)));
+                if slot.connection().is_some() {
+                    this.claim = Class::Urgent;
+                }
                 this.trouble = Some(effects.trouble(cause.clone().at(&this.address)));
                 Slot::Idle
             }
         });
     }
 
-    /// A call asked for it.
+    /// A call waits for this one of all addresses. That makes its next dial urgent, unless it is known to fail.
+    pub(super) fn hurry(&mut self) {
+        if self.error.is_none() && matches!(self.slot, Slot::Idle | Slot::Waiting { .. }) {
+            self.claim = Class::Urgent;
+        }
+    }
+
+    /// Somebody asked for it.
     pub(super) fn demand(&mut self, effects: &mut Effects<C>) {
         if !self.demanded {
             self.demanded = true;
@@ -248,6 +267,7 @@ impl<C> Subchannel<C> {
             Slot::Ready(live) => {
                 if live.has_proved_itself(now, Usage::default()) {
                     self.backoff.reset();
+                    self.claim = Class::Urgent;
                 }
                 self.hang_up(live.dial, effects)
             }
@@ -286,7 +306,7 @@ impl<C> Subchannel<C> {
         self.failures += 1;
         effects.grow(&mut self.backoff);
         let permanent = error.is_permanent();
-        self.condemned = permanent.then(|| endpoint(&self.address));
+        self.condemned = if permanent { endpoint(&self.address).as_ref().map(set_of) } else { None };
         let wait = if permanent { effects.longest_wait() } else { dial.wait };
         self.trouble = Some(effects.trouble(error.clone()));
         self.error = Some(error);
@@ -309,6 +329,7 @@ impl<C> Subchannel<C> {
             return self.failed(live.dial, cause, endpoint, effects);
         }
         self.backoff.reset();
+        self.claim = Class::Urgent;
         self.trouble = Some(effects.trouble(cause.at(&self.address)));
         Slot::Idle
     }
@@ -335,12 +356,18 @@ impl<C> Subchannel<C> {
     }
 
     /// Of an address that was let go, only what must hold back the next dial is remembered, and only for so long.
-    fn forget_what_is_over(&mut self, now: Instant) {
-        let is_over = self.spacing.is_none_or(|spacing| spacing <= now);
+    fn forget_what_is_over(&mut self, now: Instant, effects: &mut Effects<C>) {
+        let holds_back = [self.spacing, self.backoff.cut()];
+        let is_over = holds_back.into_iter().flatten().all(|until| until <= now);
         if self.intent.is_none() && matches!(self.slot, Slot::Idle) && is_over {
             self.backoff.reset();
-            (self.error, self.trouble, self.condemned, self.spacing) = (None, None, None, None);
+            (self.trouble, self.condemned, self.spacing) = (None, None, None);
+            self.claim = Class::Ordinary;
             self.story.forget();
+            // Policies see it.
+            if self.error.take().is_some() {
+                self.revision = effects.revision();
+            }
         }
     }
 
@@ -363,4 +390,9 @@ impl<C> Subchannel<C> {
     fn take_slot(&mut self) -> Slot<C> {
         std::mem::replace(&mut self.slot, Slot::Idle)
     }
+}
+
+/// The addresses of an endpoint, to compare: their order is a preference.
+fn set_of(endpoint: &Endpoint) -> HashSet<Address> {
+    endpoint.addresses().iter().cloned().collect()
 }

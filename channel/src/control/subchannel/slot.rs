@@ -71,6 +71,11 @@ impl<C> Slot<C> {
         matches!(self, Self::Waiting { .. } | Self::Replacing { dial: None, .. })
     }
 
+    /// Whether it stands in for a connection that drains.
+    pub(super) fn is_replacement(&self) -> bool {
+        matches!(self, Self::Waiting { replacement: true } | Self::Replacing { .. })
+    }
+
     pub(super) fn is_dialling(&self) -> bool {
         matches!(self, Self::Dialling(_) | Self::Replacing { dial: Some(_), .. })
     }

@@ -7,7 +7,7 @@ use trunkline_balancer::{Intent, LiveCalls, SubchannelStatus};
 use trunkline_proto::ConnectivityState;
 
 use super::slot::Slot;
-use super::{BackoffState, DialId, Subchannel, Trouble};
+use super::{BackoffState, Class, DialId, Subchannel, Trouble};
 
 impl<C> Subchannel<C> {
     pub(in crate::control) fn state(&self) -> ConnectivityState {
@@ -65,9 +65,10 @@ impl<C> Subchannel<C> {
         }
     }
 
-    /// Whether it waits for its turn to dial, and for nothing else.
-    pub(in crate::control) fn waits_for_its_turn(&self, now: Instant) -> bool {
-        self.slot.wants_a_dial() && self.spacing.is_none_or(|spacing| spacing <= now)
+    /// If it waits for its turn to dial, and for nothing else: how urgent that is.
+    pub(in crate::control) fn awaits_turn(&self, now: Instant) -> Option<Class> {
+        let waits = self.slot.wants_a_dial() && self.spacing.is_none_or(|spacing| spacing <= now);
+        waits.then(|| if self.slot.is_replacement() { Class::Urgent } else { self.claim })
     }
 
     pub(in crate::control) fn is_dialling(&self) -> bool {
@@ -76,12 +77,13 @@ impl<C> Subchannel<C> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub(in crate::control) fn due(&self) -> Option<Instant> {
-        [self.slot.due(), self.spacing].into_iter().flatten().min()
+        [self.slot.due(), self.spacing, self.backoff.cut()].into_iter().flatten().min()
     }
 
     /// Whether there is nothing left worth remembering.
     pub(in crate::control) fn is_blank(&self) -> bool {
-        let is_let_go = self.intent.is_none() && self.spacing.is_none() && !self.demanded;
+        let is_held_back = self.spacing.is_some() || self.backoff.cut().is_some();
+        let is_let_go = self.intent.is_none() && !is_held_back && !self.demanded;
         is_let_go && matches!(self.slot, Slot::Idle) && self.leaving.is_empty()
     }
 

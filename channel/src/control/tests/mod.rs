@@ -8,3 +8,4 @@ mod permanent;
 mod publishing;
 mod resolving;
 mod rig;
+mod turns;

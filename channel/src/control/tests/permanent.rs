@@ -1,12 +1,29 @@
 //! Errors that somebody has to mend: tried seldom, and at once when something was changed.
 
-use trunkline_proto::{Attributes, Endpoint, Weight};
+use trunkline_proto::{Address, Attributes, Endpoint, Weight};
 
 use super::rig::{Everyone, Rig, address, ms, refused, secs, untrusted};
 use crate::control::Event;
 
 fn weighted(name: &str, weight: u32) -> Endpoint {
     Endpoint::new(address(name)).with_attributes(Attributes::new().with(Weight(weight)))
+}
+
+/// A server with these addresses.
+fn server(addresses: impl IntoIterator<Item = Address>) -> Endpoint {
+    Endpoint::from_addresses(addresses).unwrap()
+}
+
+/// Lets this server's "a" fail permanently whenever it is dialled.
+fn answer_and_fail(rig: &mut Rig, endpoint: Endpoint) {
+    rig.resolve_endpoints([endpoint]);
+    fail_if_dialled(rig);
+}
+
+fn fail_if_dialled(rig: &mut Rig) {
+    if rig.is_dialled("a") {
+        rig.fail("a", untrusted());
+    }
 }
 
 #[test]
@@ -36,31 +53,75 @@ fn one_permanent_error_does_not_slow_down_the_retryable_one_after_it() {
 }
 
 #[test]
-fn it_is_tried_at_once_when_its_endpoint_changes_and_not_when_it_does_not() {
+fn it_is_tried_at_once_when_the_addresses_of_its_server_change_and_not_when_they_do_not() {
+    let [a, b, c] = ["a", "b", "c"].map(address);
     let mut rig = Rig::new(Everyone::config());
     rig.wake();
-    rig.resolve_endpoints([weighted("a", 1)]);
+    rig.resolve_endpoints([server([a.clone(), b.clone()])]);
     rig.fail("a", untrusted());
     rig.advance(secs(5));
-    rig.resolve_endpoints([weighted("a", 1)]);
-    rig.resolve_endpoints([weighted("b", 1), weighted("a", 1)]);
-    assert_eq!(rig.dials_of("a").len(), 1);
-    rig.resolve_endpoints([weighted("a", 2)]);
+    rig.resolve_endpoints([server([a.clone(), b.clone()])]);
+    rig.resolve_endpoints([server([c]), server([a.clone(), b.clone()])]);
+    rig.resolve_endpoints([server([b.clone(), a.clone()])]);
+    assert_eq!(rig.dials_of("a"), [0.0], "another order is no other server");
+    rig.resolve_endpoints([server([a, b.with_server_name("mended")])]);
     assert_eq!(rig.dials_of("a"), [0.0, 5.0]);
+    rig.connect("a");
+    assert!(rig.picked().is_some());
 }
 
 #[test]
-fn a_resolver_that_keeps_changing_its_endpoint_dials_it_at_most_once_per_second() {
+fn attributes_that_change_with_every_answer_do_not_dial_it() {
     let mut rig = Rig::new(Everyone::config());
     rig.wake();
-    for round in 0..990 {
-        rig.resolve_endpoints([weighted("a", round)]);
-        if rig.is_dialled("a") {
-            rig.fail("a", untrusted());
-        }
-        rig.advance(ms(10));
+    for round in 0..1000 {
+        answer_and_fail(&mut rig, weighted("a", round));
+        rig.advance(ms(100));
     }
-    assert_eq!(rig.dials_of("a").len(), 10);
+    assert_eq!(rig.dials_of("a"), [0.0]);
+}
+
+#[test]
+fn a_resolver_that_keeps_changing_its_server_dials_it_early_once_per_wait() {
+    let mut rig = Rig::new(Everyone::config());
+    rig.wake();
+    for round in 0..2_495 {
+        let other = address(["b", "c"][round % 2]);
+        answer_and_fail(&mut rig, server([address("a"), other]));
+        rig.advance(ms(100));
+        fail_if_dialled(&mut rig);
+    }
+    assert_eq!(rig.dials_of("a"), [0.0, 1.0, 120.0, 121.0, 240.0, 241.0]);
+}
+
+#[test]
+fn taking_it_away_and_bringing_it_back_changed_does_not_dial_it_more_often() {
+    let mut rig = Rig::new(Everyone::config());
+    rig.wake();
+    for round in 0..2_395 {
+        let other = address(["b", "c", "d"][round % 3]);
+        let is_there = round % 2 == 0;
+        answer_and_fail(&mut rig, if is_there { server([address("a"), other]) } else { server([other]) });
+        rig.advance(ms(100));
+        fail_if_dialled(&mut rig);
+    }
+    assert!(rig.dials_of("a").len() <= 4, "{:?}", rig.dials_of("a"));
+}
+
+#[test]
+fn an_early_attempt_that_fails_leaves_the_backoff_grown() {
+    let mut rig = Rig::new(Everyone::config());
+    rig.wake();
+    rig.resolve_endpoints([server([address("a")])]);
+    rig.fail("a", untrusted());
+    rig.advance(secs(5));
+    rig.resolve_endpoints([server([address("a"), address("b")])]);
+    // The second failure in a row: 1.6 s, as if nothing had been changed.
+    rig.fail("a", refused());
+    rig.advance(ms(1_599));
+    assert_eq!(rig.dials_of("a"), [0.0, 5.0]);
+    rig.advance(ms(1));
+    assert_eq!(rig.dials_of("a"), [0.0, 5.0, 6.6]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Answers of the resolver, good and bad, and the policies that work with them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use serde_json::json;
 use trunkline_balancer::{Balancer, BalancerConfig, BalancerState, FixedPicker, Input, Plan, RoundRobin};
 use trunkline_proto::ConnectivityState::{Connecting, Idle, Ready, TransientFailure};
@@ -185,4 +188,53 @@ fn a_policy_that_never_makes_up_its_mind_cannot_spin() {
     rig.advance(secs(10));
     assert!(rig.published - published <= 10_000, "woken too often");
     assert!(rig.dials.len() <= 11, "dialled too often: {:?}", rig.dials);
+}
+
+/// Wants to be woken in the past, always, and counts how often it is.
+struct Yesterday(Arc<AtomicUsize>);
+
+impl Balancer for Yesterday {
+    fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+        self.0.fetch_add(1, Relaxed);
+        plan.wake_at(input.now);
+        BalancerState::new(Connecting, FixedPicker::Queue.shared())
+    }
+}
+
+#[test]
+fn a_policy_that_always_wants_to_be_woken_in_the_past_is_woken_ten_times_a_second() {
+    let updates = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&updates);
+    let config = BalancerConfig::new("yesterday", json!({}), move |_| Yesterday(Arc::clone(&counter)));
+    let mut rig = Rig::over(config, ["a"]);
+    rig.advance(secs(10));
+    let updates = updates.load(Relaxed);
+    assert!((100..=110).contains(&updates), "{updates} updates");
+}
+
+/// Connects what has not failed, holds what has, and lets go of all but the newest address.
+struct Newest;
+
+impl Balancer for Newest {
+    fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+        if let Some(newest) = input.endpoints.iter().flat_map(|endpoint| endpoint.addresses()).last() {
+            match input.status(newest).failures {
+                0 => plan.connect(newest),
+                _ => plan.hold(newest),
+            }
+        }
+        BalancerState::new(Connecting, FixedPicker::Queue.shared())
+    }
+}
+
+#[test]
+fn an_error_that_is_forgotten_is_news_to_policies() {
+    let mut rig = Rig::over(BalancerConfig::new("newest", json!({}), |_| Newest), ["a"]);
+    rig.fail("a", refused());
+    rig.advance(secs(2));
+    let before = rig.status("a").revision;
+    assert_eq!((rig.status("a").state, rig.status("a").error.is_some()), (Idle, true));
+    rig.resolve(["a", "b"]);
+    assert_eq!((rig.status("a").state, rig.status("a").error.is_some()), (Idle, false));
+    assert!(rig.status("a").revision > before);
 }
