@@ -1,5 +1,6 @@
 //! How a call begins: what both roads bring is brought together with what the channel says, once.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -16,7 +17,6 @@ use crate::channel::Channel;
 use crate::vocabulary::Body;
 
 /// A call as one of the roads made it.
-#[derive(Debug)]
 pub(crate) struct CallStart {
     /// When the method was called: the deadline counts from here.
     pub(crate) began: Instant,
@@ -120,5 +120,15 @@ impl Terms {
             None => upload,
         };
         DirectCall::new(channel.clone(), request, upload, self.fail_fast, began, self.deadline)
+    }
+}
+
+impl fmt::Debug for CallStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Metadata is left out: its values may be secrets.
+        f.debug_struct("CallStart")
+            .field("path", &self.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }

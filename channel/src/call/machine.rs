@@ -27,7 +27,6 @@ use crate::transport::{RequestHead, Reserve, SendHalf, Slot, Stream, StreamError
 use crate::vocabulary::Status;
 
 /// What to send, apart from the body.
-#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) path: PathAndQuery,
     pub(crate) headers: HeaderMap,

@@ -1,5 +1,7 @@
 //! The words of one stream: what goes down it, what comes up, and how it can end.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -8,7 +10,6 @@ use http::{
 use trunkline_proto::ConnectError;
 
 /// The head of a request. `te` and `content-type` are the transport's to add; everything else is here.
-#[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
@@ -21,7 +22,6 @@ pub(crate) struct RequestHead {
 }
 
 /// The head of a response.
-#[derive(Debug)]
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -30,7 +30,6 @@ pub(crate) struct ResponseHead {
 }
 
 /// What comes up a stream, in order: at most one head, then data, then exactly one of the others, after which there is nothing.
-#[derive(Debug)]
 pub(crate) enum StreamEvent {
     Head(ResponseHead),
     /// Bytes of the body. Their flow-control window is given back by taking this event.
@@ -66,4 +65,43 @@ pub(crate) enum StreamViolation {
     HeadersTooLarge { limit: usize },
     /// Anything else, in words.
     Protocol(String),
+}
+
+// None of these shows a header's value: metadata may be secret.
+
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authority, path, headers, .. } = self;
+        let names: Vec<_> = headers.keys().collect();
+        f.debug_struct("RequestHead")
+            .field("authority", authority)
+            .field("path", path)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResponseHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("ResponseHead")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("end", &self.end)
+            .finish()
+    }
+}
+
+impl fmt::Debug for StreamEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(head) => f.debug_tuple("Head").field(head).finish(),
+            Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
+            Self::Trailers(trailers) => {
+                f.debug_tuple("Trailers").field(&trailers.keys().collect::<Vec<_>>()).finish()
+            }
+            Self::End => f.write_str("End"),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
 }
