@@ -1,6 +1,7 @@
-//! One address and its connection: the chart that every gRPC draws, folded from the dials that the address owns. It knows nothing of
-//! policies and other addresses; the table beside it gives out turns to dial.
+//! One address and its connection: the chart that every gRPC draws, folded from the dials that the address
+//! owns. It knows nothing of policies and other addresses; the table beside it gives out turns to dial.
 
+mod fates;
 mod slot;
 mod view;
 
@@ -16,17 +17,10 @@ use super::effects::{Effects, Trouble};
 use super::story::Story;
 use super::turns::Class;
 use super::{Action, DialId, DialNews, Usage};
-use slot::{Dial, Live, Slot};
+use slot::{Dial, Slot};
 
-/// A draining connection is replaced if a call was started on it so recently.
-const IN_USE: Duration = Duration::from_secs(60);
-
-/// For so long a draining connection keeps its subchannel Ready while the replacement is dialled. A handshake next door is faster; a longer one
-/// must show, so that policies choose another server.
-const REPLACEMENT: Duration = Duration::from_millis(250);
-
-/// Least time between the starts of two dials where no failure asks for more: for an address that was let go and wished again (a flapping
-/// resolver, a lost race), or that a resolver keeps changing.
+/// Least time between the starts of two dials where no failure asks for more: for an address that was let go
+/// and wished again (a flapping resolver, a lost race), or that a resolver keeps changing.
 const SPACING: Duration = Duration::from_secs(1);
 
 /// The subchannel of one address.
@@ -42,8 +36,9 @@ const SPACING: Duration = Duration::from_secs(1);
 ///     any --- let go ---> Idle; TransientFailure if its last attempt had failed: then its backoff goes on
 /// ```
 ///
-/// Connecting is [`Slot::Waiting`] for a turn, then [`Slot::Dialling`]; Ready is [`Slot::Ready`], then [`Slot::Replacing`]. Dials that leave (they drain,
-/// or are hung up) finish outside of the chart and are owned until their last news.
+/// Connecting is [`Slot::Waiting`] for a turn, then [`Slot::Dialling`]; Ready is [`Slot::Ready`], then
+/// [`Slot::Replacing`]. Dials that leave (they drain, or are hung up) finish outside of the chart and are
+/// owned until their last news.
 #[derive(Debug)]
 pub(super) struct Subchannel<C> {
     address: Address,
@@ -207,10 +202,11 @@ impl<C> Subchannel<C> {
         });
     }
 
-    /// The resolver says that the address belongs to `endpoint`. If that has other addresses (or server names, which are part of them) since
-    /// this one failed permanently, somebody has changed something: it is tried again at once. One such attempt per wait, and the backoff goes on
-    /// growing: that the resolver changes things does not mean that anything was mended. Attributes and order do not count, since they describe
-    /// a server and do not change what a connection to it is.
+    /// The resolver says that the address belongs to `endpoint`. If that has other addresses (or server
+    /// names, which are part of them) since this one failed permanently, somebody has changed something: it
+    /// is tried again at once. One such attempt per wait, and the backoff goes on growing: that the resolver
+    /// changes things does not mean that anything was mended. Attributes and order do not count, since they
+    /// describe a server and do not change what a connection to it is.
     pub(super) fn resolved(&mut self, now: Instant, endpoint: Option<&Endpoint>) {
         let spaced = self.dialled.map_or(now, |dialled| now.max(dialled + SPACING));
         if let Slot::Backoff { until } = &mut self.slot
@@ -223,7 +219,8 @@ impl<C> Subchannel<C> {
         }
     }
 
-    /// The runtime has gone, and all dials with it. That says nothing about the server, so it counts neither as its failure nor as its proof.
+    /// The runtime has gone, and all dials with it. That says nothing about the server, so it counts neither
+    /// as its failure nor as its proof.
     pub(super) fn runtime_lost(&mut self, cause: &ConnectError, effects: &mut Effects<C>) {
         self.leaving.clear();
         self.step(effects, Some(cause), |this, effects| match this.take_slot() {
@@ -240,7 +237,8 @@ impl<C> Subchannel<C> {
         });
     }
 
-    /// A call waits for this one of all addresses. That makes its next dial urgent, unless it is known to fail.
+    /// A call waits for this one of all addresses. That makes its next dial urgent, unless it is known to
+    /// fail.
     pub(super) fn hurry(&mut self) {
         if self.error.is_none() && matches!(self.slot, Slot::Idle | Slot::Waiting { .. }) {
             self.claim = Class::Urgent;
@@ -255,7 +253,8 @@ impl<C> Subchannel<C> {
         }
     }
 
-    /// The picker that calls asked is no longer the published one. Policies that want to remember a demand have done so.
+    /// The picker that calls asked is no longer the published one. Policies that want to remember a demand
+    /// have done so.
     pub(super) fn clear_demand(&mut self) {
         self.demanded = false;
     }
@@ -279,7 +278,8 @@ impl<C> Subchannel<C> {
         }
     }
 
-    /// Lets one dial go. It neither failed nor proved anything, but it was an attempt: the next one keeps its distance.
+    /// Lets one dial go. It neither failed nor proved anything, but it was an attempt: the next one keeps its
+    /// distance.
     fn hang_up(&mut self, dial: Dial, effects: &mut Effects<C>) -> Slot<C> {
         effects.actions.push(Action::HangUp(dial.id));
         self.leaving.push(dial.id);
@@ -290,72 +290,8 @@ impl<C> Subchannel<C> {
         if self.error.is_some() { Slot::Backoff { until: next } } else { Slot::Idle }
     }
 
-    fn connected(&mut self, now: Instant, dial: Dial, connection: C) -> Slot<C> {
-        (self.error, self.trouble, self.condemned) = (None, None, None);
-        Slot::Ready(Live { dial, connection, since: now })
-    }
-
-    fn failed(
-        &mut self,
-        dial: Dial,
-        error: ConnectError,
-        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
-        effects: &mut Effects<C>,
-    ) -> Slot<C> {
-        let error = error.at(&self.address);
-        self.failures += 1;
-        effects.grow(&mut self.backoff);
-        let permanent = error.is_permanent();
-        self.condemned = if permanent { endpoint(&self.address).as_ref().map(set_of) } else { None };
-        let wait = if permanent { effects.longest_wait() } else { dial.wait };
-        self.trouble = Some(effects.trouble(error.clone()));
-        self.error = Some(error);
-        // Counted from the start of the attempt (`connection-backoff.md`): one that took longer than its wait is over at once.
-        Slot::Backoff { until: dial.started + wait }
-    }
-
-    fn lost(
-        &mut self,
-        now: Instant,
-        live: Live<C>,
-        cause: ConnectError,
-        usage: Usage,
-        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
-        effects: &mut Effects<C>,
-    ) -> Slot<C> {
-        self.losses += 1;
-        effects.doubted = true;
-        if !live.has_proved_itself(now, usage) {
-            return self.failed(live.dial, cause, endpoint, effects);
-        }
-        self.backoff.reset();
-        self.claim = Class::Urgent;
-        self.trouble = Some(effects.trouble(cause.at(&self.address)));
-        Slot::Idle
-    }
-
-    fn draining(
-        &mut self,
-        now: Instant,
-        live: Live<C>,
-        cause: ConnectError,
-        usage: Usage,
-        endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
-        effects: &mut Effects<C>,
-    ) -> Slot<C> {
-        let in_use = usage.last_used.is_some_and(|used| now.saturating_duration_since(used) <= IN_USE);
-        if in_use && live.has_proved_itself(now, usage) {
-            self.losses += 1;
-            effects.doubted = true;
-            self.backoff.reset();
-            self.trouble = Some(effects.trouble(cause.at(&self.address)));
-            return Slot::Replacing { old: live, until: now + REPLACEMENT, dial: None };
-        }
-        self.leaving.push(live.dial.id);
-        self.lost(now, live, cause, usage, endpoint, effects)
-    }
-
-    /// Of an address that was let go, only what must hold back the next dial is remembered, and only for so long.
+    /// Of an address that was let go, only what must hold back the next dial is remembered, and only for so
+    /// long.
     fn forget_what_is_over(&mut self, now: Instant, effects: &mut Effects<C>) {
         let holds_back = [self.spacing, self.backoff.cut()];
         let is_over = holds_back.into_iter().flatten().all(|until| until <= now);

@@ -1,5 +1,5 @@
-//! What an address has at this moment: nothing, a dial on its way, or a connection. The states of the chart above [`Subchannel`](super::Subchannel), apart from
-//! the rules by which they follow one another.
+//! What an address has at this moment: nothing, a dial on its way, or a connection. The states of the chart
+//! above [`Subchannel`](super::Subchannel), apart from the rules by which they follow one another.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use trunkline_proto::ConnectivityState;
 
 use crate::control::{DialId, Usage};
 
-/// A connection has proved itself when it was Ready for so long (for its own backoff, if that is longer), or a call on it was answered.
+/// A connection has proved itself when it was Ready for so long (for its own backoff, if that is longer), or
+/// a call on it was answered.
 const PROOF: Duration = Duration::from_secs(10);
 
 /// What the connection slot of one address holds.
@@ -90,8 +91,8 @@ impl<C> Slot<C> {
 }
 
 impl<C> Live<C> {
-    /// Only a connection that has proved itself resets the backoff and may be redialled at once: else a server that accepts and drops would be
-    /// dialled in a loop.
+    /// Only a connection that has proved itself resets the backoff and may be redialled at once: else a
+    /// server that accepts and drops would be dialled in a loop.
     pub(super) fn has_proved_itself(&self, now: Instant, usage: Usage) -> bool {
         usage.answered || now.saturating_duration_since(self.since) >= PROOF.max(self.dial.wait)
     }
