@@ -1,5 +1,6 @@
-//! Generates the Greeter (messages, client, tonic's server) and, for the service that implementations of gRPC test each other with, our
-//! client, tonic's server and, to show that it runs on our channels too, the client that tonic itself generates.
+//! Generates the Greeter (messages, client, tonic's server) and, for the service that implementations of gRPC
+//! test each other with, our client, tonic's server and, to show that it runs on our channels too, the client
+//! that tonic itself generates.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A hasher for maps that are keyed by addresses: an address has its hash computed already, and hashing the hash again
-//! is a good part of what a plan of ten thousand servers costs.
+//! A hasher for maps that are keyed by addresses: an address has its hash computed already, and hashing the
+//! hash again is a good part of what a plan of ten thousand servers costs.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

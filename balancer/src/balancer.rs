@@ -1,5 +1,5 @@
-//! The trait that every load-balancing policy implements, and what it answers. Its laws are part of its type: the
-//! channel relies on each, and the test harness checks each after every step.
+//! The trait that every load-balancing policy implements, and what it answers. Its laws are part of its type:
+//! the channel relies on each, and the test harness checks each after every step.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::{Input, Picker, Plan};
 
 /// A running load-balancing policy: facts in, wishes out.
 ///
-/// The channel calls [`update`](Self::update) whenever something that a policy can see has changed (a resolution, the
-/// status of a subchannel, a demand) or the time that it asked to be woken at has come. Changes that happen close together may be
-/// shown as one, and an update may come without any change.
+/// The channel calls [`update`](Self::update) whenever something that a policy can see has changed (a
+/// resolution, the status of a subchannel, a demand) or the time that it asked to be woken at has come.
+/// Changes that happen close together may be shown as one, and an update may come without any change.
 ///
 /// Laws, checked by the `testing` feature's `World` after every step:
 ///
@@ -23,9 +23,11 @@ use crate::{Input, Picker, Plan};
 ///   address is in backoff it leaves Idle.
 /// - **Looks forward**: the time given to [`Plan::wake_at`] lies after [`Input::now`].
 pub trait Balancer: Send + 'static {
-    /// Looks at the world and says what should be: the whole plan, not a change to the last one, and the state.
+    /// Looks at the world and says what should be: the whole plan, not a change to the last one, and the
+    /// state.
     ///
-    /// An address that `plan` does not mention is let go: hung up if it is being dialled, drained if it is connected.
+    /// An address that `plan` does not mention is let go: hung up if it is being dialled, drained if it is
+    /// connected.
     fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState;
 }
 
@@ -37,7 +39,8 @@ impl<B: Balancer + ?Sized> Balancer for Box<B> {
 
 /// What a policy says of itself: how it stands, and how calls choose.
 ///
-/// While nothing changes for calls, the picker should be the same `Arc` as before: a new one wakes every waiting call.
+/// While nothing changes for calls, the picker should be the same `Arc` as before: a new one wakes every
+/// waiting call.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BalancerState {

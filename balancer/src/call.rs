@@ -40,7 +40,8 @@ impl<'a> CallInfo<'a> {
         Self { extensions: Some(extensions), ..self }
     }
 
-    /// The same call as its attempt number `attempt`, counted from 1, after attempts on the addresses `tried`.
+    /// The same call as its attempt number `attempt`, counted from 1, after attempts on the addresses
+    /// `tried`.
     #[must_use]
     pub fn with_attempt(self, attempt: u32, tried: &'a [Address]) -> Self {
         Self { attempt, tried, ..self }

@@ -1,5 +1,5 @@
-//! Many running children of one policy, cheap where nothing happens: a child whose world has not changed is not run, and what
-//! it wished last is wished again.
+//! Many running children of one policy, cheap where nothing happens: a child whose world has not changed is
+//! not run, and what it wished last is wished again.
 
 use std::fmt;
 use std::hash::Hash;
@@ -13,10 +13,11 @@ use crate::{Balancer, BalancerState, FixedPicker, Input, Picker, Plan};
 
 /// Running children, each with a key and endpoints of its own, in the order in which they were given.
 ///
-/// A child is run when its endpoints, or a status of one of their addresses as it may see it, or the answer's attributes have
-/// changed; when it asked to be woken and the time has come; and when it asked for a newer answer of the resolver and there is one.
-/// Else it is skipped, and its part of the plan repeated: so a change at one of ten thousand servers runs one child. A child therefore may
-/// judge by nothing else: not by an answer that changes nothing for it, and not by the status of addresses outside of its endpoints.
+/// A child is run when its endpoints, or a status of one of their addresses as it may see it, or the answer's
+/// attributes have changed; when it asked to be woken and the time has come; and when it asked for a newer
+/// answer of the resolver and there is one. Else it is skipped, and its part of the plan repeated: so a
+/// change at one of ten thousand servers runs one child. A child therefore may judge by nothing else: not by
+/// an answer that changes nothing for it, and not by the status of addresses outside of its endpoints.
 pub struct Children<K, B = Box<dyn Balancer>> {
     children: IndexMap<K, Child<B>>,
     /// What the children last saw of the answer as a whole.
@@ -67,8 +68,9 @@ impl<K: Hash + Eq, B: Balancer> Children<K, B> {
         }
     }
 
-    /// Makes the children exactly those of `wanted`, in its order. A key that is there keeps its running child, a new one is started,
-    /// one that is missing is dropped; of two with the same key the first counts.
+    /// Makes the children exactly those of `wanted`, in its order. A key that is there keeps its running
+    /// child, a new one is started, one that is missing is dropped; of two with the same key the first
+    /// counts.
     ///
     /// To be called when the endpoints have changed; it costs as much as the list is long.
     pub fn set<E: Into<Arc<[Endpoint]>>>(
@@ -89,7 +91,8 @@ impl<K: Hash + Eq, B: Balancer> Children<K, B> {
         self.changed = true;
     }
 
-    /// Runs the children that must be, adds the wishes of all to `plan`, and says whether the set or the state of any has changed.
+    /// Runs the children that must be, adds the wishes of all to `plan`, and says whether the set or the
+    /// state of any has changed.
     pub fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> bool {
         let mut changed = std::mem::take(&mut self.changed);
         self.rounds += 1;
@@ -166,8 +169,8 @@ impl<B> Child<B> {
 
     fn must_run(&self, input: &Input<'_>) -> bool {
         let Some(seen) = &self.seen else { return true };
-        // `resolve` is a level: with a newer answer the child has to say whether it still doubts. Where there are no endpoints, the
-        // answer's error is all that a child has to say.
+        // `resolve` is a level: with a newer answer the child has to say whether it still doubts. Where there
+        // are no endpoints, the answer's error is all that a child has to say.
         let heeds_answers = self.part.wants_resolution() || self.endpoints.is_empty();
         (heeds_answers && seen.resolution != input.resolution)
             || self.part.wakes_at().is_some_and(|time| time <= input.now)
@@ -229,7 +232,8 @@ mod tests {
     /// The names of the children that ran, in order.
     type Runs = Arc<Mutex<Vec<String>>>;
 
-    /// Connects to its first address; doubts the answer while that has failed; wants to be woken at each full 10 s of its life.
+    /// Connects to its first address; doubts the answer while that has failed; wants to be woken at each full
+    /// 10 s of its life.
     struct Probe {
         runs: Option<Runs>,
         doubt: Option<(u64, u64)>,
@@ -275,7 +279,8 @@ mod tests {
         }
     }
 
-    /// A world, and the names of the children that ran since one asked last. Only the policy itself notes them, not its twin.
+    /// A world, and the names of the children that ran since one asked last. Only the policy itself notes
+    /// them, not its twin.
     fn world() -> (World, impl Fn() -> Vec<String>) {
         let runs = Runs::default();
         let notes = Mutex::new(Some(Arc::clone(&runs)));

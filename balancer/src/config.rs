@@ -1,5 +1,5 @@
-//! From a name and JSON to a running policy. Parsed settings *are* what starts a policy: nothing is erased and
-//! downcast again on the way.
+//! From a name and JSON to a running policy. Parsed settings *are* what starts a policy: nothing is erased
+//! and downcast again on the way.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +25,9 @@ type Start = dyn Fn(u64) -> Box<dyn Balancer> + Send + Sync;
 
 /// The settings of one policy, read and checked, and how to start it. Equal when name and JSON are.
 ///
-/// A running policy never changes its settings: an equal config keeps it, another starts a new one, and the old one
-/// serves until the new one can. Nothing reconnects for that, since connections belong to the channel.
+/// A running policy never changes its settings: an equal config keeps it, another starts a new one, and the
+/// old one serves until the new one can. Nothing reconnects for that, since connections belong to the
+/// channel.
 #[derive(Clone)]
 pub struct BalancerConfig {
     name: Arc<str>,
@@ -35,8 +36,8 @@ pub struct BalancerConfig {
 }
 
 impl BalancerConfig {
-    /// A policy called `name`, with its settings in canonical form (defaults filled in), started by `start` with a seed for
-    /// all of its chance.
+    /// A policy called `name`, with its settings in canonical form (defaults filled in), started by `start`
+    /// with a seed for all of its chance.
     pub fn new<B: Balancer>(
         name: &str,
         json: Value,
@@ -74,8 +75,8 @@ impl fmt::Debug for BalancerConfig {
     }
 }
 
-/// The policies that a channel knows by name. A value that the channel's builder owns: there is no global one.
-/// The default has every policy of this crate.
+/// The policies that a channel knows by name. A value that the channel's builder owns: there is no global
+/// one. The default has every policy of this crate.
 #[derive(Clone)]
 pub struct BalancerRegistry {
     builders: IndexMap<String, Arc<dyn BalancerBuilder>>,
@@ -94,7 +95,8 @@ impl BalancerRegistry {
         self
     }
 
-    /// Reads a `loadBalancingConfig`: a list of objects with one key each, of which the first known policy is taken (gRFC A24).
+    /// Reads a `loadBalancingConfig`: a list of objects with one key each, of which the first known policy is
+    /// taken (gRFC A24).
     ///
     /// # Errors
     /// If it is no such list, names no known policy, or that policy refuses its settings.

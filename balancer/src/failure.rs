@@ -28,8 +28,8 @@ impl Failure {
         Self(Arc::new(Parts { code, message, causes: Arc::from([]), failed: 0, permanent: false }))
     }
 
-    /// UNAVAILABLE because of these errors, one per address, the newest last. Permanent if there are any and all of
-    /// them are. At most [`MAX_CAUSES`] of them are kept, the newest.
+    /// UNAVAILABLE because of these errors, one per address, the newest last. Permanent if there are any and
+    /// all of them are. At most [`MAX_CAUSES`] of them are kept, the newest.
     pub fn unavailable(message: impl Into<String>, causes: impl IntoIterator<Item = ConnectError>) -> Self {
         let causes: Vec<_> = causes.into_iter().collect();
         let permanent = !causes.is_empty() && causes.iter().all(ConnectError::is_permanent);
@@ -52,8 +52,9 @@ impl Failure {
         Self::from_parts(message, causes, failed, permanent && count > 0)
     }
 
-    /// UNAVAILABLE because the resolver gave no server; `error` is [`Input::resolver_error`](crate::Input::resolver_error). Never permanent:
-    /// the next answer may have one.
+    /// UNAVAILABLE because the resolver gave no server; `error` is
+    /// [`Input::resolver_error`](crate::Input::resolver_error). Never permanent: the next answer may have
+    /// one.
     pub fn no_endpoints(error: Option<&ConnectError>) -> Self {
         let message = error.map_or_else(|| "the resolver gave no addresses".to_owned(), ToString::to_string);
         // A cause, and no address that failed.
@@ -71,7 +72,8 @@ impl Failure {
         Self(Arc::new(Parts { code: *code, message, causes, failed: *failed, permanent: false }))
     }
 
-    /// The code that the call fails with. The channel turns codes that gRFC A54 forbids to the control plane into INTERNAL.
+    /// The code that the call fails with. The channel turns codes that gRFC A54 forbids to the control plane
+    /// into INTERNAL.
     pub fn code(&self) -> Code {
         self.0.code
     }
@@ -96,7 +98,8 @@ impl Failure {
         self.0.failed
     }
 
-    /// Whether waiting is pointless until somebody changes something: there are causes, and all are permanent.
+    /// Whether waiting is pointless until somebody changes something: there are causes, and all are
+    /// permanent.
     pub fn is_permanent(&self) -> bool {
         self.0.permanent
     }

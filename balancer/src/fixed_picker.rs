@@ -1,5 +1,5 @@
-//! A picker that says the same to every call. Most states of most policies need no other, and whoever has no policy yet
-//! needs one too.
+//! A picker that says the same to every call. Most states of most policies need no other, and whoever has no
+//! policy yet needs one too.
 
 use std::sync::Arc;
 
@@ -42,7 +42,8 @@ impl Picker for FixedPicker {
     }
 }
 
-/// What a policy said last, so that the same said again is the very same picker: a new one would wake every waiting call.
+/// What a policy said last, so that the same said again is the very same picker: a new one would wake every
+/// waiting call.
 ///
 /// ```
 /// use trunkline_balancer::{FixedPicker, Steady};

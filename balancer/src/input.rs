@@ -18,16 +18,19 @@ pub struct SubchannelStatus<'a> {
     pub state: ConnectivityState,
     /// Why the last attempt failed; kept until it is Ready.
     pub error: Option<&'a ConnectError>,
-    /// Attempts failed while this record lives. A record that was dropped starts again at 0: compare with `!=`, never with `<`.
+    /// Attempts failed while this record lives. A record that was dropped starts again at 0: compare with
+    /// `!=`, never with `<`.
     pub failures: u64,
     /// Connections lost or draining so far, while this record lives.
     pub losses: u64,
-    /// A call asked for it ([`PickResult::Wake`](crate::PickResult::Wake)) of the picker that is now published. A request, not a level: it is cleared when
-    /// the next picker is out, so a policy that wants to remember it must.
+    /// A call asked for it ([`PickResult::Wake`](crate::PickResult::Wake)) of the picker that is now
+    /// published. A request, not a level: it is cleared when the next picker is out, so a policy that wants
+    /// to remember it must.
     pub demanded: bool,
     /// Grows with every change of this record that a policy can see, counters of calls aside.
     pub revision: u64,
-    /// Its calls, sampled when this view was made. A change of these alone wakes no policy: sample by [`Plan::wake_at`](crate::Plan::wake_at).
+    /// Its calls, sampled when this view was made. A change of these alone wakes no policy: sample by
+    /// [`Plan::wake_at`](crate::Plan::wake_at).
     pub calls: CallCounts,
     /// The same counters, running, for pickers.
     pub live: &'a Arc<LiveCalls>,
@@ -67,7 +70,8 @@ pub struct Input<'a> {
     awake: bool,
 }
 
-/// Addresses that a policy hides from its child as if they had failed. The caller owns it, so that several stack.
+/// Addresses that a policy hides from its child as if they had failed. The caller owns it, so that several
+/// stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
     below: Option<&'a Layer<'a>>,
@@ -113,7 +117,8 @@ impl<'a> Input<'a> {
         Layer { below: self.layer, ejected }
     }
 
-    /// The same world where the addresses of `layer` look failed. Whoever is below sees them in TransientFailure and does as with any other failure.
+    /// The same world where the addresses of `layer` look failed. Whoever is below sees them in
+    /// TransientFailure and does as with any other failure.
     #[must_use]
     pub fn with_ejected(self, layer: &'a Layer<'a>) -> Self {
         Self { layer: Some(layer), ..self }

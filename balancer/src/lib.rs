@@ -1,8 +1,8 @@
 //! The load-balancing seam of Trunkline and its built-in policies.
 //!
-//! A [`Balancer`] is told how the world is ([`Input`]) and answers what it wishes: which addresses to connect to
-//! ([`Plan`]) and how calls choose among them ([`Picker`]). It does no I/O, reads no clock, starts nothing and holds no
-//! handle to its channel, so every policy can be tested as arithmetic.
+//! A [`Balancer`] is told how the world is ([`Input`]) and answers what it wishes: which addresses to connect
+//! to ([`Plan`]) and how calls choose among them ([`Picker`]). It does no I/O, reads no clock, starts nothing
+//! and holds no handle to its channel, so every policy can be tested as arithmetic.
 //!
 //! To write a policy:
 //!

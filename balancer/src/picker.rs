@@ -1,5 +1,5 @@
-//! How a call chooses its subchannel. It is apart from the policy that makes it: a picker is immutable, shared by
-//! every task that makes calls, and runs without the policy.
+//! How a call chooses its subchannel. It is apart from the policy that makes it: a picker is immutable,
+//! shared by every task that makes calls, and runs without the policy.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::{CallInfo, CallOutcome, Failure};
 
 /// Chooses a subchannel for one call.
 ///
-/// Called from many tasks at once, on the path of every call: it must not block, and should not allocate. It may be asked
-/// several times for one attempt (the connection that it named may just have been lost).
+/// Called from many tasks at once, on the path of every call: it must not block, and should not allocate. It
+/// may be asked several times for one attempt (the connection that it named may just have been lost).
 pub trait Picker: Send + Sync + fmt::Debug + 'static {
     /// The choice for this call.
     fn pick(&self, call: &CallInfo<'_>) -> PickResult<'_>;
@@ -63,8 +63,9 @@ impl<'p> Pick<'p> {
         Self { wake: Some(other), ..self }
     }
 
-    /// Also wants to be told how the call ended. Called once, when a call that used this pick ends in any way; if the
-    /// pick is not used after all, it is dropped without being called. For what [`LiveCalls`](crate::LiveCalls) does not count.
+    /// Also wants to be told how the call ended. Called once, when a call that used this pick ends in any
+    /// way; if the pick is not used after all, it is dropped without being called. For what
+    /// [`LiveCalls`](crate::LiveCalls) does not count.
     #[must_use]
     pub fn on_finish(self, on_finish: impl FnOnce(&CallOutcome) + Send + 'static) -> Self {
         Self { on_finish: Some(Box::new(on_finish)), ..self }

@@ -1,5 +1,5 @@
-//! What a policy wishes of the connections. It is a whole, not a change, so that nothing is remembered on both
-//! sides of the seam and a policy can be replaced without telling its successor anything.
+//! What a policy wishes of the connections. It is a whole, not a change, so that nothing is remembered on
+//! both sides of the seam and a policy can be replaced without telling its successor anything.
 
 use std::time::Instant;
 
@@ -46,13 +46,14 @@ impl Plan {
         self.wish(address, Intent::Connect);
     }
 
-    /// Asks for an update at `time` at the latest, which must lie after [`Input::now`](crate::Input::now). Of several times the earliest counts.
+    /// Asks for an update at `time` at the latest, which must lie after [`Input::now`](crate::Input::now). Of
+    /// several times the earliest counts.
     pub fn wake_at(&mut self, time: Instant) {
         self.wake_at = Some(self.wake_at.map_or(time, |earlier| earlier.min(time)));
     }
 
-    /// Asks for an answer of the resolver that is newer than [`Input::resolution`](crate::Input::resolution). A level: it should be repeated while
-    /// it holds, and is asked once per value of that counter.
+    /// Asks for an answer of the resolver that is newer than [`Input::resolution`](crate::Input::resolution).
+    /// A level: it should be repeated while it holds, and is asked once per value of that counter.
     pub fn resolve(&mut self) {
         self.resolve = true;
     }

@@ -1,5 +1,5 @@
-//! From one policy to another without losing a call: the old one serves until the new one can. It is apart from
-//! every policy, so that none has to know how to follow another.
+//! From one policy to another without losing a call: the old one serves until the new one can. It is apart
+//! from every policy, so that none has to know how to follow another.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,8 +16,8 @@ use crate::{Balancer, BalancerConfig, BalancerState, Input, Plan};
 ///                              `------' a third config replaces the pending one
 /// ```
 ///
-/// While it switches, both policies have their wishes heard and calls follow the old one, so that the new one connects before
-/// it is used. Connections that both wish for are shared: they belong to the channel.
+/// While it switches, both policies have their wishes heard and calls follow the old one, so that the new one
+/// connects before it is used. Connections that both wish for are shared: they belong to the channel.
 pub struct Switch {
     chance: StdRng,
     serving: Running,
@@ -30,7 +30,8 @@ struct Running {
 }
 
 impl Switch {
-    /// Starts with the policy of `config`. Every policy that it ever runs gets a seed of its own, drawn from `seed`.
+    /// Starts with the policy of `config`. Every policy that it ever runs gets a seed of its own, drawn from
+    /// `seed`.
     pub fn new(config: BalancerConfig, seed: u64) -> Self {
         let mut chance = StdRng::seed_from_u64(seed);
         let serving = Running::start(config, &mut chance);
@@ -70,8 +71,8 @@ impl Balancer for Switch {
                 return old_state;
             }
         }
-        // The new one takes over: it serves or has failed, it rests until a call comes (which it would never see while it is
-        // pending), or the old one is of no more use. The one that goes contributes nothing.
+        // The new one takes over: it serves or has failed, it rests until a call comes (which it would never
+        // see while it is pending), or the old one is of no more use. The one that goes contributes nothing.
         self.serving = pending;
         plan.add(&new_part);
         new_state
@@ -107,7 +108,8 @@ mod tests {
     /// The addresses of the policies below, by their numbers.
     const NAMES: [&str; 3] = ["a", "b", "c"];
 
-    /// Connects to one address, and is in whatever state that is. The one called "c" rests until a call comes.
+    /// Connects to one address, and is in whatever state that is. The one called "c" rests until a call
+    /// comes.
     struct Only(&'static str, Steady);
 
     impl Balancer for Only {

@@ -1,5 +1,5 @@
-//! Trunkline: a gRPC channel for Rust that finds the servers behind a name, keeps the right connections to them, chooses one for every call,
-//! and ends every call with an honest status.
+//! Trunkline: a gRPC channel for Rust that finds the servers behind a name, keeps the right connections to
+//! them, chooses one for every call, and ends every call with an honest status.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

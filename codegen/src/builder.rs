@@ -60,10 +60,11 @@ impl Builder {
         self
     }
 
-    /// Whether to generate tonic's server trait for each service, in a module `<service>_server`. Default: no.
+    /// Whether to generate tonic's server trait for each service, in a module `<service>_server`. Default:
+    /// no.
     ///
-    /// The trait is written by `tonic-prost-build` itself. A service that has a name which tonic's code uses (`T`, `Option`,
-    /// `Arc`, ...) gets `Service` behind it there: the trait of `T` is `TService`.
+    /// The trait is written by `tonic-prost-build` itself. A service that has a name which tonic's code uses
+    /// (`T`, `Option`, `Arc`, ...) gets `Service` behind it there: the trait of `T` is `TService`.
     #[must_use]
     pub fn build_tonic_server(mut self, yes: bool) -> Self {
         self.tonic_server = yes;
@@ -72,17 +73,17 @@ impl Builder {
 
     /// Whether to generate messages. Default: yes.
     ///
-    /// Without them, clients and servers expect the messages of a package beside them, where they are included:
-    /// `use` them there. To say instead where they are, see [`extern_path`](Self::extern_path); packages and messages
-    /// named there are never generated.
+    /// Without them, clients and servers expect the messages of a package beside them, where they are
+    /// included: `use` them there. To say instead where they are, see [`extern_path`](Self::extern_path);
+    /// packages and messages named there are never generated.
     #[must_use]
     pub fn build_messages(mut self, yes: bool) -> Self {
         self.messages = yes;
         self
     }
 
-    /// Where a package or a message already is in Rust, such as `.google.rpc` at `::google_rpc`: it is used from there and not
-    /// generated.
+    /// Where a package or a message already is in Rust, such as `.google.rpc` at `::google_rpc`: it is used
+    /// from there and not generated.
     ///
     /// The Protobuf name begins with a dot, the Rust path with `::` or `crate::`.
     #[must_use]
@@ -91,8 +92,8 @@ impl Builder {
         self
     }
 
-    /// Where generated clients find the runtime (`Channel`, and the module `stub`). Default: `::trunkline`; another
-    /// path serves crates that re-export it.
+    /// Where generated clients find the runtime (`Channel`, and the module `stub`). Default: `::trunkline`;
+    /// another path serves crates that re-export it.
     ///
     /// The path begins with `::` or `crate`; another one is an error of [`compile`](Self::compile).
     #[must_use]
@@ -108,8 +109,8 @@ impl Builder {
         self
     }
 
-    /// Also writes a file of this name beside the others that includes them all, each package in modules as its name
-    /// says. Default: none.
+    /// Also writes a file of this name beside the others that includes them all, each package in modules as
+    /// its name says. Default: none.
     ///
     /// Without it, packages that use each other's messages must be included in such modules by hand.
     #[must_use]
@@ -161,15 +162,16 @@ impl Builder {
         self
     }
 
-    /// Changes whatever else prost can be told about messages. The service generator and all that concerns reading and
-    /// writing files are this builder's; what is set of them here has no effect.
+    /// Changes whatever else prost can be told about messages. The service generator and all that concerns
+    /// reading and writing files are this builder's; what is set of them here has no effect.
     #[must_use]
     pub fn prost(mut self, change: impl FnOnce(&mut prost_build::Config)) -> Self {
         change(&mut self.config);
         self
     }
 
-    /// Reads `protos`, looking for them and for what they import in `includes`, and writes one file per package.
+    /// Reads `protos`, looking for them and for what they import in `includes`, and writes one file per
+    /// package.
     ///
     /// # Errors
     ///
@@ -201,8 +203,8 @@ impl Builder {
         self.compile_descriptors(compiler.file_descriptor_set())
     }
 
-    /// Generates from descriptors that something else has read, such as `protoc`. With comments in them (protoc's
-    /// `--include_source_info`), the code is documented.
+    /// Generates from descriptors that something else has read, such as `protoc`. With comments in them
+    /// (protoc's `--include_source_info`), the code is documented.
     ///
     /// # Errors
     ///

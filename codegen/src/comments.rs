@@ -1,6 +1,6 @@
-//! Comments of `.proto` files become documentation, and rustdoc reads documentation as Markdown with programs in it. What
-//! was prose or JSON in the `.proto` must not become a doctest that fails in the user's crate. This happens on the
-//! descriptors, so that messages and clients are served alike.
+//! Comments of `.proto` files become documentation, and rustdoc reads documentation as Markdown with programs
+//! in it. What was prose or JSON in the `.proto` must not become a doctest that fails in the user's crate.
+//! This happens on the descriptors, so that messages and clients are served alike.
 
 use prost_types::FileDescriptorSet;
 
@@ -36,8 +36,8 @@ fn tame_comment(comment: &str) -> String {
         // rustc refuses a bare carriage return in a doc comment.
         let line = line.replace('\r', "");
         let blank = line.trim().is_empty();
-        // One space is what separates a comment from its slashes; four more begin a code block in Markdown, and prost
-        // adds one to some lines.
+        // One space is what separates a comment from its slashes; four more begin a code block in Markdown,
+        // and prost adds one to some lines.
         let indented = line.starts_with("    ") || line.starts_with('\t');
         if let Block::Indented = block {
             if blank || indented {
@@ -91,8 +91,8 @@ fn as_text(line: &str, fence: &str) -> String {
     if program { format!(" {fence}text") } else { line.to_owned() }
 }
 
-/// Escapes what rustdoc would take for an HTML tag, such as `Vec<T>`, outside of code spans. Links lose their angle
-/// brackets, since prost puts them around every link.
+/// Escapes what rustdoc would take for an HTML tag, such as `Vec<T>`, outside of code spans. Links lose their
+/// angle brackets, since prost puts them around every link.
 fn escape_html(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len());
     let (mut in_code, mut in_link) = (false, false);

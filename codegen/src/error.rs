@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 /// Why no code was generated.
 ///
-/// `Debug` is the same text as `Display`, since that is what cargo shows of a build script that returns an error.
+/// `Debug` is the same text as `Display`, since that is what cargo shows of a build script that returns an
+/// error.
 #[non_exhaustive]
 pub enum Error {
     /// A `.proto` file cannot be found, read or understood.

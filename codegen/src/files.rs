@@ -1,5 +1,5 @@
-//! Writes what was generated: one file per package, and one that includes them all. It is ours and not prost's, so that
-//! an error names the file, and included modules are documented.
+//! Writes what was generated: one file per package, and one that includes them all. It is ours and not
+//! prost's, so that an error names the file, and included modules are documented.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

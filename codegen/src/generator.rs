@@ -1,4 +1,5 @@
-//! What prost calls for each service while it writes a package: our client and tonic's server, on the same compile.
+//! What prost calls for each service while it writes a package: our client and tonic's server, on the same
+//! compile.
 
 use crate::names::Names;
 use crate::server::TonicServer;
@@ -13,7 +14,8 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// A generator, or `None` if there is nothing to generate for services: prost expects that a generator writes something.
+    /// A generator, or `None` if there is nothing to generate for services: prost expects that a generator
+    /// writes something.
     pub(crate) fn new(names: Names, runtime: Option<String>, tonic_server: bool) -> Option<Self> {
         let server = tonic_server.then(TonicServer::new);
         (runtime.is_some() || server.is_some()).then_some(Self { names, runtime, server })

@@ -1,5 +1,6 @@
-//! Generates Rust from `.proto` files for [Trunkline](https://docs.rs/trunkline): messages (by prost), clients for its
-//! channels, and, if asked for, the server traits of tonic. It needs no `protoc`: the files are read by protox.
+//! Generates Rust from `.proto` files for [Trunkline](https://docs.rs/trunkline): messages (by prost),
+//! clients for its channels, and, if asked for, the server traits of tonic. It needs no `protoc`: the files
+//! are read by protox.
 //!
 //! Four lines of `build.rs`:
 //!
@@ -23,13 +24,15 @@
 //!
 //! # Names
 //!
-//! Generated clients name everything by absolute paths, so no message or service can be in their way. Methods are in
-//! snake case; keywords become raw (`r#type`) or, where that is impossible, get an underscore (`self_`), and so do
-//! `new`, `clone` and `connect`. Of two methods that become the same in snake case, the later one gets a number
-//! (`get_thing_2`). Modules that would meet another one of their package get a number as well.
+//! Generated clients name everything by absolute paths, so no message or service can be in their way. Methods
+//! are in snake case; keywords become raw (`r#type`) or, where that is impossible, get an underscore
+//! (`self_`), and so do `new`, `clone` and `connect`. Of two methods that become the same in snake case, the
+//! later one gets a number (`get_thing_2`). Modules that would meet another one of their package get a number
+//! as well.
 //!
-//! The crate that includes a generated file depends on `trunkline` and `prost`; on `prost-types` if its `.proto` files use
-//! well-known types that have no counterpart in Rust; on `tonic` and `tonic-prost` if it asks for servers.
+//! The crate that includes a generated file depends on `trunkline` and `prost`; on `prost-types` if its
+//! `.proto` files use well-known types that have no counterpart in Rust; on `tonic` and `tonic-prost` if it
+//! asks for servers.
 
 mod builder;
 mod comments;
@@ -51,8 +54,8 @@ pub fn configure() -> Builder {
     Builder::new()
 }
 
-/// Generates messages and clients of one `.proto` file into `OUT_DIR`. Files that it imports are looked for in the folder
-/// that it lies in.
+/// Generates messages and clients of one `.proto` file into `OUT_DIR`. Files that it imports are looked for
+/// in the folder that it lies in.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
-//! Which Rust names services and methods get. Two things named apart in a `.proto` may become one name in Rust, or meet a
-//! name that is already there; all of these meetings are settled here, before a line is generated.
+//! Which Rust names services and methods get. Two things named apart in a `.proto` may become one name in
+//! Rust, or meet a name that is already there; all of these meetings are settled here, before a line is
+//! generated.
 
 use std::collections::{HashMap, HashSet};
 
@@ -88,7 +89,8 @@ impl Names {
     }
 }
 
-/// The names of a service's methods, in order: those that prost gives, each only once, and none of the client's own.
+/// The names of a service's methods, in order: those that prost gives, each only once, and none of the
+/// client's own.
 pub(crate) fn method_names(service: &prost_build::Service) -> Vec<String> {
     let wished = |method: &prost_build::Method| match method.name.as_str() {
         "" => "unnamed".to_owned(),
@@ -146,8 +148,8 @@ fn plan_service(service: &ServiceDescriptorProto, taken: &mut HashSet<String>) -
     ServiceNames { module, client: format!("{camel}Client"), tonic }
 }
 
-/// Whether a trait called `name`, or the server that tonic derives from it, would shadow what tonic's code for this
-/// service means by that name. For a method `Get` that code has a type `GetSvc`.
+/// Whether a trait called `name`, or the server that tonic derives from it, would shadow what tonic's code
+/// for this service means by that name. For a method `Get` that code has a type `GetSvc`.
 fn shadows_tonic(name: &str, service: &ServiceDescriptorProto) -> bool {
     let server = format!("{name}Server");
     let mut types = service.method.iter().map(|method| format!("{}Svc", method.name()));
@@ -171,8 +173,8 @@ fn module_of(package: &str) -> String {
     package.split('.').map(|part| part.to_snake_case()).collect::<Vec<_>>().join(".")
 }
 
-/// Modules that are there anyway, by the module that they are in: prost makes one for what is nested in a message, and
-/// one for each part of a package's name.
+/// Modules that are there anyway, by the module that they are in: prost makes one for what is nested in a
+/// message, and one for each part of a package's name.
 fn modules_of_messages_and_packages(descriptors: &FileDescriptorSet) -> HashMap<String, HashSet<String>> {
     let mut taken: HashMap<String, HashSet<String>> = HashMap::new();
     for file in &descriptors.file {

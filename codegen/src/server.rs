@@ -1,5 +1,5 @@
-//! tonic's server traits, written by tonic's own generator. All that is done here is to hand it services under names
-//! that its template can bear.
+//! tonic's server traits, written by tonic's own generator. All that is done here is to hand it services
+//! under names that its template can bear.
 
 use crate::names::{self, ServiceNames};
 use crate::stub::absolute;

@@ -1,5 +1,5 @@
-//! Our own clients, as text. Every name is an absolute path or begins at `super`, and every item is in a module of
-//! its own, so whatever the `.proto` calls its things, nothing is shadowed.
+//! Our own clients, as text. Every name is an absolute path or begins at `super`, and every item is in a
+//! module of its own, so whatever the `.proto` calls its things, nothing is shadowed.
 
 use prost_build::{Comments, Method, Service};
 use prost_types::method_options::IdempotencyLevel;
@@ -51,8 +51,8 @@ pub mod {module} {{
     )
 }
 
-/// The path of a message, as prost gives it, without names that a message could have taken: those of primitive types,
-/// which stand for the wrappers in google.protobuf.
+/// The path of a message, as prost gives it, without names that a message could have taken: those of
+/// primitive types, which stand for the wrappers in google.protobuf.
 pub(crate) fn absolute(path: &str) -> String {
     match path {
         "bool" | "i32" | "i64" | "u32" | "u64" | "f32" | "f64" => format!("::core::primitive::{path}"),

@@ -1,5 +1,5 @@
-//! Certificates made on the spot, so that the examples need no files. A real service has its own from an authority, and reads them by
-//! `Roots::pem_file` and `Tls::identity_files`.
+//! Certificates made on the spot, so that the examples need no files. A real service has its own from an
+//! authority, and reads them by `Roots::pem_file` and `Tls::identity_files`.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};

@@ -1,5 +1,5 @@
-//! What the example programs share: the greeter's generated code, servers for it that can be started, killed and counted, ports and
-//! certificates for them, and the tests that implementations of gRPC do on each other.
+//! What the example programs share: the greeter's generated code, servers for it that can be started, killed
+//! and counted, ports and certificates for them, and the tests that implementations of gRPC do on each other.
 
 pub mod certificates;
 pub mod interop;

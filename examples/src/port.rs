@@ -1,4 +1,5 @@
-//! A port that a server can leave and come back to. Apart from the server because it is there before it and after it.
+//! A port that a server can leave and come back to. Apart from the server because it is there before it and
+//! after it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,7 +22,8 @@ impl ReservedPort {
     /// If there is none.
     pub fn take() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        // Linux lets a listener share its port with a socket that never listens, if both agree; listeners of the standard library do.
+        // Linux lets a listener share its port with a socket that never listens, if both agree; listeners of
+        // the standard library do.
         socket.set_reuseaddr(true)?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = socket.local_addr()?;

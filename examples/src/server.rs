@@ -1,5 +1,5 @@
-//! A real gRPC server (tonic's) on loopback: the greeter, which counts what it is asked, or another service. It stands in for a service
-//! somewhere in a data centre.
+//! A real gRPC server (tonic's) on loopback: the greeter, which counts what it is asked, or another service.
+//! It stands in for a service somewhere in a data centre.
 
 use std::error::Error;
 use std::io;
@@ -21,8 +21,8 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::greeter::greeter_server::{Greeter, GreeterServer};
 use crate::greeter::{HelloReply, HelloRequest, RecordReply, WatchRequest};
 
-/// A server that is up. [`stop`](Self::stop) ends it as a rolling deploy does; dropping it kills it, as a machine that goes away: its port
-/// and all its connections close at once.
+/// A server that is up. [`stop`](Self::stop) ends it as a rolling deploy does; dropping it kills it, as a
+/// machine that goes away: its port and all its connections close at once.
 #[derive(Debug)]
 pub struct RunningServer {
     address: SocketAddr,
@@ -33,7 +33,8 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Starts a server at `address`, which says `name` in its replies and counts its calls in `calls`. Port 0 is any free one.
+    /// Starts a server at `address`, which says `name` in its replies and counts its calls in `calls`. Port 0
+    /// is any free one.
     ///
     /// # Errors
     /// If it cannot listen there.
@@ -116,7 +117,8 @@ async fn run(
     Ok(server.add_routes(services).serve_with_incoming_shutdown(incoming, told_to_stop).await?)
 }
 
-/// The greeter's service, for [`RunningServer::serve`]: it says `name` in its replies and counts its calls in `calls`.
+/// The greeter's service, for [`RunningServer::serve`]: it says `name` in its replies and counts its calls in
+/// `calls`.
 pub fn greeter(name: &str, calls: Arc<AtomicU64>) -> Routes {
     Routes::new(GreeterServer::new(CountingGreeter { name: name.into(), calls }))
 }

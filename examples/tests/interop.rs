@@ -1,4 +1,5 @@
-//! Every interop case against a real server, in plaintext and over TLS, by our own stub and by the one that tonic generates.
+//! Every interop case against a real server, in plaintext and over TLS, by our own stub and by the one that
+//! tonic generates.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};

@@ -10,8 +10,9 @@ use std::sync::Arc;
 /// One way to reach a server, and the name of its subchannel.
 ///
 /// Identity is by value: equal addresses share a connection, so everything that changes what a connection
-/// *is* (the socket, the name its TLS certificate is checked against) is part of an address, and nothing else is.
-/// What merely describes a server (weight, zone) belongs to the attributes of its [`Endpoint`](crate::Endpoint).
+/// *is* (the socket, the name its TLS certificate is checked against) is part of an address, and nothing else
+/// is. What merely describes a server (weight, zone) belongs to the attributes of its
+/// [`Endpoint`](crate::Endpoint).
 ///
 /// Cheap to clone (one reference count), to hash (computed once) and to compare.
 ///

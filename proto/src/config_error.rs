@@ -1,5 +1,5 @@
-//! What is wrong with a piece of configuration, and where in it. Service configs and the settings of balancers
-//! are both JSON from outside, so they share one error.
+//! What is wrong with a piece of configuration, and where in it. Service configs and the settings of
+//! balancers are both JSON from outside, so they share one error.
 
 use std::fmt;
 

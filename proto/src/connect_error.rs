@@ -26,9 +26,9 @@ pub enum Phase {
 
 /// Why one connection attempt failed, or an established connection was lost.
 ///
-/// Cheap to clone. An error is *retryable* unless it was made [`permanent`](Self::permanent): trying the same thing
-/// again would fail the same way until somebody changes something (a certificate, a permission). A permanent error
-/// still recovers by itself, more slowly, since somebody usually does.
+/// Cheap to clone. An error is *retryable* unless it was made [`permanent`](Self::permanent): trying the same
+/// thing again would fail the same way until somebody changes something (a certificate, a permission). A
+/// permanent error still recovers by itself, more slowly, since somebody usually does.
 ///
 /// `Display` is one line: `10.0.0.7:443: TLS: certificate signed by unknown issuer`.
 #[derive(Clone)]
@@ -44,7 +44,8 @@ struct Parts {
 }
 
 impl ConnectError {
-    /// A retryable error of `phase`. `message` is for people: what went wrong, without the address and the phase.
+    /// A retryable error of `phase`. `message` is for people: what went wrong, without the address and the
+    /// phase.
     pub fn new(phase: Phase, message: impl Into<String>) -> Self {
         let message = message.into().into_boxed_str();
         Self(Arc::new(Parts { phase, permanent: false, address: None, message, source: None }))
@@ -104,8 +105,8 @@ impl ConnectError {
     }
 }
 
-/// Retryable, in phase [`Phase::Connect`]. Where the kind of the error makes it permanent (a forbidden unix socket),
-/// the connector that knows says so.
+/// Retryable, in phase [`Phase::Connect`]. Where the kind of the error makes it permanent (a forbidden unix
+/// socket), the connector that knows says so.
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         Self::new(Phase::Connect, error.to_string()).caused_by(error)

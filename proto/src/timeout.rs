@@ -26,12 +26,13 @@ pub struct InvalidTimeout;
 
 /// The header value for `timeout`.
 ///
-/// It is in the finest unit whose eight digits hold it, rounded up to that unit, so the server never gives up before
-/// the caller does, and waits longer by less than one part in 100 000 (or 1 ns). It is never zero, which the header
-/// cannot say: whoever has no time left does not send. Beyond 99999999 hours, it is 99999999 hours.
+/// It is in the finest unit whose eight digits hold it, rounded up to that unit, so the server never gives up
+/// before the caller does, and waits longer by less than one part in 100 000 (or 1 ns). It is never zero,
+/// which the header cannot say: whoever has no time left does not send. Beyond 99999999 hours, it is 99999999
+/// hours.
 ///
-/// The value is marked sensitive, which to HPACK means "never index": it differs in every call, and would push what
-/// repeats out of the table.
+/// The value is marked sensitive, which to HPACK means "never index": it differs in every call, and would
+/// push what repeats out of the table.
 pub fn encode(timeout: Duration) -> HeaderValue {
     let nanoseconds = timeout.as_nanos().max(1);
     let (value, unit) = UNITS

@@ -1,5 +1,5 @@
-//! Keeps the panic of a resolver, and of what makes it, within its channel. Apart from the registry because what happens after a panic is a
-//! little machine of its own.
+//! Keeps the panic of a resolver, and of what makes it, within its channel. Apart from the registry because
+//! what happens after a panic is a little machine of its own.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +49,8 @@ impl Guarded {
         Ok(Self { builder, target, options, state, panics: 0, rng, timer: Timer::default() })
     }
 
-    /// Runs one method of the resolver. After a panic the resolver is gone, since what it left behind cannot be trusted.
+    /// Runs one method of the resolver. After a panic the resolver is gone, since what it left behind cannot
+    /// be trusted.
     fn run<T>(&mut self, method: impl FnOnce(&mut dyn Resolver) -> T) -> Option<Result<T, ResolveError>> {
         let State::Running(resolver) = &mut self.state else {
             return None;
@@ -110,7 +111,8 @@ impl Resolver for Guarded {
 }
 
 impl Guarded {
-    /// The error of a method that has nowhere to return it is in the log; the next poll waits for the replacement.
+    /// The error of a method that has nowhere to return it is in the log; the next poll waits for the
+    /// replacement.
     fn tell(&mut self, method: impl FnOnce(&mut dyn Resolver)) {
         let _ = self.run(method);
     }

@@ -1,8 +1,10 @@
-//! How Trunkline finds servers: from a [`Target`] such as `dns:///greeter.prod:443` to the endpoints behind it.
+//! How Trunkline finds servers: from a [`Target`] such as `dns:///greeter.prod:443` to the endpoints behind
+//! it.
 //!
 //! A [`Resolver`] watches one target and is polled for its next [`Resolution`]. Nobody writes one by hand:
-//! [`polling`] looks again and again, [`watching`] follows a stream, [`fixed`] knows one answer. A [`ResolverBuilder`]
-//! makes resolvers for one scheme, and a [`ResolverRegistry`] is the set of schemes that a channel knows.
+//! [`polling`] looks again and again, [`watching`] follows a stream, [`fixed`] knows one answer. A
+//! [`ResolverBuilder`] makes resolvers for one scheme, and a [`ResolverRegistry`] is the set of schemes that
+//! a channel knows.
 //!
 //! A scheme of one's own is one type:
 //!

@@ -1,5 +1,5 @@
-//! Several resolvers as one, for targets that name servers in several ways at once. Apart from the schemes, since nothing
-//! here knows what a part resolves or how.
+//! Several resolvers as one, for targets that name servers in several ways at once. Apart from the schemes,
+//! since nothing here knows what a part resolves or how.
 
 use std::task::{Context, Poll};
 
@@ -8,8 +8,8 @@ use trunkline_proto::{Address, Endpoint};
 
 use crate::{Resolution, ResolveError, Resolver};
 
-/// Watches all of `parts`, each a name for people and its resolver, and answers with the servers of all: in the order of the
-/// parts, one that several parts name only where it comes first.
+/// Watches all of `parts`, each a name for people and its resolver, and answers with the servers of all: in
+/// the order of the parts, one that several parts name only where it comes first.
 ///
 /// - The first answer comes once every part has spoken, be it with an error: who comes first must not depend on who was
 ///   faster, and a part that fails must not hold up the others.
@@ -31,7 +31,8 @@ struct Merged {
 
 impl Resolver for Merged {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Resolution, ResolveError>> {
-        // Each part once, however much it has to say: none starves another, and what came together is one answer.
+        // Each part once, however much it has to say: none starves another, and what came together is one
+        // answer.
         let mut heard = false;
         for (part, resolver) in self.resolvers.iter_mut().enumerate() {
             if let Poll::Ready(answer) = resolver.poll_next(cx) {

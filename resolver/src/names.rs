@@ -1,5 +1,6 @@
-//! Who looks up the names that a scheme other than `dns` comes upon: whatever its registry has for `dns`. Handed down with
-//! the options, so that a scheme needs to know neither its registry nor whether the feature `dns` is there.
+//! Who looks up the names that a scheme other than `dns` comes upon: whatever its registry has for `dns`.
+//! Handed down with the options, so that a scheme needs to know neither its registry nor whether the feature
+//! `dns` is there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ impl Names {
         Self { dns: dns.cloned() }
     }
 
-    /// Watches the servers of `host`, which `target` names, just as the target `dns:///host` would be watched.
+    /// Watches the servers of `host`, which `target` names, just as the target `dns:///host` would be
+    /// watched.
     ///
     /// # Errors
     /// If nothing looks names up, or what does refuses this one.

@@ -9,8 +9,8 @@ use crate::guarded::{self, Guarded};
 use crate::names::{DNS, Names};
 use crate::{Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, schemes};
 
-/// Resolver builders by scheme. The default has the built-in ones: `dns` (with feature `dns`), `ipv4`, `ipv6`, `static`,
-/// `unix`, `unix-abstract` and `passthrough`.
+/// Resolver builders by scheme. The default has the built-in ones: `dns` (with feature `dns`), `ipv4`,
+/// `ipv6`, `static`, `unix`, `unix-abstract` and `passthrough`.
 ///
 /// Whatever is registered for `dns` also resolves URLs, bare names, and the names in `static` lists.
 ///
@@ -58,8 +58,8 @@ impl ResolverRegistry {
 
     /// Starts to watch `target`.
     ///
-    /// What it returns is guarded: if the resolver panics, that is an error of this channel that names the target, and a
-    /// new resolver takes its place after a backoff.
+    /// What it returns is guarded: if the resolver panics, that is an error of this channel that names the
+    /// target, and a new resolver takes its place after a backoff.
     ///
     /// # Errors
     /// If the target makes no sense to its scheme, or the scheme is not here.
@@ -73,8 +73,8 @@ impl ResolverRegistry {
         Ok(Box::new(Guarded::build(builder, target.clone(), options)?))
     }
 
-    /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the built-in
-    /// schemes it is `host[:port]` or, for lists, the first of them.
+    /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the
+    /// built-in schemes it is `host[:port]` or, for lists, the first of them.
     ///
     /// # Errors
     /// If the scheme is not here, or its builder panics.

@@ -20,8 +20,8 @@ pub struct Resolution {
     pub note: Option<String>,
     /// What the resolver tells the balancer about the answer as a whole.
     pub attributes: Attributes,
-    /// For how long the answer may be believed, if the name service says so. [`polling`](crate::polling) looks again
-    /// when it ends, within its limits.
+    /// For how long the answer may be believed, if the name service says so. [`polling`](crate::polling)
+    /// looks again when it ends, within its limits.
     pub ttl: Option<Duration>,
 }
 

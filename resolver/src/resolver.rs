@@ -8,13 +8,14 @@ use crate::{Resolution, ResolveError, Target, TargetError};
 
 /// Watches one target. Polled by the channel from one task while it is not idle, dropped when it is.
 ///
-/// It never ends: after an answer, the next comes when there is news or looking again is due. The same answer may come
-/// twice; a channel compares. An error leaves the last answer standing.
+/// It never ends: after an answer, the next comes when there is news or looking again is due. The same answer
+/// may come twice; a channel compares. An error leaves the last answer standing.
 ///
 /// It may be made outside of an async runtime, but is polled within one. After [`refresh`](Self::refresh) and
 /// [`reject`](Self::reject) it is polled again; both may come at any time, also before the first answer.
 ///
-/// Use [`polling`](crate::polling), [`watching`](crate::watching) or [`fixed`](crate::fixed) instead of implementing this.
+/// Use [`polling`](crate::polling), [`watching`](crate::watching) or [`fixed`](crate::fixed) instead of
+/// implementing this.
 pub trait Resolver: Send + 'static {
     /// The next answer. Progress lives in `self`, so the caller may stop polling at any time.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Resolution, ResolveError>>;
@@ -31,15 +32,15 @@ pub trait ResolverBuilder: Send + Sync + 'static {
     /// The scheme, as it stands before the first colon of a target. Upper and lower case are the same.
     fn scheme(&self) -> &str;
 
-    /// Starts to watch `target`. Called when a channel is built, and again whenever it leaves idle; it must neither
-    /// block nor need an async runtime.
+    /// Starts to watch `target`. Called when a channel is built, and again whenever it leaves idle; it must
+    /// neither block nor need an async runtime.
     ///
     /// # Errors
     /// If the target makes no sense to this scheme.
     fn build(&self, target: &Target, options: &ResolverOptions) -> Result<Box<dyn Resolver>, TargetError>;
 
-    /// The `:authority` of calls on this target, unless the application sets one: the endpoint, percent-encoded where
-    /// RFC 3986 demands it.
+    /// The `:authority` of calls on this target, unless the application sets one: the endpoint,
+    /// percent-encoded where RFC 3986 demands it.
     fn authority(&self, target: &Target) -> String {
         target.encoded_endpoint()
     }

@@ -55,8 +55,8 @@ impl ManualResolver {
         Self { scheme: scheme.into(), shared: Arc::default() }
     }
 
-    /// Every running resolver answers this, after what was pushed before. A resolver that is built later starts with the
-    /// newest answer.
+    /// Every running resolver answers this, after what was pushed before. A resolver that is built later
+    /// starts with the newest answer.
     pub fn push(&self, answer: Resolution) {
         self.answer(Ok(answer));
     }
@@ -160,7 +160,8 @@ impl Drop for Running {
     }
 }
 
-/// Answers that no resolver has taken yet; the oldest are let go beyond that. More than a test pushes at once.
+/// Answers that no resolver has taken yet; the oldest are let go beyond that. More than a test pushes at
+/// once.
 const MAX_ANSWERS: usize = 4096;
 
 #[cfg(test)]

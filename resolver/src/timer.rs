@@ -1,4 +1,5 @@
-//! Tokio's clock, for the resolvers that wait. Tokio's rather than the system's, so that a test's virtual time moves them.
+//! Tokio's clock, for the resolvers that wait. Tokio's rather than the system's, so that a test's virtual
+//! time moves them.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! A resolver that follows a stream of answers, for name services that push: a watch of a registry, a file watcher, a
-//! channel of the application's own.
+//! A resolver that follows a stream of answers, for name services that push: a watch of a registry, a file
+//! watcher, a channel of the application's own.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +10,8 @@ use crate::{Resolution, ResolveError, Resolver};
 
 /// Hands on what `answers` yields. Doubts and rejections are ignored: a watcher is told when there is news.
 ///
-/// A stream that ends leaves its last answer standing; one that ends before it yielded anything is an error, said once.
-/// Whoever makes the stream reconnects within it.
+/// A stream that ends leaves its last answer standing; one that ends before it yielded anything is an error,
+/// said once. Whoever makes the stream reconnects within it.
 pub fn watching(
     answers: impl Stream<Item = Result<Resolution, ResolveError>> + Send + 'static,
 ) -> Box<dyn Resolver> {

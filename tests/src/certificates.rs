@@ -1,4 +1,5 @@
-//! Certificates made for a test, and the TLS of a server that shows them. Nothing here is read from a disk or kept for longer than the test.
+//! Certificates made for a test, and the TLS of a server that shows them. Nothing here is read from a disk or
+//! kept for longer than the test.
 
 #![allow(clippy::unwrap_used, reason = "without its certificates a test cannot begin")]
 
@@ -34,7 +35,8 @@ impl CertificateAuthority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Authorities of one name and different keys would be another failure than authorities that nobody knows.
+        // Authorities of one name and different keys would be another failure than authorities that nobody
+        // knows.
         let name = format!("authority {:02x?}", &key.public_key_raw()[1..9]);
         params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).unwrap().pem();
@@ -80,7 +82,8 @@ impl Default for CertificateAuthority {
     }
 }
 
-/// The TLS of a server that shows `certified` and offers the protocols `alpn`. With `clients`, it demands a certificate that this authority signed.
+/// The TLS of a server that shows `certified` and offers the protocols `alpn`. With `clients`, it demands a
+/// certificate that this authority signed.
 pub fn server_config(
     certified: &Certified,
     alpn: &[&str],

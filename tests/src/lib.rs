@@ -1,4 +1,5 @@
-//! What the integration tests of Trunkline share: places to serve, servers to call, and ears for the log. Nothing here is published.
+//! What the integration tests of Trunkline share: places to serve, servers to call, and ears for the log.
+//! Nothing here is published.
 
 // Where calls go, in memory and over real sockets.
 mod loopback;

@@ -8,7 +8,8 @@ use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Hears all that is logged on this thread while it lives. In a test on a current-thread runtime, that is all that the channel logs.
+/// Hears all that is logged on this thread while it lives. In a test on a current-thread runtime, that is all
+/// that the channel logs.
 pub struct LogCapture {
     text: Text,
     _guard: DefaultGuard,

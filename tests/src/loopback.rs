@@ -1,5 +1,5 @@
-//! What can be wrong with a real network, on loopback: ports where nobody listens, peers that never speak, and a road that freezes. With
-//! them, a connector that counts.
+//! What can be wrong with a real network, on loopback: ports where nobody listens, peers that never speak,
+//! and a road that freezes. With them, a connector that counts.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,8 @@ use tokio::time::sleep;
 use trunkline::connect::{BoxFuture, ConnectRequest, Connected, Connector, SystemConnector};
 use trunkline::{Address, ConnectError};
 
-/// A port of loopback that is ours while this lives. Connections to it are refused, except while somebody serves there.
+/// A port of loopback that is ours while this lives. Connections to it are refused, except while somebody
+/// serves there.
 #[derive(Debug)]
 pub struct Port(TcpSocket);
 
@@ -32,7 +33,8 @@ impl Port {
     }
 }
 
-/// A port where connections are accepted by the system, and nobody ever says a word. It is there until this is dropped.
+/// A port where connections are accepted by the system, and nobody ever says a word. It is there until this
+/// is dropped.
 #[derive(Debug)]
 pub struct SilentPeer(std::net::TcpListener);
 
@@ -85,7 +87,8 @@ impl Connector for CountingConnector {
     }
 }
 
-/// A road to a server, whose host can vanish: then nothing more passes over the connections that are there, and nothing closes.
+/// A road to a server, whose host can vanish: then nothing more passes over the connections that are there,
+/// and nothing closes.
 #[derive(Debug)]
 pub struct FreezingRoad {
     address: SocketAddr,

@@ -1,4 +1,5 @@
-//! Servers for a [`TestGreeter`]: tonic's, in memory within the test's runtime, or on loopback within a runtime of their own.
+//! Servers for a [`TestGreeter`]: tonic's, in memory within the test's runtime, or on loopback within a
+//! runtime of their own.
 
 use std::io;
 use std::net::SocketAddr;

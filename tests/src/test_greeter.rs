@@ -15,7 +15,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 /// Most calls that a greeter remembers; it counts those beyond, too.
 const REMEMBERED: usize = 20_000;
 
-/// A greeter, whose clones are one. Each call names somebody, and the greeter's `answering` function says what that name gets:
+/// A greeter, whose clones are one. Each call names somebody, and the greeter's `answering` function says
+/// what that name gets:
 ///
 /// - `say_hello`: the answer, after its delay;
 /// - `watch`: greetings as the request says, once the delay has passed;

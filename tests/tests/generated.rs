@@ -1,13 +1,14 @@
-//! The generated messages that are checked in are what their `.proto` files say. Here, because generating needs
-//! build-time crates that `trunkline-proto` must not know.
+//! The generated messages that are checked in are what their `.proto` files say. Here, because generating
+//! needs build-time crates that `trunkline-proto` must not know.
 //!
-//! After a change of a `.proto` file or of prost, `TRUNKLINE_WRITE_GENERATED=1 cargo test -p trunkline-tests --test
-//! generated` writes them anew.
+//! After a change of a `.proto` file or of prost, `TRUNKLINE_WRITE_GENERATED=1 cargo test -p trunkline-tests
+//! --test generated` writes them anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files under `proto/protos` that messages are generated from, each with the file under `proto/src/generated`.
+/// The files under `proto/protos` that messages are generated from, each with the file under
+/// `proto/src/generated`.
 const FILES: [(&str, &str); 2] =
     [("grpc/health/v1/health.proto", "grpc.health.v1.rs"), ("grpc/testing/interop.proto", "grpc.testing.rs")];
 

@@ -1,5 +1,5 @@
-//! Each method of a generated client calls what it is named after, however hard the names are. The runtime is a small
-//! one that only remembers, found by `runtime_path`.
+//! Each method of a generated client calls what it is named after, however hard the names are. The runtime is
+//! a small one that only remembers, found by `runtime_path`.
 
 /// What generated clients need, remembering instead of calling.
 pub mod runtime {

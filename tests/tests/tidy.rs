@@ -1,5 +1,5 @@
-//! The house rules as a test: what ARCHITECTURE.md lists as invariants of the structure, held against every file. Each rule is a function of
-//! one file, and is shown to catch what it is for.
+//! The house rules as a test: what ARCHITECTURE.md lists as invariants of the structure, held against every
+//! file. Each rule is a function of one file, and is shown to catch what it is for.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
 

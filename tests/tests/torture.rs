@@ -1,5 +1,5 @@
-//! Clients and tonic servers of a `.proto` full of hard names compile without a warning, and what they make can be
-//! moved and shared as applications need it.
+//! Clients and tonic servers of a `.proto` full of hard names compile without a warning, and what they make
+//! can be moved and shared as applications need it.
 
 use std::fmt::Debug;
 use std::future::{Future, IntoFuture};

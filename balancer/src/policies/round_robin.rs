@@ -14,8 +14,8 @@ use crate::{
 
 /// `round_robin`: a connection to every server, and calls to those that are ready in turn.
 ///
-/// A server that is down is left out, dialled again by itself after its backoff, and then gets its share again, without any
-/// call having to ask for it.
+/// A server that is down is left out, dialled again by itself after its backoff, and then gets its share
+/// again, without any call having to ask for it.
 ///
 /// ```
 /// use trunkline_balancer::{BalancerConfig, RoundRobin};
@@ -49,7 +49,8 @@ impl BalancerBuilder for RoundRobinBuilder {
 }
 
 struct InTurn {
-    /// Goes on from picker to picker, so that a changed set does not send everybody to its first server again.
+    /// Goes on from picker to picker, so that a changed set does not send everybody to its first server
+    /// again.
     next: AtomicUsize,
 }
 

@@ -1,4 +1,5 @@
-//! The policy behind a choice among ready servers: one `pick_first` leaf per endpoint, and their states as one.
+//! The policy behind a choice among ready servers: one `pick_first` leaf per endpoint, and their states as
+//! one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ type Leaf = Child<PickFirstBalancer>;
 
 /// A policy that keeps a connection to every server and has a [`Choose`] pick among those that are ready.
 ///
-/// It is READY while any server is, else CONNECTING while any is being tried for the first time, else in TRANSIENT_FAILURE, and then
-/// until one is READY (gRFC A62). A server that is lost or down is dialled again by itself, after its backoff, without any call.
-/// An endpoint that is listed twice counts once.
+/// It is READY while any server is, else CONNECTING while any is being tried for the first time, else in
+/// TRANSIENT_FAILURE, and then until one is READY (gRFC A62). A server that is lost or down is dialled again
+/// by itself, after its backoff, without any call. An endpoint that is listed twice counts once.
 pub struct ChoosingBalancer<C> {
     chooser: Arc<C>,
     chance: StdRng,

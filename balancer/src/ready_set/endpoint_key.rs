@@ -1,5 +1,5 @@
-//! By what an endpoint is known again in the next answer: its addresses, in any order. A resolver that lists them in another
-//! order still means the same server (gRFC A61).
+//! By what an endpoint is known again in the next answer: its addresses, in any order. A resolver that lists
+//! them in another order still means the same server (gRFC A61).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

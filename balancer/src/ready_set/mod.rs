@@ -1,5 +1,6 @@
-//! The short form of a policy, for whoever only wants to choose among the servers that are ready: one function. Connecting,
-//! rejoining, failing and everything else is as in `round_robin`, which is written in it too.
+//! The short form of a policy, for whoever only wants to choose among the servers that are ready: one
+//! function. Connecting, rejoining, failing and everything else is as in `round_robin`, which is written in
+//! it too.
 
 mod balancer;
 mod endpoint_key;
@@ -18,18 +19,22 @@ use crate::{BalancerConfig, CallInfo, LiveCalls};
 
 /// Chooses one of the ready servers for a call.
 ///
-/// Called from many tasks at once, on the path of every call: it must not block, and should not allocate. State that calls share
-/// (a cursor, a random generator) lives in `self`, behind atomics. Every closure of this shape is one; see [`choosing`].
+/// Called from many tasks at once, on the path of every call: it must not block, and should not allocate.
+/// State that calls share (a cursor, a random generator) lives in `self`, behind atomics. Every closure of
+/// this shape is one; see [`choosing`].
 pub trait Choose: Send + Sync + 'static {
-    /// The server for this call, one of `ready`, which has at least one. With `None` the call waits for the next change of the set,
-    /// until its deadline: none of these servers suits it. To fail a call instead, write a [`Picker`](crate::Picker).
+    /// The server for this call, one of `ready`, which has at least one. With `None` the call waits for the
+    /// next change of the set, until its deadline: none of these servers suits it. To fail a call instead,
+    /// write a [`Picker`](crate::Picker).
     fn choose<'r>(&self, ready: &'r ReadySet, call: &CallInfo<'_>) -> Option<&'r ReadyEndpoint>;
 }
 
-/// A policy called `name` that keeps a connection to every server and has `choose` pick among those that are ready.
+/// A policy called `name` that keeps a connection to every server and has `choose` pick among those that are
+/// ready.
 ///
-/// The configs of two policies of the same name count as equal, whatever their functions do. A policy with settings, or with state that
-/// each channel should have for itself, is a [`ChoosingBalancer`] started by a [`BalancerConfig`] of its own.
+/// The configs of two policies of the same name count as equal, whatever their functions do. A policy with
+/// settings, or with state that each channel should have for itself, is a [`ChoosingBalancer`] started by a
+/// [`BalancerConfig`] of its own.
 ///
 /// ```
 /// use trunkline_balancer::choosing;
@@ -48,8 +53,8 @@ where
     BalancerConfig::new(name, json!({}), move |seed| ChoosingBalancer::sharing(Arc::clone(&choose), seed))
 }
 
-/// The servers that are connected, in the order of the resolver's answer. Never empty, never changed: with each change
-/// comes another set.
+/// The servers that are connected, in the order of the resolver's answer. Never empty, never changed: with
+/// each change comes another set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadySet {
     servers: Vec<ReadyEndpoint>,

@@ -1,5 +1,6 @@
-//! A world for one policy: subchannels that obey the channel's chart, a clock that only moves when told, and the laws of
-//! [`Balancer`](crate::Balancer) checked after every step. For the tests of policies, ours and yours.
+//! A world for one policy: subchannels that obey the channel's chart, a clock that only moves when told, and
+//! the laws of [`Balancer`](crate::Balancer) checked after every step. For the tests of policies, ours and
+//! yours.
 
 mod expect;
 mod laws;
@@ -21,8 +22,8 @@ use self::records::Records;
 use self::story::Story;
 use crate::{BalancerConfig, BalancerState, Input, LiveCalls, Plan, Statuses as _, SubchannelStatus};
 
-/// Rounds of deciding and carrying out until nothing changes any more. The policies of this crate need 4 at most; one that needs more
-/// would keep a channel busy at every event.
+/// Rounds of deciding and carrying out until nothing changes any more. The policies of this crate need 4 at
+/// most; one that needs more would keep a channel busy at every event.
 const MAX_ROUNDS: usize = 8;
 
 /// Updates within one [`World::advance`]. A policy that wants to be woken more often than that spins.
@@ -30,12 +31,14 @@ const MAX_WAKES: usize = 100_000;
 
 /// Drives one policy through a story.
 ///
-/// It does to the policy what a channel would do: it carries out the plan on subchannels of its own, wakes the policy when it
-/// asked to be woken, and passes on what calls demand. Nothing connects by itself: the test says which dial succeeds or fails.
-/// A step that breaks a law of [`Balancer`](crate::Balancer), or cannot happen (`ready` of what nobody dials), panics with the story so far.
+/// It does to the policy what a channel would do: it carries out the plan on subchannels of its own, wakes
+/// the policy when it asked to be woken, and passes on what calls demand. Nothing connects by itself: the
+/// test says which dial succeeds or fails. A step that breaks a law of [`Balancer`](crate::Balancer), or
+/// cannot happen (`ready` of what nobody dials), panics with the story so far.
 ///
-/// Subchannels are named by text: `"a"` is a plugin's address, `"10.0.0.1:80"` a TCP one. The backoff is gRPC's without its jitter:
-/// 1 s between the *starts* of two attempts, then 1.6 times as long each time, at most 120 s; after a permanent error always 120 s.
+/// Subchannels are named by text: `"a"` is a plugin's address, `"10.0.0.1:80"` a TCP one. The backoff is
+/// gRPC's without its jitter: 1 s between the *starts* of two attempts, then 1.6 times as long each time, at
+/// most 120 s; after a permanent error always 120 s.
 ///
 /// ```
 /// use trunkline_balancer::PickFirst;
@@ -121,8 +124,8 @@ impl World {
         world
     }
 
-    /// The resolver answers with these servers. Each is a name, an array of names (one server with several addresses), or an
-    /// [`Endpoint`].
+    /// The resolver answers with these servers. Each is a name, an array of names (one server with several
+    /// addresses), or an [`Endpoint`].
     #[track_caller]
     pub fn resolve<E: IntoEndpoint>(&mut self, endpoints: impl IntoIterator<Item = E>) {
         let endpoints: Vec<_> = endpoints.into_iter().map(IntoEndpoint::into_endpoint).collect();
@@ -146,7 +149,8 @@ impl World {
         self.answer(Some(message));
     }
 
-    /// The dial to `name` succeeds, and a call on it is answered. So does the dial that replaces a draining connection.
+    /// The dial to `name` succeeds, and a call on it is answered. So does the dial that replaces a draining
+    /// connection.
     #[track_caller]
     pub fn ready(&mut self, name: &str) {
         self.happen("ready", name, |records, address, now| records.connect(address, now));

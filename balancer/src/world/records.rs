@@ -13,7 +13,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(120);
 const BACKOFF_MULTIPLIER: f64 = 1.6;
 /// How long a draining connection counts as Ready while its replacement is dialled.
 const DRAIN_GRACE: Duration = Duration::from_millis(250);
-/// An address that was let go while dialling or live is not dialled again until so long after that dial began.
+/// An address that was let go while dialling or live is not dialled again until so long after that dial
+/// began.
 const REDIAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Every subchannel that there is or was.
@@ -21,7 +22,8 @@ const REDIAL_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Records {
     by_address: IndexMap<Address, Record>,
     dials: IndexMap<Address, u64>,
-    /// One counter for all: a record that was dropped and made again never shows a revision that it had before.
+    /// One counter for all: a record that was dropped and made again never shows a revision that it had
+    /// before.
     revisions: u64,
     unknown: Arc<LiveCalls>,
 }

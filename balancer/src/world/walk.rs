@@ -10,12 +10,13 @@ use super::{World, address, ms, secs};
 /// Few, so that they meet often.
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const TIMES_MS: [u64; 6] = [1, 100, 250, 1000, 10_000, 130_000];
-/// In which [`World::mend`] expects the policy to be of use again: more than the longest backoff and every delay.
+/// In which [`World::mend`] expects the policy to be of use again: more than the longest backoff and every
+/// delay.
 const MEND_SECONDS: u64 = 200;
 
 impl World {
-    /// Leads the policy through `steps` random events: answers of the resolver, dials that succeed or fail, losses, calls, time,
-    /// several of these at once. The laws are checked at each.
+    /// Leads the policy through `steps` random events: answers of the resolver, dials that succeed or fail,
+    /// losses, calls, time, several of these at once. The laws are checked at each.
     #[track_caller]
     pub fn wander(&mut self, seed: u64, steps: usize) {
         let mut chance = StdRng::seed_from_u64(seed);
@@ -29,8 +30,8 @@ impl World {
         }
     }
 
-    /// From here on every server is up and each dial succeeds at once. Panics unless the policy, to which calls keep coming, is Ready
-    /// and picks within 200 s, without any news of the resolver after the first.
+    /// From here on every server is up and each dial succeeds at once. Panics unless the policy, to which
+    /// calls keep coming, is Ready and picks within 200 s, without any news of the resolver after the first.
     #[track_caller]
     pub fn mend(&mut self) {
         self.resolve(NAMES);
@@ -72,7 +73,8 @@ impl World {
             (11, _, Some(name)) => self.lose_young(&name),
             // One that drains already has been told so.
             (12, _, Some(name)) if !self.dialling().contains(&name) => self.drain(&name),
-            // Of several things at once, time is none: that what is due has happened is part of how things are.
+            // Of several things at once, time is none: that what is due has happened is part of how things
+            // are.
             (13, ..) if !self.together => self.advance(ms(*TIMES_MS.choose(chance).unwrap_or(&1))),
             // A call may come at any time, but it sees only pickers that are out.
             _ if !self.together => drop(self.pick()),

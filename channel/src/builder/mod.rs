@@ -37,7 +37,8 @@ const MIN_KEEPALIVE: Duration = Duration::from_secs(1);
 /// Below this interval servers may object (gRFC A8: clients should not go below 10 s), which is logged once.
 const POLITE_KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// The settings of a channel to be. Setters take and return it; [`connect_lazy`](Self::connect_lazy) or [`connect`](Self::connect) makes the channel.
+/// The settings of a channel to be. Setters take and return it; [`connect_lazy`](Self::connect_lazy) or
+/// [`connect`](Self::connect) makes the channel.
 #[must_use = "a builder does nothing until it is asked to connect"]
 pub struct ChannelBuilder {
     target: String,
@@ -101,7 +102,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Opens byte streams in place of the built-in TCP and unix sockets. TLS, if there is any, goes on top of it.
+    /// Opens byte streams in place of the built-in TCP and unix sockets. TLS, if there is any, goes on top of
+    /// it.
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
         self
@@ -120,7 +122,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// The `:authority` of every call, and the name that TLS checks unless its settings have another. The default is the target's host and port.
+    /// The `:authority` of every call, and the name that TLS checks unless its settings have another. The
+    /// default is the target's host and port.
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = Some(authority.into());
         self
@@ -132,7 +135,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// How long one attempt to connect may take, from its start to the server's SETTINGS, TLS included. The default is the longer of 20 s and the attempt's backoff.
+    /// How long one attempt to connect may take, from its start to the server's SETTINGS, TLS included. The
+    /// default is the longer of 20 s and the attempt's backoff.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
@@ -144,21 +148,24 @@ impl ChannelBuilder {
         self
     }
 
-    /// While there are calls, sends a PING when nothing came from the server for `every`, and gives the connection up when nothing comes for
-    /// `timeout` after that. Off by default. `every` is at least 1 s; servers may object to less than 10 s, and when one does
-    /// (`too_many_pings`), the interval is doubled (gRFC A8).
+    /// While there are calls, sends a PING when nothing came from the server for `every`, and gives the
+    /// connection up when nothing comes for `timeout` after that. Off by default. `every` is at least 1 s;
+    /// servers may object to less than 10 s, and when one does (`too_many_pings`), the interval is doubled
+    /// (gRFC A8).
     pub fn keepalive(mut self, every: Duration, timeout: Duration) -> Self {
         self.keepalive = Some(Keepalive { every, timeout, while_idle: false });
         self
     }
 
-    /// Whether [`keepalive`](Self::keepalive) also sends PINGs while there are no calls. The default is no, since servers may object (gRFC A8).
+    /// Whether [`keepalive`](Self::keepalive) also sends PINGs while there are no calls. The default is no,
+    /// since servers may object (gRFC A8).
     pub fn keepalive_while_idle(mut self, while_idle: bool) -> Self {
         self.keepalive_while_idle = while_idle;
         self
     }
 
-    /// Without a call for so long the channel closes its connections and goes Idle; the next call brings it back. The default is 30 min.
+    /// Without a call for so long the channel closes its connections and goes Idle; the next call brings it
+    /// back. The default is 30 min.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -176,20 +183,22 @@ impl ChannelBuilder {
         self
     }
 
-    /// The largest message that is accepted, in bytes. A larger one ends its call with RESOURCE_EXHAUSTED. The default is 4 MiB.
+    /// The largest message that is accepted, in bytes. A larger one ends its call with RESOURCE_EXHAUSTED.
+    /// The default is 4 MiB.
     pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
         self.max_receive_message_size = bytes;
         self
     }
 
-    /// The largest message that is sent, in bytes. A call with a larger one ends with RESOURCE_EXHAUSTED, without being sent. There is no limit by default.
+    /// The largest message that is sent, in bytes. A call with a larger one ends with RESOURCE_EXHAUSTED,
+    /// without being sent. There is no limit by default.
     pub fn max_send_message_size(mut self, bytes: usize) -> Self {
         self.max_send_message_size = bytes;
         self
     }
 
-    /// Puts a tower layer between the channel's calls and the call path, for calls on both roads. The first one added sees a call first. It costs each call a few
-    /// allocations. Layers keep no channel alive.
+    /// Puts a tower layer between the channel's calls and the call path, for calls on both roads. The first
+    /// one added sees a call first. It costs each call a few allocations. Layers keep no channel alive.
     pub fn layer<L, B>(mut self, layer: L) -> Self
     where
         L: Layer<LayeredService> + Send + 'static,
@@ -204,19 +213,22 @@ impl ChannelBuilder {
         self
     }
 
-    /// The runtime on which the channel's tasks run. Without it, they run where the first call or [`Channel::ready`] comes from, and move when that runtime ends.
+    /// The runtime on which the channel's tasks run. Without it, they run where the first call or
+    /// [`Channel::ready`] comes from, and move when that runtime ends.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// The seed of all chance in the channel (jitter, shuffles, where round_robin starts): the same seed and the same events give the same behaviour. The default is random.
+    /// The seed of all chance in the channel (jitter, shuffles, where round_robin starts): the same seed and
+    /// the same events give the same behaviour. The default is random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Makes the channel, without any network I/O; no runtime is needed. It connects when the first call comes.
+    /// Makes the channel, without any network I/O; no runtime is needed. It connects when the first call
+    /// comes.
     ///
     /// # Errors
     /// Whatever is wrong with the settings; a channel that was built produces errors only from calls.
@@ -278,7 +290,8 @@ impl ChannelBuilder {
     /// Makes the channel and waits until it is Ready.
     ///
     /// # Errors
-    /// As [`connect_lazy`](Self::connect_lazy), and [`BuildError::NotReady`] with the last causes if it is not Ready within `limit`.
+    /// As [`connect_lazy`](Self::connect_lazy), and [`BuildError::NotReady`] with the last causes if it is
+    /// not Ready within `limit`.
     pub async fn connect(self, limit: Duration) -> Result<Channel, BuildError> {
         let channel = self.connect_lazy()?;
         channel.ready(limit).await?;

@@ -30,7 +30,8 @@ pub(crate) struct CallStart {
 }
 
 impl CallStart {
-    /// Makes the call, through the channel's layers if it has any. What is wrong with it is the call's result.
+    /// Makes the call, through the channel's layers if it has any. What is wrong with it is the call's
+    /// result.
     pub(crate) fn on(mut self, channel: &Channel) -> Call {
         let terms = self.settle(channel);
         match (channel.core().layers(), self.upload) {

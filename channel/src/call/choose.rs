@@ -1,5 +1,5 @@
-//! The step of a call that asks the picker. It reads one snapshot and decides nothing about time: whether a connection was found, whether to
-//! wait for the next snapshot, or why not.
+//! The step of a call that asks the picker. It reads one snapshot and decides nothing about time: whether a
+//! connection was found, whether to wait for the next snapshot, or why not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,15 +14,16 @@ use crate::control::Snapshot;
 use crate::panic::panic_text;
 use crate::transport::Connection;
 
-/// How often a call asks the same picker again: when the pick's connection is gone already, or another address than one already tried is
-/// preferred. The most that one bad pick may cost before the call takes what there is, or waits.
+/// How often a call asks the same picker again: when the pick's connection is gone already, or another
+/// address than one already tried is preferred. The most that one bad pick may cost before the call takes
+/// what there is, or waits.
 const PICKS_AGAIN: usize = 3;
 
 /// What asking the picker came to.
 pub(crate) enum Choice {
     Use(Chosen),
-    /// Nothing now: ask again when a snapshot newer than this version is out. `for_good`: every address has failed permanently, and the call
-    /// waits because it was told to.
+    /// Nothing now: ask again when a snapshot newer than this version is out. `for_good`: every address has
+    /// failed permanently, and the call waits because it was told to.
     Wait {
         version: u64,
         for_good: bool,
@@ -112,7 +113,8 @@ fn waits(fail_fast: FailFast, failure: &Failure) -> bool {
 }
 
 fn demand(core: &Core, snapshot: &Snapshot<Connection>, address: &Address) {
-    // An address that is in no resolution and has no subchannel has no flag; such a policy's calls cost an event each.
+    // An address that is in no resolution and has no subchannel has no flag; such a policy's calls cost an
+    // event each.
     if snapshot.entries.get(address).is_none_or(|entry| entry.demand()) {
         core.demand(snapshot.version, address.clone());
     }

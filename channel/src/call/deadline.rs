@@ -1,4 +1,5 @@
-//! The one deadline of a call. The timer is made when the call first has to wait, since most calls that find their answer at once need none.
+//! The one deadline of a call. The timer is made when the call first has to wait, since most calls that find
+//! their answer at once need none.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +11,8 @@ use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep};
 use trunkline_proto::wire::Code;
 
-/// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and would overflow the clock.
+/// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and
+/// would overflow the clock.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// When a call ends at the latest.
@@ -28,9 +30,9 @@ impl Deadline {
         (timeout < FOREVER).then(|| Self { timeout, at: began + timeout })
     }
 
-    /// Whether `code` from the server says no more than that this has passed. Servers keep the deadline too, and end the call when their timer
-    /// rings: some with CANCELLED (tonic's), some with a reset. That may be here before our own timer has rung, which is up to 1 ms late,
-    /// and later on a busy runtime.
+    /// Whether `code` from the server says no more than that this has passed. Servers keep the deadline too,
+    /// and end the call when their timer rings: some with CANCELLED (tonic's), some with a reset. That may be
+    /// here before our own timer has rung, which is up to 1 ms late, and later on a busy runtime.
     pub(crate) fn explains(&self, code: Code) -> bool {
         code == Code::Cancelled && self.at <= Instant::now()
     }

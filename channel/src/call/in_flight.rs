@@ -1,4 +1,5 @@
-//! Who is counted while a call runs, and exactly once when it ends, however that happens: every count is a guard.
+//! Who is counted while a call runs, and exactly once when it ends, however that happens: every count is a
+//! guard.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -44,7 +45,8 @@ impl CallMeter {
     }
 }
 
-/// One attempt that is counted by its subchannel. Dropped before [`finish`](Self::finish), it counts as cancelled.
+/// One attempt that is counted by its subchannel. Dropped before [`finish`](Self::finish), it counts as
+/// cancelled.
 pub(crate) struct InFlight {
     live: Arc<LiveCalls>,
     on_finish: Option<OnFinish>,
@@ -67,7 +69,8 @@ impl InFlight {
         self.live.finish(code == Code::Ok, latency);
         if let Some(on_finish) = self.on_finish.take() {
             let outcome = CallOutcome::new(code, latency);
-            // A policy's code, which runs where the call is polled or dropped: its panic is no business of whoever called.
+            // A policy's code, which runs where the call is polled or dropped: its panic is no business of
+            // whoever called.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on_finish(&outcome))) {
                 tracing::error!(
                     panic = panic_text(&*panic),

@@ -1,4 +1,5 @@
-//! A call through the application's tower layers. It costs boxes, and is on no call's road whose channel has none.
+//! A call through the application's tower layers. It costs boxes, and is on no call's road whose channel has
+//! none.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! The way of one call to its response. It runs in the caller's task: no queue, no task and no lock of the control plane lie on it.
+//! The way of one call to its response. It runs in the caller's task: no queue, no task and no lock of the
+//! control plane lie on it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -36,7 +37,8 @@ pub(crate) struct Request {
 pin_project! {
     /// One call without layers, until its response begins. See [`Machine`].
     ///
-    /// In every state the deadline ends it. Dropping it leaves every queue, and resets a stream that was begun (CANCEL).
+    /// In every state the deadline ends it. Dropping it leaves every queue, and resets a stream that was
+    /// begun (CANCEL).
     pub(crate) struct DirectCall {
         machine: Machine,
         #[pin]
@@ -369,7 +371,8 @@ impl Machine {
         Poll::Ready(Ok(Some(DirectReading::new(ticket, progress, stream, in_flight, pump, timer, headers))))
     }
 
-    /// The rest of a streamed request goes on in a task of its own, since the application may send without reading.
+    /// The rest of a streamed request goes on in a task of its own, since the application may send without
+    /// reading.
     fn spawn_pump(&self, upload: Upload, sender: SendHalf) -> Result<Pump, Failed> {
         let core = self.ticket.as_ref().expect("held until the end").core();
         let _entered = core.enter().map_err(Failed::from)?;

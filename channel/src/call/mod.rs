@@ -1,5 +1,6 @@
-//! One RPC, from the method being called to its status. Both roads (our stubs and `tower::Service`) make a [`Call`]; it finds a connection,
-//! sends the request, sends it again where that is safe, and hands out a [`Reading`] once the response has begun.
+//! One RPC, from the method being called to its status. Both roads (our stubs and `tower::Service`) make a
+//! [`Call`]; it finds a connection, sends the request, sends it again where that is safe, and hands out a
+//! [`Reading`] once the response has begun.
 
 mod begin;
 mod choose;

@@ -14,12 +14,14 @@ use crate::channel::{Channel, Core};
 use crate::transport::{StreamError, StreamViolation};
 use crate::vocabulary::{self, Status};
 
-/// How often a request is sent again because its id was above the last one of a GOAWAY. Each of these is a connection that was turned over;
-/// five in one call are a server that does nothing else.
+/// How often a request is sent again because its id was above the last one of a GOAWAY. Each of these is a
+/// connection that was turned over; five in one call are a server that does nothing else.
 const ABOVE_GOAWAY: u8 = 5;
-/// How often a request is sent again because the server refused its stream: once (gRFC A6), since a server that refuses is likely to refuse again.
+/// How often a request is sent again because the server refused its stream: once (gRFC A6), since a server
+/// that refuses is likely to refuse again.
 const REFUSED: u8 = 1;
-/// How often a call picks again under one snapshot because nothing of it was sent. Then it waits for a newer one.
+/// How often a call picks again under one snapshot because nothing of it was sent. Then it waits for a newer
+/// one.
 const NEVER_SENT_PER_SNAPSHOT: u8 = 3;
 
 /// A call's share of its channel: while it is held the channel lives and counts one call.
@@ -140,7 +142,8 @@ impl Progress {
         vocabulary::local_status(problem.code, self.report(core, problem))
     }
 
-    /// The status of a call whose own request failed: it says why, and the report says how far the call had got.
+    /// The status of a call whose own request failed: it says why, and the report says how far the call had
+    /// got.
     pub(crate) fn request_failed(&self, core: &Core, status: Status, sent: Sent) -> Status {
         let code = vocabulary::wire_code(status.code());
         let problem = Problem::new(code, sent, status.message().to_owned()).at(self.address.as_ref());

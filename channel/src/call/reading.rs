@@ -23,9 +23,11 @@ use crate::transport::{SendHalf, Stream, StreamError, StreamEvent};
 use crate::vocabulary::{self, Status};
 
 pin_project! {
-    /// A response that has begun. It yields the bytes of the body until the status, which is the end or an error; after either there is nothing more.
+    /// A response that has begun. It yields the bytes of the body until the status, which is the end or an
+    /// error; after either there is nothing more.
     ///
-    /// Dropping it before its end cancels the call: the stream is reset (CANCEL), and the rest of a streamed request is not sent.
+    /// Dropping it before its end cancels the call: the stream is reset (CANCEL), and the rest of a streamed
+    /// request is not sent.
     pub(crate) struct DirectReading {
         body: Body,
         #[pin]
@@ -207,7 +209,8 @@ impl fmt::Debug for DirectReading {
     }
 }
 
-/// The task that sends the rest of a streamed request. It ends with the request, with the stream, or when this is dropped.
+/// The task that sends the rest of a streamed request. It ends with the request, with the stream, or when
+/// this is dropped.
 #[derive(Debug)]
 pub(crate) struct Pump {
     task: AbortHandle,
@@ -242,7 +245,8 @@ impl Future for Pumping {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if let Err(status) = ready!(this.upload.poll_pump(&mut this.sender, cx)) {
-            // Whoever reads the response hears of the reset and looks here for its reason, so the reason comes first.
+            // Whoever reads the response hears of the reset and looks here for its reason, so the reason
+            // comes first.
             this.failure.get_or_init(|| status);
             this.sender.reset();
         }

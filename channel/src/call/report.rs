@@ -1,4 +1,5 @@
-//! What happened to one call. Every status of a failed call carries it, so that a person reads one line that says all, and a program need not read it.
+//! What happened to one call. Every status of a failed call carries it, so that a person reads one line that
+//! says all, and a program need not read it.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -41,8 +42,8 @@ pub struct AttemptEnd {
 }
 
 /// What happened to one call. It is the [`source`](Error::source) of every status that a channel returns; see
-/// [`StatusExt`](crate::StatusExt). Its `Display` is one line, such as
-/// `greeter.prod:443 (10.0.0.7:443): TLS: certificate signed by unknown issuer [permanent; 3 of 3 addresses failed; next attempt in 57 s]`.
+/// [`StatusExt`](crate::StatusExt). Its `Display` is one line, such as `greeter.prod:443 (10.0.0.7:443): TLS:
+/// certificate signed by unknown issuer [permanent; 3 of 3 addresses failed; next attempt in 57 s]`.
 #[derive(Clone)]
 pub struct CallReport(pub(crate) Arc<ReportParts>);
 
@@ -91,7 +92,8 @@ impl CallReport {
         self.0.sent
     }
 
-    /// Whether trying again is pointless until somebody changes something: every address has failed permanently.
+    /// Whether trying again is pointless until somebody changes something: every address has failed
+    /// permanently.
     pub fn is_permanent(&self) -> bool {
         self.0.permanent
     }

@@ -1,4 +1,5 @@
-//! What the head of a response means. Proxies answer with what is no gRPC at all, and gRPC itself may answer with a status alone.
+//! What the head of a response means. Proxies answer with what is no gRPC at all, and gRPC itself may answer
+//! with a status alone.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use trunkline_proto::wire::{Code, Status, metadata, names};
@@ -24,7 +25,8 @@ impl Response {
     pub(crate) fn read(head: ResponseHead) -> Self {
         let content_type = head.headers.get(header::CONTENT_TYPE);
         let is_grpc = content_type.is_some_and(metadata::is_grpc_content_type);
-        // A status counts wherever it comes from: the mapping of HTTP's is for responses without one (gRPC http-grpc-status-mapping.md).
+        // A status counts wherever it comes from: the mapping of HTTP's is for responses without one (gRPC
+        // http-grpc-status-mapping.md).
         if head.end
             && let Some(status) = Status::from_trailers(&head.headers)
         {

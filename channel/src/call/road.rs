@@ -53,8 +53,8 @@ impl Future for Call {
 }
 
 pin_project! {
-    /// A response that has begun. It yields the bytes of the body until the status, which is the end or an error; after either there is nothing more.
-    /// Dropping it before its end cancels the call.
+    /// A response that has begun. It yields the bytes of the body until the status, which is the end or an
+    /// error; after either there is nothing more. Dropping it before its end cancels the call.
     #[project = ReadingProjection]
     pub(crate) enum Reading {
         Direct {

@@ -21,9 +21,11 @@ use crate::vocabulary::{self, Body, Status};
 pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
 /// Most bytes that all calls of a channel keep for that (gRFC A6's usual per-channel buffer).
 pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
-/// Chunks that are read ahead of the one to be sent: one, to know whether that one is the last and so carries END_STREAM.
+/// Chunks that are read ahead of the one to be sent: one, to know whether that one is the last and so carries
+/// END_STREAM.
 const LOOK_AHEAD: usize = 1;
-/// Chunks that are handed over before the task lets others run, so that a quick source and a quick server keep nobody from the deadline.
+/// Chunks that are handed over before the task lets others run, so that a quick source and a quick server
+/// keep nobody from the deadline.
 const CHUNKS_PER_TURN: usize = 64;
 
 /// Where the rest of a request comes from: framed messages, in chunks of any size.
@@ -73,8 +75,9 @@ impl ReplayBudget {
 
 /// The body of one request.
 ///
-/// Until the call is committed (the response has begun) what was handed to an attempt is kept, so that another attempt can start from the
-/// beginning; a streamed body for as long as it fits the limits, a single message always, since its bytes are there anyway.
+/// Until the call is committed (the response has begun) what was handed to an attempt is kept, so that
+/// another attempt can start from the beginning; a streamed body for as long as it fits the limits, a single
+/// message always, since its bytes are there anyway.
 pub(crate) struct Upload {
     source: Option<Source>,
     /// From the first that an attempt may still need: `chunks[..next]` were handed to the present attempt.
@@ -139,8 +142,8 @@ impl Upload {
         }
     }
 
-    /// Hands the rest to `sender`. Ready when all is handed over or the stream takes no more; `Err` if the request itself failed, which leaves it to
-    /// the caller to reset the stream.
+    /// Hands the rest to `sender`. Ready when all is handed over or the stream takes no more; `Err` if the
+    /// request itself failed, which leaves it to the caller to reset the stream.
     pub(crate) fn poll_pump(
         &mut self,
         sender: &mut SendHalf,
@@ -242,7 +245,8 @@ impl Upload {
     }
 }
 
-/// A request stream is the application's: its panic ends the call, and leaves its connection and its task alone.
+/// A request stream is the application's: its panic ends the call, and leaves its connection and its task
+/// alone.
 fn guarded(
     poll: impl FnOnce() -> Poll<Option<Result<Bytes, Status>>>,
 ) -> Poll<Option<Result<Bytes, Status>>> {

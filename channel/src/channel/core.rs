@@ -1,4 +1,5 @@
-//! What the clones of a channel, their calls and its driver share. The call path reads the snapshot here; nothing on it takes a lock.
+//! What the clones of a channel, their calls and its driver share. The call path reads the snapshot here;
+//! nothing on it takes a lock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub(crate) struct Core {
     settings: CallSettings,
     snapshot: ArcSwap<Snapshot<Connection>>,
     published: Arc<Notify>,
-    // Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and snapshot, and what the application asks for.
+    // Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and
+    // snapshot, and what the application asks for.
     events: UnboundedSender<Event<Connection>>,
     /// The version of the last snapshot under which somebody said `Wake`.
     woken: AtomicU64,
@@ -88,8 +90,9 @@ impl Core {
         Arc::clone(&self.published).notified_owned()
     }
 
-    /// To be waited for by whoever can do nothing with snapshot `version`; `None` if another is out. Registers, makes sure of the driver and looks,
-    /// in this order, so that no publication is missed and nobody waits for a driver that is not there.
+    /// To be waited for by whoever can do nothing with snapshot `version`; `None` if another is out.
+    /// Registers, makes sure of the driver and looks, in this order, so that no publication is missed and
+    /// nobody waits for a driver that is not there.
     pub(crate) fn newer(self: &Arc<Self>, version: u64) -> Result<Option<OwnedNotified>, NoRuntime> {
         let published = self.published();
         self.ensure_driver()?;
@@ -152,13 +155,15 @@ impl Core {
     }
 
     fn tell(&self, event: Event<Connection>) {
-        // The receiver is gone only once the channel is closed or broken, and then there is nothing to be told.
+        // The receiver is gone only once the channel is closed or broken, and then there is nothing to be
+        // told.
         let _ = self.events.send(event);
     }
 }
 
 impl Drop for Core {
-    /// The last handle and the last call are gone: nobody can want anything any more. Who watches the state finds the channel gone.
+    /// The last handle and the last call are gone: nobody can want anything any more. Who watches the state
+    /// finds the channel gone.
     fn drop(&mut self) {
         self.tell(Event::Close { deadline: None });
         self.published.notify_waiters();

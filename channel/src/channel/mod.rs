@@ -26,13 +26,15 @@ use crate::call::FOREVER;
 use crate::control::Snapshot;
 use crate::transport::Connection;
 
-/// A gRPC channel: it finds the servers behind a target, keeps the right connections to them, chooses one for every call, and ends every
-/// call with an honest status.
+/// A gRPC channel: it finds the servers behind a target, keeps the right connections to them, chooses one for
+/// every call, and ends every call with an honest status.
 ///
-/// Clone it and share it: all clones are one channel, and a channel never needs a pool. It makes no connection until the first call, [`wake`](Self::wake) or
-/// [`ready`](Self::ready). When the last clone is dropped, and with it the last call that was made on one, its connections close and its tasks end.
+/// Clone it and share it: all clones are one channel, and a channel never needs a pool. It makes no
+/// connection until the first call, [`wake`](Self::wake) or [`ready`](Self::ready). When the last clone is
+/// dropped, and with it the last call that was made on one, its connections close and its tasks end.
 ///
-/// Generated stubs take one; it is a [`tower_service::Service`] on `http::Request` too, so stubs that tonic generates run on it unchanged.
+/// Generated stubs take one; it is a [`tower_service::Service`] on `http::Request` too, so stubs that tonic
+/// generates run on it unchanged.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), trunkline::BuildError> {
@@ -45,7 +47,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Begins to build a channel to `target`: a gRPC name such as `dns:///greeter.prod:443`, or a URL. What is wrong with it is found when it is built.
+    /// Begins to build a channel to `target`: a gRPC name such as `dns:///greeter.prod:443`, or a URL. What
+    /// is wrong with it is found when it is built.
     pub fn builder(target: impl Into<String>) -> ChannelBuilder {
         ChannelBuilder::new(target.into())
     }
@@ -68,7 +71,8 @@ impl Channel {
         StateWatch::new(&self.core)
     }
 
-    /// Starts connecting if the channel is Idle. Returns at once; outside of a runtime it has no effect until a call or [`ready`](Self::ready) comes.
+    /// Starts connecting if the channel is Idle. Returns at once; outside of a runtime it has no effect until
+    /// a call or [`ready`](Self::ready) comes.
     pub fn wake(&self) {
         let snapshot = self.core.snapshot();
         if snapshot.is_asleep {
@@ -80,7 +84,8 @@ impl Channel {
         let _ = self.core.ensure_driver();
     }
 
-    /// Dials at once whatever waits for its backoff, which starts afresh. Nothing happens to what is connected or connecting.
+    /// Dials at once whatever waits for its backoff, which starts afresh. Nothing happens to what is
+    /// connected or connecting.
     pub fn reset_backoff(&self) {
         self.core.reset_backoff();
         let _ = self.core.ensure_driver();
@@ -91,8 +96,8 @@ impl Channel {
     /// Dropping the future ends the wait and nothing else.
     ///
     /// # Errors
-    /// [`NotReady`] after `limit`, or as soon as every address has failed permanently and the channel's `fail_fast` is not
-    /// [`Never`](crate::FailFast::Never); it names the last causes.
+    /// [`NotReady`] after `limit`, or as soon as every address has failed permanently and the channel's
+    /// `fail_fast` is not [`Never`](crate::FailFast::Never); it names the last causes.
     pub async fn ready(&self, limit: Duration) -> Result<(), NotReady> {
         let began = Instant::now();
         let end = began + limit.min(FOREVER);
@@ -103,7 +108,8 @@ impl Channel {
             self.wake();
             let started = self.core.ensure_driver().map_err(|_| not_ready())?;
             let snapshot = self.core.snapshot_to_keep();
-            // A driver that was only just started, on another runtime than before, has yet to say how things are.
+            // A driver that was only just started, on another runtime than before, has yet to say how things
+            // are.
             if !started {
                 match snapshot.connectivity {
                     ConnectivityState::Ready => return Ok(()),
@@ -122,8 +128,9 @@ impl Channel {
         }
     }
 
-    /// Closes the channel for all its clones: no new calls, and calls that wait for a connection fail with UNAVAILABLE. Streams in flight may finish within `grace`;
-    /// what is left then is cut off, with UNAVAILABLE. Ends when every connection is closed.
+    /// Closes the channel for all its clones: no new calls, and calls that wait for a connection fail with
+    /// UNAVAILABLE. Streams in flight may finish within `grace`; what is left then is cut off, with
+    /// UNAVAILABLE. Ends when every connection is closed.
     ///
     /// Dropping the future changes nothing: the channel goes on closing.
     pub async fn close(&self, grace: Duration) -> CloseReport {

@@ -23,8 +23,9 @@ impl StateWatch {
         self.seen
     }
 
-    /// Waits until the state differs from the one last seen, and returns it. Changes that follow each other quickly may be seen as one.
-    /// After [`Shutdown`](ConnectivityState::Shutdown), and when all handles of the channel are gone, it returns `Shutdown` at once.
+    /// Waits until the state differs from the one last seen, and returns it. Changes that follow each other
+    /// quickly may be seen as one. After [`Shutdown`](ConnectivityState::Shutdown), and when all handles of
+    /// the channel are gone, it returns `Shutdown` at once.
     ///
     /// Cancel-safe: a change is missed by no later call.
     pub async fn changed(&mut self) -> ConnectivityState {

@@ -1,6 +1,7 @@
-//! What errors of sockets and TLS mean: in which phase they belong, whether trying again can help, and what a tired person should read. It is
-//! a room of its own because the same table is read when a connection is made and when an established one breaks: a TLS 1.3 server refuses a
-//! client certificate only after the client believes that it is connected.
+//! What errors of sockets and TLS mean: in which phase they belong, whether trying again can help, and what a
+//! tired person should read. It is a room of its own because the same table is read when a connection is made
+//! and when an established one breaks: a TLS 1.3 server refuses a client certificate only after the client
+//! believes that it is connected.
 
 use std::error::Error;
 use std::io;

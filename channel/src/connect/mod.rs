@@ -1,5 +1,6 @@
-//! How byte streams to servers are opened. A connector knows sockets and TLS and nothing of HTTP/2; it is a seam of its own,
-//! so that a user's transport (a proxy, a vsock, a test's pipe) works with every resolver and balancer.
+//! How byte streams to servers are opened. A connector knows sockets and TLS and nothing of HTTP/2; it is a
+//! seam of its own, so that a user's transport (a proxy, a vsock, a test's pipe) works with every resolver
+//! and balancer.
 
 pub(crate) mod classify;
 mod system;
@@ -24,8 +25,9 @@ pub use tls::{Roots, Tls, TlsConnector, TlsError};
 
 /// Opens byte streams.
 ///
-/// Called once per dial. Dropping the future aborts the attempt; time limits are the dial's, so a connector needs none. An
-/// error is retryable unless it was made [`permanent`](ConnectError::permanent); `?` on an `io::Error` gives a retryable one.
+/// Called once per dial. Dropping the future aborts the attempt; time limits are the dial's, so a connector
+/// needs none. An error is retryable unless it was made [`permanent`](ConnectError::permanent); `?` on an
+/// `io::Error` gives a retryable one.
 pub trait Connector: Send + Sync + 'static {
     /// Opens one byte stream to the address of `request`.
     fn connect(&self, request: ConnectRequest) -> BoxFuture<'static, Result<Connected, ConnectError>>;
@@ -46,7 +48,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct ConnectRequest {
     /// The address.
     pub address: Address,
-    /// The `:authority` of the channel, which is the name that TLS checks unless the address or the settings have another.
+    /// The `:authority` of the channel, which is the name that TLS checks unless the address or the settings
+    /// have another.
     pub authority: Arc<str>,
     phase: PhaseMarker,
 }
@@ -57,7 +60,8 @@ impl ConnectRequest {
         Self { address, authority: authority.into(), phase: PhaseMarker::default() }
     }
 
-    /// Says that the attempt has come to `phase`, which the error names if the time of the dial runs out. Without it, that is [`Phase::Connect`].
+    /// Says that the attempt has come to `phase`, which the error names if the time of the dial runs out.
+    /// Without it, that is [`Phase::Connect`].
     pub fn entered(&self, phase: Phase) {
         self.phase.set(phase);
     }

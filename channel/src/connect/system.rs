@@ -1,4 +1,5 @@
-//! The connector that a channel has unless it is given another: what the operating system can reach by itself.
+//! The connector that a channel has unless it is given another: what the operating system can reach by
+//! itself.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::{BoxFuture, ConnectRequest, Connected, Connector};
 
 /// Connects by TCP and by unix sockets, in plaintext. TLS wraps it.
 ///
-/// TCP sockets have TCP_NODELAY, keepalive probes, and on Linux TCP_USER_TIMEOUT, so that a peer that vanished without a word is found out in 30 s.
+/// TCP sockets have TCP_NODELAY, keepalive probes, and on Linux TCP_USER_TIMEOUT, so that a peer that
+/// vanished without a word is found out in 30 s.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SystemConnector {
@@ -29,14 +31,15 @@ impl SystemConnector {
         }
     }
 
-    /// How long a TCP connection is silent before the kernel probes it; `None` switches the probes off. The default is 20 s; a probe is repeated
-    /// after 5 s, twice.
+    /// How long a TCP connection is silent before the kernel probes it; `None` switches the probes off. The
+    /// default is 20 s; a probe is repeated after 5 s, twice.
     pub const fn tcp_keepalive(self, idle: Option<Duration>) -> Self {
         Self { tcp: TcpOptions { keepalive_idle: idle, ..self.tcp } }
     }
 
-    /// How long sent data may remain unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT, gRFC A18; Linux only); `None`
-    /// leaves that to the kernel, which waits for about a quarter of an hour. The default is 20 s.
+    /// How long sent data may remain unacknowledged before the kernel gives the connection up
+    /// (TCP_USER_TIMEOUT, gRFC A18; Linux only); `None` leaves that to the kernel, which waits for about a
+    /// quarter of an hour. The default is 20 s.
     pub const fn tcp_user_timeout(self, timeout: Option<Duration>) -> Self {
         Self { tcp: TcpOptions { user_timeout: timeout, ..self.tcp } }
     }

@@ -1,4 +1,5 @@
-//! TCP, with the options without which a connection hangs: no delay for small messages, and an end for peers that vanished.
+//! TCP, with the options without which a connection hangs: no delay for small messages, and an end for peers
+//! that vanished.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,8 +10,9 @@ use trunkline_proto::ConnectError;
 
 use super::{Connected, PeerInfo, classify};
 
-/// How long a silent connection waits for its first keepalive probe. Together with the next two numbers, a peer that vanished without a word is
-/// found out after 30 s at the latest, calls or no calls, at the cost of one small packet per idle connection and 20 s.
+/// How long a silent connection waits for its first keepalive probe. Together with the next two numbers, a
+/// peer that vanished without a word is found out after 30 s at the latest, calls or no calls, at the cost of
+/// one small packet per idle connection and 20 s.
 pub(super) const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
 
 /// How long after an unanswered probe the next one is sent.
@@ -19,8 +21,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// How many probes may remain unanswered.
 const KEEPALIVE_RETRIES: u32 = 2;
 
-/// How long data that was sent may remain unacknowledged (gRFC A18: the keepalive timeout, whose default is 20 s). Without it a call on a
-/// connection to a dead peer hangs until the kernel has retransmitted for a quarter of an hour.
+/// How long data that was sent may remain unacknowledged (gRFC A18: the keepalive timeout, whose default is
+/// 20 s). Without it a call on a connection to a dead peer hangs until the kernel has retransmitted for a
+/// quarter of an hour.
 pub(super) const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What may be set about a socket.

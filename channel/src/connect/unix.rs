@@ -25,7 +25,8 @@ pub(super) async fn connect_abstract(name: &[u8]) -> Result<Connected, ConnectEr
     connect(Path::new(OsStr::from_bytes(&path))).await
 }
 
-/// A socket that is missing or refuses will be there when its server is; one that is forbidden stays so until somebody changes its permissions.
+/// A socket that is missing or refuses will be there when its server is; one that is forbidden stays so until
+/// somebody changes its permissions.
 fn unreachable(error: &io::Error) -> ConnectError {
     let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
     let retryable = classify::unreachable(error);

@@ -7,11 +7,12 @@ use rand::RngExt;
 /// Any wait beyond this is this long. It only keeps sums of times within what clocks can say.
 pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The wait between the starts of two attempts to connect to one address (gRPC `connection-backoff.md`): `initial`, then each time
-/// `multiplier` times as long, at most `max`, and each wait changed at random by up to `jitter` of itself either way.
+/// The wait between the starts of two attempts to connect to one address (gRPC `connection-backoff.md`):
+/// `initial`, then each time `multiplier` times as long, at most `max`, and each wait changed at random by up
+/// to `jitter` of itself either way.
 ///
-/// The default is gRPC's: 1 s, x 1.6, at most 120 s, 20 % of jitter. It starts afresh once a connection has proved itself: a call on it was
-/// answered, or it stayed up for 10 s.
+/// The default is gRPC's: 1 s, x 1.6, at most 120 s, 20 % of jitter. It starts afresh once a connection has
+/// proved itself: a call on it was answered, or it stayed up for 10 s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Backoff {
@@ -44,8 +45,8 @@ impl Default for Backoff {
     }
 }
 
-/// Where one address stands on the way from [`Backoff::initial`] to [`Backoff::max`]. A wait is drawn when an attempt *starts*, and counts from
-/// there (`connection-backoff.md`); it grows when the attempt has failed.
+/// Where one address stands on the way from [`Backoff::initial`] to [`Backoff::max`]. A wait is drawn when an
+/// attempt *starts*, and counts from there (`connection-backoff.md`); it grows when the attempt has failed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BackoffState {
     /// The next wait before jitter, once an attempt has failed.
@@ -71,8 +72,9 @@ impl BackoffState {
         *self = Self::default();
     }
 
-    /// There is hope before the wait ends at `until`: when to try instead, not before `from`, if that is sooner. Each wait is cut short at most
-    /// once, and the one after it not before this one would have ended: hope that fails must not become the rhythm of attempts.
+    /// There is hope before the wait ends at `until`: when to try instead, not before `from`, if that is
+    /// sooner. Each wait is cut short at most once, and the one after it not before this one would have
+    /// ended: hope that fails must not become the rhythm of attempts.
     pub(super) fn cut_short(&mut self, from: Instant, until: Instant) -> Option<Instant> {
         let sooner = self.cut.map_or(from, |cut| cut.max(from));
         (sooner < until).then(|| {

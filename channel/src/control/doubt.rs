@@ -1,5 +1,5 @@
-//! When the resolver is asked to look again. Connections say first that a server has gone or moved, but they say it all at once: the
-//! doubts of ten thousand lost connections are one.
+//! When the resolver is asked to look again. Connections say first that a server has gone or moved, but they
+//! say it all at once: the doubts of ten thousand lost connections are one.
 
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,8 @@ impl Doubt {
         }
     }
 
-    /// Answer number `resolution` came: a wish for something newer than the one before it is fulfilled. A loss may be news to whoever
-    /// answered, so it stays doubted.
+    /// Answer number `resolution` came: a wish for something newer than the one before it is fulfilled. A
+    /// loss may be news to whoever answered, so it stays doubted.
     pub(super) fn answered(&mut self, resolution: u64) {
         self.wish = self.wish.filter(|wish| *wish >= resolution);
     }

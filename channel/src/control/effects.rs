@@ -1,5 +1,5 @@
-//! What a step of a subchannel asks for beyond its own change. It is handed down to the step instead of the control plane, so that no
-//! subchannel can reach its owner.
+//! What a step of a subchannel asks for beyond its own change. It is handed down to the step instead of the
+//! control plane, so that no subchannel can reach its owner.
 
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ impl<C> Effects<C> {
         Self { actions: Vec::new(), doubted: false, revisions: 0, troubles: 0, chance, backoff }
     }
 
-    /// A number for a change that policies or snapshots can see. Unique in the channel, so that a record that is dropped and made again
-    /// never repeats one.
+    /// A number for a change that policies or snapshots can see. Unique in the channel, so that a record that
+    /// is dropped and made again never repeats one.
     pub(super) fn revision(&mut self) -> u64 {
         self.revisions += 1;
         self.revisions

@@ -1,4 +1,5 @@
-//! What the control plane hears. Everything it knows of the world comes through here, with the time it was heard at.
+//! What the control plane hears. Everything it knows of the world comes through here, with the time it was
+//! heard at.
 
 use std::fmt;
 use std::time::Instant;
@@ -7,8 +8,8 @@ use trunkline_balancer::BalancerConfig;
 use trunkline_proto::{Address, ConnectError};
 use trunkline_resolver::{Resolution, ResolveError};
 
-/// The number of one dial, unique within its channel. News of a dial that its subchannel no longer owns is dropped, so
-/// nothing that arrives late can be mistaken for news of its successor.
+/// The number of one dial, unique within its channel. News of a dial that its subchannel no longer owns is
+/// dropped, so nothing that arrives late can be mistaken for news of its successor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DialId(pub(crate) u64);
 
@@ -25,7 +26,8 @@ pub(crate) enum Event<C> {
     Resolved(Result<Resolution, ResolveError>),
     /// News of a connection.
     Dial(DialId, DialNews<C>),
-    /// A call was told `Wake(address)` by the picker of snapshot `version`. Ignored if that is no longer the published one.
+    /// A call was told `Wake(address)` by the picker of snapshot `version`. Ignored if that is no longer the
+    /// published one.
     Demand { version: u64, address: Address },
     /// A call came while the channel is Idle, or the application wants it connected: leave idleness.
     Wake,
@@ -42,8 +44,8 @@ pub(crate) enum Event<C> {
     Close { deadline: Option<Instant> },
 }
 
-/// What a dial tells of itself. A dial says `Connected` at most once, then `Draining` at most once, and ends with exactly one of
-/// `Failed` (if it never connected) or `Lost`.
+/// What a dial tells of itself. A dial says `Connected` at most once, then `Draining` at most once, and ends
+/// with exactly one of `Failed` (if it never connected) or `Lost`.
 #[derive(Debug)]
 pub(crate) enum DialNews<C> {
     /// Ready for calls: the server's SETTINGS are in.

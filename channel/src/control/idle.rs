@@ -1,4 +1,5 @@
-//! When a channel that nobody uses goes to sleep. Calls are not counted here: the driver brings a sample of them.
+//! When a channel that nobody uses goes to sleep. Calls are not counted here: the driver brings a sample of
+//! them.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,8 @@ impl Idleness {
         self.active = self.active.max(now);
     }
 
-    /// A sample of the calls. Those in flight cannot end before now, so that there is nothing to look for until a whole timeout from now.
+    /// A sample of the calls. Those in flight cannot end before now, so that there is nothing to look for
+    /// until a whole timeout from now.
     pub(super) fn sample(&mut self, now: Instant, activity: Activity) {
         self.is_busy = activity.in_flight > 0;
         let seen = if self.is_busy { Some(now) } else { activity.last_ended };

@@ -1,4 +1,5 @@
-//! Per-method settings, as a service config gives them. Nothing fills the table yet; calls look up in it already.
+//! Per-method settings, as a service config gives them. Nothing fills the table yet; calls look up in it
+//! already.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub(crate) struct MethodTable {
 }
 
 impl MethodTable {
-    /// The settings for `path` (`/package.Service/Method`): those of the method, else of its service, else the default.
+    /// The settings for `path` (`/package.Service/Method`): those of the method, else of its service, else
+    /// the default.
     pub(crate) fn lookup(&self, path: &str) -> Option<&MethodConfig> {
         if self.by_name.is_empty() {
             return None;

@@ -1,5 +1,5 @@
-//! The control plane: one pure machine that decides which connections there should be. It reads no clock, spawns
-//! nothing and knows no socket; the driver carries its wishes out.
+//! The control plane: one pure machine that decides which connections there should be. It reads no clock,
+//! spawns nothing and knows no socket; the driver carries its wishes out.
 
 // What goes in and out.
 mod action;

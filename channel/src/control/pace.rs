@@ -1,18 +1,21 @@
-//! How often decisions are made. A decision looks at every endpoint, so with ten thousand of them news that comes one by one
-//! would cost ten thousand times ten thousand looks.
+//! How often decisions are made. A decision looks at every endpoint, so with ten thousand of them news that
+//! comes one by one would cost ten thousand times ten thousand looks.
 
 use std::time::{Duration, Instant};
 
 /// Time between two decisions, per endpoint: 50 ms at 10 000. A decision costs a small part of that.
 const PER_ENDPOINT: Duration = Duration::from_micros(5);
 
-/// Waits below this are not made: timers are no finer, and a decision over so few endpoints costs less than the timer.
+/// Waits below this are not made: timers are no finer, and a decision over so few endpoints costs less than
+/// the timer.
 const FINEST: Duration = Duration::from_millis(1);
 
-/// A policy whose wishes contradict each other in one update after another is asked again only after this long.
+/// A policy whose wishes contradict each other in one update after another is asked again only after this
+/// long.
 const UNSETTLED: Duration = Duration::from_millis(100);
 
-/// A policy that asks to be woken in the past, against its law, is woken this much later: a mistake must not become a busy loop.
+/// A policy that asks to be woken in the past, against its law, is woken this much later: a mistake must not
+/// become a busy loop.
 const MIN_WAKE: Duration = Duration::from_millis(1);
 
 /// After so many such wakes in a row it is treated as one that does not settle: the mistake is a habit.

@@ -27,7 +27,8 @@ use super::story::Story;
 use super::subchannels::Subchannels;
 use super::{Action, ControlOptions, Event, Snapshot};
 
-/// Most updates of the policy in one decision. Two or three are usual: one for the news, one for what came of the plan.
+/// Most updates of the policy in one decision. Two or three are usual: one for the news, one for what came of
+/// the plan.
 const MAX_ROUNDS: usize = 8;
 
 /// Which connections there should be, and what calls are told.
@@ -40,9 +41,10 @@ const MAX_ROUNDS: usize = 8;
 ///       `----------------------'    Close (from Asleep) ---'
 /// ```
 ///
-/// [`handle`](Self::handle) only takes in. [`poll`](Self::poll) decides, at the pace that [`Pace`] allows: it asks the policy what should be, carries
-/// that out, and asks again as long as that changed what the policy sees. It is called after events, and when
-/// [`poll_timeout`](Self::poll_timeout) has come. `C` is the handle of a live connection: it is stored, cloned into snapshots and never looked at.
+/// [`handle`](Self::handle) only takes in. [`poll`](Self::poll) decides, at the pace that [`Pace`] allows: it
+/// asks the policy what should be, carries that out, and asks again as long as that changed what the policy
+/// sees. It is called after events, and when [`poll_timeout`](Self::poll_timeout) has come. `C` is the handle
+/// of a live connection: it is stored, cloned into snapshots and never looked at.
 #[derive(Debug)]
 pub(crate) struct ControlPlane<C> {
     mode: Mode,
@@ -80,10 +82,12 @@ enum Mode {
 }
 
 impl<C: Clone> ControlPlane<C> {
-    /// A channel at rest. Its first snapshot is in force at once, and published by the first [`poll`](Self::poll).
+    /// A channel at rest. Its first snapshot is in force at once, and published by the first
+    /// [`poll`](Self::poll).
     pub(crate) fn new(options: ControlOptions, now: Instant) -> Self {
         let mut chance = StdRng::seed_from_u64(options.seed);
-        // Nothing is worth waiting for on a closed channel, whatever a call's `fail_fast` says: not Fail but Drop.
+        // Nothing is worth waiting for on a closed channel, whatever a call's `fail_fast` says: not Fail but
+        // Drop.
         let closed = Failure::new(Code::Unavailable, "channel is closed");
         let asleep = BalancerState::new(ConnectivityState::Idle, FixedPicker::Queue.shared());
         Self {
@@ -234,7 +238,8 @@ impl<C: Clone> ControlPlane<C> {
         }
     }
 
-    /// Nothing is watched and nothing connected any more: nobody has called for long, or the channel is closed.
+    /// Nothing is watched and nothing connected any more: nobody has called for long, or the channel is
+    /// closed.
     fn rest(&mut self, now: Instant) {
         self.actions.push(Action::StopResolver);
         self.policy.stop();
@@ -250,7 +255,8 @@ impl<C: Clone> ControlPlane<C> {
     fn runtime_lost(&mut self, now: Instant) {
         let cause = ConnectError::new(Phase::Connect, "the runtime that ran the connection has gone");
         self.subchannels.runtime_lost(now, &cause);
-        // The next runtime's clock may be behind (a test's, for one): what holds back until a time must not hold back for ever.
+        // The next runtime's clock may be behind (a test's, for one): what holds back until a time must not
+        // hold back for ever.
         (self.pace, self.doubt) = (Pace::new(now), Doubt::new(now));
         if self.mode == Mode::Awake {
             self.actions.push(Action::StartResolver);
@@ -294,7 +300,8 @@ impl<C: Clone> ControlPlane<C> {
         self.subchannels.sweep();
     }
 
-    /// Asks the policy and carries out what it wishes, until that changes nothing any more that the policy sees.
+    /// Asks the policy and carries out what it wishes, until that changes nothing any more that the policy
+    /// sees.
     fn settle(&mut self, now: Instant) -> BalancerState {
         let mut last = None;
         for _ in 0..MAX_ROUNDS {
@@ -309,7 +316,8 @@ impl<C: Clone> ControlPlane<C> {
                     }
                     last = Some(state);
                 }
-                // What it wished before stands: live connections stay for the one that comes after it. A resolver that can shall bring that about.
+                // What it wished before stands: live connections stay for the one that comes after it. A
+                // resolver that can shall bring that about.
                 Verdict::Panicked => self.doubt.lost(),
                 Verdict::Standing(state) => return state,
             }

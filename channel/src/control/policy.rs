@@ -1,5 +1,5 @@
-//! The running policy, and what stands in for it: before the first answer of the resolver there is none, and one that panicked must not
-//! take the process with it.
+//! The running policy, and what stands in for it: before the first answer of the resolver there is none, and
+//! one that panicked must not take the process with it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -111,8 +111,8 @@ impl Policy {
         drop_quietly(std::mem::replace(&mut self.stage, broken));
     }
 
-    /// INTERNAL, since an invariant of the policy is broken and no server is to blame; gRFC A54 allows that code here. Calls that would
-    /// rather wait do: the next resolution may start one that works.
+    /// INTERNAL, since an invariant of the policy is broken and no server is to blame; gRFC A54 allows that
+    /// code here. Calls that would rather wait do: the next resolution may start one that works.
     fn broken(&self, text: &str) -> BalancerState {
         let message = format!("the load-balancing policy {} panicked: {text}", self.config.name());
         let picker = FixedPicker::Fail(Failure::new(Code::Internal, message)).shared();

@@ -1,4 +1,5 @@
-//! From how things are to what calls read, and only if that differs: each snapshot wakes every call that waits.
+//! From how things are to what calls read, and only if that differs: each snapshot wakes every call that
+//! waits.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,8 @@ use super::{DialId, Entry, MethodTable, Snapshot};
 #[derive(Debug)]
 pub(super) struct Publisher<C> {
     current: Arc<Snapshot<C>>,
-    /// The connection behind each entry of `current`, in its order: by number, since connections themselves do not compare.
+    /// The connection behind each entry of `current`, in its order: by number, since connections themselves
+    /// do not compare.
     dials: Vec<Option<DialId>>,
     is_sent: bool,
 }
@@ -101,7 +103,8 @@ impl<C: Clone> Publisher<C> {
     }
 }
 
-/// Whether callers could tell no difference. Errors are compared by what they say: each attempt makes a new one.
+/// Whether callers could tell no difference. Errors are compared by what they say: each attempt makes a new
+/// one.
 fn is_same_trouble(old: &[ConnectError], new: &[ConnectError]) -> bool {
     let says = |error: &ConnectError| {
         (error.phase(), error.is_permanent(), error.address().cloned(), error.message().to_owned())

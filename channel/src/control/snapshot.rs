@@ -1,5 +1,5 @@
-//! What calls read: one immutable picture of the channel. It holds all that a call needs, so a call never asks the
-//! control plane anything.
+//! What calls read: one immutable picture of the channel. It holds all that a call needs, so a call never
+//! asks the control plane anything.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,14 +12,16 @@ use trunkline_proto::{Address, ConnectError, ConnectivityState};
 
 use super::MethodTable;
 
-/// The picture of a channel that is in force until the next one. A new one is published when anything in it differs.
+/// The picture of a channel that is in force until the next one. A new one is published when anything in it
+/// differs.
 pub(crate) struct Snapshot<C> {
     /// Grows by one with each.
     pub(crate) version: u64,
     /// How the channel stands.
     pub(crate) connectivity: ConnectivityState,
-    /// The channel is at rest: no resolver, no policy, no connection. A call that reads this sends [`Event::Wake`](super::Event::Wake) and waits for a
-    /// newer snapshot. It is told apart from a policy that is Idle, whose picker says which address to wake.
+    /// The channel is at rest: no resolver, no policy, no connection. A call that reads this sends
+    /// [`Event::Wake`](super::Event::Wake) and waits for a newer snapshot. It is told apart from a policy
+    /// that is Idle, whose picker says which address to wake.
     pub(crate) is_asleep: bool,
     /// Chooses.
     pub(crate) picker: Arc<dyn Picker>,
@@ -27,7 +29,8 @@ pub(crate) struct Snapshot<C> {
     pub(crate) entries: IndexMap<Address, Entry<C>>,
     /// Per-method settings.
     pub(crate) methods: Arc<MethodTable>,
-    /// The newest connection errors, or that of the resolver, for calls whose deadline passes while they wait. Bounded.
+    /// The newest connection errors, or that of the resolver, for calls whose deadline passes while they
+    /// wait. Bounded.
     pub(crate) trouble: Arc<[ConnectError]>,
     /// When the next dial of an address in backoff may start.
     pub(crate) next_attempt: Option<Instant>,
@@ -35,7 +38,8 @@ pub(crate) struct Snapshot<C> {
 
 /// One address in a snapshot.
 pub(crate) struct Entry<C> {
-    /// The connection that calls may use. A draining one is there until its replacement is, or its time is over.
+    /// The connection that calls may use. A draining one is there until its replacement is, or its time is
+    /// over.
     pub(crate) connection: Option<C>,
     /// The subchannel's counters.
     pub(crate) live: Arc<LiveCalls>,
@@ -48,8 +52,8 @@ impl<C> Entry<C> {
         Self { connection, live, demanded: AtomicBool::new(false) }
     }
 
-    /// Marks the address as demanded under this snapshot; true for the first caller only, whose task it is to tell the driver.
-    /// So a hundred thousand waiting calls are one event.
+    /// Marks the address as demanded under this snapshot; true for the first caller only, whose task it is to
+    /// tell the driver. So a hundred thousand waiting calls are one event.
     pub(crate) fn demand(&self) -> bool {
         // Only the first of many should write: the others would fight over the cache line.
         !self.demanded.load(Relaxed) && !self.demanded.swap(true, Relaxed)

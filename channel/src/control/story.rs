@@ -1,11 +1,12 @@
-//! What the log was told of one subchannel or of the channel. It is apart from the machines, which change state more often than a
-//! person wants to read.
+//! What the log was told of one subchannel or of the channel. It is apart from the machines, which change
+//! state more often than a person wants to read.
 
 use trunkline_proto::{Address, ConnectError, ConnectivityState};
 
 use super::StateChange;
 
-/// The last state told, and the failure that is known already: while something keeps failing for the same reason, its attempts are not news.
+/// The last state told, and the failure that is known already: while something keeps failing for the same
+/// reason, its attempts are not news.
 #[derive(Debug, Default)]
 pub(super) struct Story {
     told: ConnectivityState,

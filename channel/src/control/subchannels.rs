@@ -1,5 +1,6 @@
-//! The subchannels of one channel: who exists, who dials, and what is due when. One change at a time goes through
-//! [`Subchannels::change`], which keeps the three books (timers, turns, dials) in step with the records.
+//! The subchannels of one channel: who exists, who dials, and what is due when. One change at a time goes
+//! through [`Subchannels::change`], which keeps the three books (timers, turns, dials) in step with the
+//! records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use super::subchannel::Subchannel;
 use super::turns::{Turn, Turns};
 use super::{Action, ControlOptions, DialId, DialNews};
 
-/// How long a dial may take, unless its backoff is longer (gRPC `connection-backoff.md`: MIN_CONNECT_TIMEOUT).
+/// How long a dial may take, unless its backoff is longer (gRPC `connection-backoff.md`:
+/// MIN_CONNECT_TIMEOUT).
 const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Most errors that a snapshot carries for calls that wait: enough to see a pattern.

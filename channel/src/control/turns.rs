@@ -1,23 +1,25 @@
-//! Whose turn it is to dial. It is apart from the subchannels that wait because fairness among them is a question of its own: a dial to an address
-//! that swallows packets lasts 20 s, and three hundred of those must not hold up the one that calls wait for.
+//! Whose turn it is to dial. It is apart from the subchannels that wait because fairness among them is a
+//! question of its own: a dial to an address that swallows packets lasts 20 s, and three hundred of those
+//! must not hold up the one that calls wait for.
 
 use std::collections::BTreeMap;
 
 use trunkline_proto::Address;
 
-/// Most dials of a channel that run at once; the others wait for their turn. So ten thousand servers that come back do not see all their
-/// clients in one instant, and the client does not run out of files and ports.
+/// Most dials of a channel that run at once; the others wait for their turn. So ten thousand servers that
+/// come back do not see all their clients in one instant, and the client does not run out of files and ports.
 pub(super) const MAX_DIALS: usize = 100;
 
-/// Of these, so many places are kept free for urgent dials. Few, since most urgent dials take milliseconds; each place is one that black
-/// holes cannot hold.
+/// Of these, so many places are kept free for urgent dials. Few, since most urgent dials take milliseconds;
+/// each place is one that black holes cannot hold.
 pub(super) const KEPT_FREE: usize = 10;
 
 /// Which turns come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// Calls have lost something, or ask for it: the replacement of a draining connection, an address whose last connection was good, one that
-    /// a call demanded. An address has such a claim for one dial; if that fails, the next one is ordinary. So black holes get here once.
+    /// Calls have lost something, or ask for it: the replacement of a draining connection, an address whose
+    /// last connection was good, one that a call demanded. An address has such a claim for one dial; if that
+    /// fails, the next one is ordinary. So black holes get here once.
     Urgent,
     /// All the rest.
     Ordinary,

@@ -1,4 +1,5 @@
-//! One connection, from its connect to its loss: a task of its own, which tells the control plane what becomes of it.
+//! One connection, from its connect to its loss: a task of its own, which tells the control plane what
+//! becomes of it.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -216,8 +217,9 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
-    /// A connection whose byte stream panicked has failed. A dial whose runtime goes away says nothing: that says nothing of the address, and whoever runs the
-    /// control plane next tells it that all dials are gone ([`Event::RuntimeLost`]).
+    /// A connection whose byte stream panicked has failed. A dial whose runtime goes away says nothing: that
+    /// says nothing of the address, and whoever runs the control plane next tells it that all dials are gone
+    /// ([`Event::RuntimeLost`]).
     fn drop(&mut self) {
         if !self.done && std::thread::panicking() {
             self.last_word(ConnectError::new(Phase::Connect, "the connector's byte stream panicked"));

@@ -1,5 +1,5 @@
-//! The one task of a channel that carries out what the control plane wishes. It holds no policy: it drains what has happened, stamps the
-//! time, and does what it is told.
+//! The one task of a channel that carries out what the control plane wishes. It holds no policy: it drains
+//! what has happened, stamps the time, and does what it is told.
 
 mod dial;
 mod log;
@@ -27,7 +27,8 @@ use crate::channel::Core;
 use crate::control::{Action, ControlOptions, ControlPlane, DialId, DialNews, Event, Snapshot};
 use crate::transport::Connection;
 
-/// Events taken in one turn before the task lets others run: enough for every dial of a channel to have news at once.
+/// Events taken in one turn before the task lets others run: enough for every dial of a channel to have news
+/// at once.
 const EVENTS_PER_TURN: usize = 1024;
 
 /// All that a driver works with, wherever it runs. When its runtime goes away, this waits for the next one.
@@ -77,7 +78,8 @@ pub(crate) struct Driver {
     core: Weak<Core>,
     dials: HashMap<DialId, DialHandle>,
     resolver: Option<Box<dyn Resolver>>,
-    /// Made when it is first needed, within the task: a runtime without timers is the task's panic then, and not the caller's.
+    /// Made when it is first needed, within the task: a runtime without timers is the task's panic then, and
+    /// not the caller's.
     sleep: Option<Pin<Box<Sleep>>>,
     actions: Vec<Action<Connection>>,
     /// Set while it is polled: dropped with it set, it has panicked.
@@ -160,7 +162,8 @@ impl Driver {
             Action::Abort(id) => self.dials.get(&id).into_iter().for_each(DialHandle::abort),
             Action::StartResolver => self.start_resolver(),
             Action::StopResolver => self.resolver = None,
-            // The builder has built one from the same target before; a plugin that changed its mind is asked again on every doubt.
+            // The builder has built one from the same target before; a plugin that changed its mind is asked
+            // again on every doubt.
             Action::Refresh if self.resolver.is_none() => self.start_resolver(),
             Action::Refresh => self.resolver.iter_mut().for_each(|resolver| resolver.refresh()),
             Action::Reject => self.resolver.iter_mut().for_each(|resolver| resolver.reject()),

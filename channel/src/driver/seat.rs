@@ -1,5 +1,5 @@
-//! Where a channel's engine is while no driver runs it. A channel outlives runtimes: when one goes away the engine waits here, and whoever next
-//! needs the channel starts it again where they are.
+//! Where a channel's engine is while no driver runs it. A channel outlives runtimes: when one goes away the
+//! engine waits here, and whoever next needs the channel starts it again where they are.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,12 +51,14 @@ impl Seat {
             return Ok(false);
         };
         if ran_before {
-            // Connections live in tasks; with their runtime they are gone. Said past the mailbox, where the last words of those tasks wait: they
-            // are news of dials that nobody owns any more, and no failures.
+            // Connections live in tasks; with their runtime they are gone. Said past the mailbox, where the
+            // last words of those tasks wait: they are news of dials that nobody owns any more, and no
+            // failures.
             engine.plane.handle(Instant::now().into_std(), Event::RuntimeLost);
         }
         self.occupied.store(true, Ordering::Release);
-        // Not under the lock: a runtime that is shutting down drops the driver at once, and its guard comes back here.
+        // Not under the lock: a runtime that is shutting down drops the driver at once, and its guard comes
+        // back here.
         drop(state);
         let _entered = runtime.enter();
         runtime.spawn(Driver::new(engine, Arc::downgrade(core)));

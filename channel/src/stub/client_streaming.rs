@@ -15,8 +15,8 @@ use super::{IntoStreamingRequest, MethodDescriptor};
 use crate::channel::Channel;
 use crate::vocabulary::{Response, Status};
 
-/// A client-streaming call. `.await` sends it and gives the reply's message; [`response`](Self::response) gives its metadata and
-/// [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
+/// A client-streaming call. `.await` sends it and gives the reply's message; [`response`](Self::response)
+/// gives its metadata and [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct ClientStreamingCall<R> {
     prepared: Prepared,
@@ -24,7 +24,8 @@ pub struct ClientStreamingCall<R> {
 }
 
 impl<R: Message + Default> ClientStreamingCall<R> {
-    /// A call of `method` with those requests. They are asked for while the call is polled; once the response has begun, from a task of their own.
+    /// A call of `method` with those requests. They are asked for while the call is polled; once the response
+    /// has begun, from a task of their own.
     pub fn new<S>(channel: &Channel, method: &'static MethodDescriptor, requests: S) -> Self
     where
         S: IntoStreamingRequest,

@@ -1,5 +1,5 @@
-//! What generated stubs are made of. A stub holds a [`Channel`] and a constant per method; everything else is here, so
-//! that generated code stays small and an application's binary holds the call path once.
+//! What generated stubs are made of. A stub holds a [`Channel`] and a constant per method; everything else is
+//! here, so that generated code stays small and an application's binary holds the call path once.
 
 mod bidi_streaming;
 mod client_streaming;

@@ -88,7 +88,8 @@ impl Prepared {
     }
 }
 
-/// A name that an application may not send, if there is one; `grpc-timeout` is what `Request::set_timeout` writes.
+/// A name that an application may not send, if there is one; `grpc-timeout` is what `Request::set_timeout`
+/// writes.
 fn reserved_name(headers: &HeaderMap) -> Option<&str> {
     let name = headers.keys().find(|name| is_reserved(name) && **name != GRPC_TIMEOUT)?;
     Some(name.as_str())
@@ -97,8 +98,9 @@ fn reserved_name(headers: &HeaderMap) -> Option<&str> {
 /// The setters that every shape of call has.
 macro_rules! call_setters {
     () => {
-        /// Ends the call with DEADLINE_EXCEEDED when `timeout` has passed since the method was called, whatever the channel's default.
-        /// It covers everything: resolving, connecting, waiting for a place on a connection, sending, and the whole response.
+        /// Ends the call with DEADLINE_EXCEEDED when `timeout` has passed since the method was called,
+        /// whatever the channel's default. It covers everything: resolving, connecting, waiting for a place
+        /// on a connection, sending, and the whole response.
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.prepared.set_timeout(timeout);
             self

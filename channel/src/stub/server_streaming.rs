@@ -21,7 +21,8 @@ pub struct ServerStreamingCall<R> {
 }
 
 impl<R: Message + Default> ServerStreamingCall<R> {
-    /// A call of `method` with that request. An error in the request (too long a message, reserved metadata) is the result of the call.
+    /// A call of `method` with that request. An error in the request (too long a message, reserved metadata)
+    /// is the result of the call.
     pub fn new<M: Message>(
         channel: &Channel,
         method: &'static MethodDescriptor,
@@ -42,8 +43,9 @@ impl<R: Message + Default> IntoFuture for ServerStreamingCall<R> {
     }
 }
 
-/// The stream of a server-streaming call's replies. It is ready at once: the request goes out now if it can, and else by itself as soon as it can.
-/// An error that is known at once, such as an unreachable server, is its result.
+/// The stream of a server-streaming call's replies. It is ready at once: the request goes out now if it can,
+/// and else by itself as soon as it can. An error that is known at once, such as an unreachable server, is
+/// its result.
 #[must_use = "futures do nothing unless polled"]
 pub struct ServerStreamingFuture<R> {
     prepared: Option<Prepared>,

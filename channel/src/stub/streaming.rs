@@ -20,8 +20,8 @@ use crate::vocabulary::{self, Status, metadata::MetadataMap};
 
 /// The replies of a streaming call, handed out at once: nothing waits for the server's headers.
 ///
-/// After the end (`None`) or an error there is nothing more, however often it is asked. Dropping it cancels the call: the stream is reset
-/// (CANCEL), and what the application still streams up is not sent.
+/// After the end (`None`) or an error there is nothing more, however often it is asked. Dropping it cancels
+/// the call: the stream is reset (CANCEL), and what the application still streams up is not sent.
 pub struct Streaming<R> {
     stage: Stage,
     deframer: Deframer,
@@ -54,8 +54,9 @@ impl Drop for Spawned {
 }
 
 impl<R: Message + Default> Streaming<R> {
-    /// A call that sends nothing after its request. If that cannot go out at once, the call goes on by itself until its response begins: a place in a
-    /// queue that nobody polls would hold up those behind it. An error that is known at once is the result.
+    /// A call that sends nothing after its request. If that cannot go out at once, the call goes on by itself
+    /// until its response begins: a place in a queue that nobody polls would hold up those behind it. An
+    /// error that is known at once is the result.
     pub(super) fn launch(prepared: Prepared, cx: &mut Context<'_>) -> Result<Self, Status> {
         let channel = prepared.channel().clone();
         let mut call = Box::pin(prepared.call());

@@ -15,8 +15,8 @@ use super::{IntoRequest, MethodDescriptor};
 use crate::channel::Channel;
 use crate::vocabulary::{Response, Status};
 
-/// A unary call. `.await` sends it and gives the reply's message; [`response`](Self::response) gives its metadata and
-/// [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
+/// A unary call. `.await` sends it and gives the reply's message; [`response`](Self::response) gives its
+/// metadata and [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct UnaryCall<R> {
     prepared: Prepared,
@@ -24,7 +24,8 @@ pub struct UnaryCall<R> {
 }
 
 impl<R: Message + Default> UnaryCall<R> {
-    /// A call of `method` with that request. An error in the request (too long a message, reserved metadata) is the result of the call.
+    /// A call of `method` with that request. An error in the request (too long a message, reserved metadata)
+    /// is the result of the call.
     pub fn new<M: Message>(
         channel: &Channel,
         method: &'static MethodDescriptor,

@@ -1,5 +1,5 @@
-//! The seam itself: what calls hold of a connection, whichever engine is below. One variant per engine; the enums are the whole of the
-//! dispatch, so a call costs no box and no virtual call.
+//! The seam itself: what calls hold of a connection, whichever engine is below. One variant per engine; the
+//! enums are the whole of the dispatch, so a call costs no box and no virtual call.
 
 use std::task::{Context, Poll};
 
@@ -37,11 +37,13 @@ impl Connection {
         }
     }
 
-    /// Opens a stream in `slot`, which must come from this connection. `first` is the first bytes of the body, framed as gRPC wants them, perhaps
-    /// several messages; with `end`, nothing follows, and head and body go out in one write.
+    /// Opens a stream in `slot`, which must come from this connection. `first` is the first bytes of the
+    /// body, framed as gRPC wants them, perhaps several messages; with `end`, nothing follows, and head and
+    /// body go out in one write.
     ///
-    /// Never waits. An error is either [`StreamError::NeverSent`] (the connection closed or drains) or a [`StreamError::Violation`] (the head is
-    /// no valid HTTP/2 request, and will not be one on another connection either).
+    /// Never waits. An error is either [`StreamError::NeverSent`] (the connection closed or drains) or a
+    /// [`StreamError::Violation`] (the head is no valid HTTP/2 request, and will not be one on another
+    /// connection either).
     pub(crate) fn start(
         &self,
         slot: Slot,
@@ -57,8 +59,8 @@ impl Connection {
     }
 }
 
-/// One stream: what comes back. Dropping it before its end resets the stream with CANCEL. Its place under the limit is held until it has ended
-/// or is dropped.
+/// One stream: what comes back. Dropping it before its end resets the stream with CANCEL. Its place under the
+/// limit is held until it has ended or is dropped.
 #[derive(Debug)]
 pub(crate) enum Stream {
     H2(H2Stream),
@@ -67,10 +69,11 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// What came up the stream. Taking an event with data gives the flow-control window back. After the last event (see [`StreamEvent`]) it is
-    /// pending for ever.
+    /// What came up the stream. Taking an event with data gives the flow-control window back. After the last
+    /// event (see [`StreamEvent`]) it is pending for ever.
     ///
-    /// A server may answer before the request has ended. Then the last event also ends the request: the [`SendHalf`] finds the stream closed.
+    /// A server may answer before the request has ended. Then the last event also ends the request: the
+    /// [`SendHalf`] finds the stream closed.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         match self {
             Self::H2(stream) => stream.poll_event(cx),
@@ -98,8 +101,8 @@ pub(crate) enum SendHalf {
 }
 
 impl SendHalf {
-    /// Ready when there is window and buffer for more, at least one byte. An error when the stream is over for sending; the reason comes up the
-    /// [`Stream`].
+    /// Ready when there is window and buffer for more, at least one byte. An error when the stream is over
+    /// for sending; the reason comes up the [`Stream`].
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
         match self {
             Self::H2(sender) => sender.poll_ready(cx),
@@ -108,9 +111,10 @@ impl SendHalf {
         }
     }
 
-    /// Queues bytes, however many, and with `end` the end of the request: `send(Bytes::new(), true)` half-closes. All of `data` is taken, and
-    /// what the peer's window has no room for waits in the engine; so asking [`poll_ready`](Self::poll_ready) before each message bounds what
-    /// waits to one message more than the engine's buffer.
+    /// Queues bytes, however many, and with `end` the end of the request: `send(Bytes::new(), true)`
+    /// half-closes. All of `data` is taken, and what the peer's window has no room for waits in the engine;
+    /// so asking [`poll_ready`](Self::poll_ready) before each message bounds what waits to one message more
+    /// than the engine's buffer.
     pub(crate) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         match self {
             Self::H2(sender) => sender.send(data, end),

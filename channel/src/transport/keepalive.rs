@@ -1,5 +1,5 @@
-//! When to send a PING, and when to give the connection up. A machine without timers and without frames: it is asked with the time, and says
-//! what to do and when to ask again.
+//! When to send a PING, and when to give the connection up. A machine without timers and without frames: it
+//! is asked with the time, and says what to do and when to ask again.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,9 @@ use super::Keepalive;
 ///     '---------------------- any byte from the peer --------------'
 /// ```
 ///
-/// Without streams (and without `while_idle`) it rests. A stream that is started after a long rest is preceded by a silence longer than `every`, so a
-/// PING goes with it: a connection that died meanwhile is found out within `timeout`.
+/// Without streams (and without `while_idle`) it rests. A stream that is started after a long rest is
+/// preceded by a silence longer than `every`, so a PING goes with it: a connection that died meanwhile is
+/// found out within `timeout`.
 #[derive(Debug)]
 pub(super) struct KeepaliveClock {
     settings: Keepalive,
@@ -42,7 +43,8 @@ pub(super) enum Beat {
 }
 
 impl KeepaliveClock {
-    /// A clock for a connection that begins at `now`. `doublings` is how often servers have complained about our PINGs.
+    /// A clock for a connection that begins at `now`. `doublings` is how often servers have complained about
+    /// our PINGs.
     pub(super) fn new(settings: Keepalive, doublings: u32, now: Instant) -> Self {
         let every = settings.every.saturating_mul(2_u32.saturating_pow(doublings));
         Self { settings: Keepalive { every, ..settings }, bytes_read: 0, last_read: now, state: State::Quiet }
@@ -53,8 +55,8 @@ impl KeepaliveClock {
         self.settings.timeout
     }
 
-    /// What to do at `now`, when so many bytes have come in all, and there are streams (`active`) or not. To be asked at the time that it named, and
-    /// whenever one of the arguments changed.
+    /// What to do at `now`, when so many bytes have come in all, and there are streams (`active`) or not. To
+    /// be asked at the time that it named, and whenever one of the arguments changed.
     pub(super) fn beat(&mut self, now: Instant, bytes_read: u64, active: bool) -> Beat {
         // Bytes are compared by their number, since they may come in the very instant of the PING.
         if self.bytes_read != bytes_read {

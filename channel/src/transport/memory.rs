@@ -1,5 +1,6 @@
-//! A connection without bytes, for tests of the call path: [`Connection::memory`] gives a connection and the server that answers on it. It keeps
-//! the promises of the seam (places under a limit, one end per stream, resets that reach the other side) and nothing more.
+//! A connection without bytes, for tests of the call path: [`Connection::memory`] gives a connection and the
+//! server that answers on it. It keeps the promises of the seam (places under a limit, one end per stream,
+//! resets that reach the other side) and nothing more.
 //!
 //! ```ignore
 //! let (connection, mut server) = Connection::memory();
@@ -61,8 +62,8 @@ impl MemoryServer {
         self.shared.quota.taken()
     }
 
-    /// As GOAWAY or the loss of the connection: no new streams, and whoever waits for a place hears `cause`. Streams that run are for
-    /// [`MemoryRequest::fail`] to end.
+    /// As GOAWAY or the loss of the connection: no new streams, and whoever waits for a place hears `cause`.
+    /// Streams that run are for [`MemoryRequest::fail`] to end.
     pub(crate) fn close(&self, cause: &ConnectError) {
         *self.shared.closed.lock().unwrap() = Some(cause.clone());
         self.shared.quota.close(cause);
@@ -81,7 +82,8 @@ pub(crate) struct MemoryRequest {
 }
 
 impl MemoryRequest {
-    /// The next bytes of the request, as they were sent. `None` at its end, and if the client reset the stream.
+    /// The next bytes of the request, as they were sent. `None` at its end, and if the client reset the
+    /// stream.
     pub(crate) async fn chunk(&mut self) -> Option<Bytes> {
         match self.parts.recv().await {
             Some(Part::Data(data)) => Some(data),
@@ -102,7 +104,8 @@ impl MemoryRequest {
         body
     }
 
-    /// Waits until the client resets the stream, whatever it sends before. False if the stream ended without that.
+    /// Waits until the client resets the stream, whatever it sends before. False if the stream ended without
+    /// that.
     pub(crate) async fn was_reset(&mut self) -> bool {
         while !self.reset {
             match self.parts.recv().await {
@@ -253,7 +256,8 @@ impl RequestSide {
         Ok(())
     }
 
-    /// The stream is over: by its end where `answered`, which an unfinished request does not survive, else by a reset.
+    /// The stream is over: by its end where `answered`, which an unfinished request does not survive, else by
+    /// a reset.
     fn over(&self, answered: bool) {
         let mut side = self.lock();
         let (parts, waker) = (side.parts.take(), side.waker.take());

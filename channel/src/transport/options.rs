@@ -1,42 +1,49 @@
-//! What may be set about connections, and the limits that may not. They are in one place because they depend on one another: the budget for
-//! small frames follows from the windows, the frame size decides how long a header list may be.
+//! What may be set about connections, and the limits that may not. They are in one place because they depend
+//! on one another: the budget for small frames follows from the windows, the frame size decides how long a
+//! header list may be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How much one stream may have under way to us, unread. It bounds the throughput of a stream (1 MiB per round trip: 80 Mbit/s at 100 ms) and the
-/// memory that a reader who never reads can cost.
+/// How much one stream may have under way to us, unread. It bounds the throughput of a stream (1 MiB per
+/// round trip: 80 Mbit/s at 100 ms) and the memory that a reader who never reads can cost.
 pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
 
-/// How much all streams of a connection may have under way to us, unread: 16 stalled readers do not stop the seventeenth.
+/// How much all streams of a connection may have under way to us, unread: 16 stalled readers do not stop the
+/// seventeenth.
 pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// The size of response headers or trailers, as RFC 9113 6.5.2 counts it, that we accept and advertise. gRPC's own limit is 8 KiB; a server that
-/// answers with an error text of 100 kB must cost that call alone, and the HTTP/2 engine gives the whole connection up well above this limit:
-/// at 4 times of it, and at 5/4 of it if the headers come in frames of the smallest maximal size (16 KiB).
+/// The size of response headers or trailers, as RFC 9113 6.5.2 counts it, that we accept and advertise.
+/// gRPC's own limit is 8 KiB; a server that answers with an error text of 100 kB must cost that call alone,
+/// and the HTTP/2 engine gives the whole connection up well above this limit: at 4 times of it, and at 5/4 of
+/// it if the headers come in frames of the smallest maximal size (16 KiB).
 pub(crate) const MAX_HEADER_LIST_SIZE: u32 = 256 << 10;
 
-/// The largest frame that we accept: HTTP/2's default. More gains little, and the engine counts the frames of a header list in units of
-/// this size, although most servers never send larger ones than 16 KiB.
+/// The largest frame that we accept: HTTP/2's default. More gains little, and the engine counts the frames of
+/// a header list in units of this size, although most servers never send larger ones than 16 KiB.
 pub(crate) const MAX_FRAME_SIZE: u32 = 16 << 10;
 
-/// How much of our own data may wait in the engine for the peer's window, per stream, before the sender is told to wait.
+/// How much of our own data may wait in the engine for the peer's window, per stream, before the sender is
+/// told to wait.
 pub(crate) const SEND_BUFFER: usize = 256 << 10;
 
-/// How many streams that we reset are remembered, so that what the server had already sent for them is ignored. Above it each late frame is
-/// answered by one more RST_STREAM. Ten thousand cancelled calls in 30 s are normal when a backend stalls under deadlines.
+/// How many streams that we reset are remembered, so that what the server had already sent for them is
+/// ignored. Above it each late frame is answered by one more RST_STREAM. Ten thousand cancelled calls in 30 s
+/// are normal when a backend stalls under deadlines.
 pub(crate) const REMEMBERED_RESETS: usize = 10_000;
 
 /// How long a reset stream is remembered: longer than a response in flight can take.
 pub(crate) const REMEMBER_RESETS_FOR: Duration = Duration::from_secs(30);
 
-/// What the engine lets unread small frames cost before it gives the connection up (RUSTSEC-2026-0258): a frame of n < 256 bytes costs 256 - n.
-/// No gRPC message is shorter than its prefix of 5 bytes, so a connection window full of them costs 51 times the window. Below that,
-/// a slow reader of small messages would kill the connection of everybody; memory is bounded by the windows.
+/// What the engine lets unread small frames cost before it gives the connection up (RUSTSEC-2026-0258): a
+/// frame of n < 256 bytes costs 256 - n. No gRPC message is shorter than its prefix of 5 bytes, so a
+/// connection window full of them costs 51 times the window. Below that, a slow reader of small messages
+/// would kill the connection of everybody; memory is bounded by the windows.
 pub(crate) const SMALL_FRAME_BUDGET: usize = 51 * CONNECTION_WINDOW as usize;
 
-/// What may be set about the connections of a channel. Clones share what the connections have learned together (see [`KeepalivePenalty`]).
+/// What may be set about the connections of a channel. Clones share what the connections have learned
+/// together (see [`KeepalivePenalty`]).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransportOptions {
     /// PINGs that find out whether the peer still lives. Off by default, since servers may object (gRFC A8).
@@ -56,8 +63,9 @@ pub(crate) struct Keepalive {
     pub(crate) while_idle: bool,
 }
 
-/// How often the interval of PINGs was doubled because a server said GOAWAY with `too_many_pings` (gRFC A8: "the client should double the
-/// interval"). It outlives the connection that was told so, and is shared by the connections of a channel.
+/// How often the interval of PINGs was doubled because a server said GOAWAY with `too_many_pings` (gRFC A8:
+/// "the client should double the interval"). It outlives the connection that was told so, and is shared by
+/// the connections of a channel.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeepalivePenalty(Arc<AtomicU32>);
 
@@ -70,8 +78,8 @@ impl KeepalivePenalty {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Doubles the interval, on behalf of a connection that began with `seen` doublings. Several connections that were told the same thing at
-    /// the same interval double it once.
+    /// Doubles the interval, on behalf of a connection that began with `seen` doublings. Several connections
+    /// that were told the same thing at the same interval double it once.
     pub(crate) fn double(&self, seen: u32) {
         if seen < Self::MAX_DOUBLINGS {
             // A failure means that another connection has doubled it already.

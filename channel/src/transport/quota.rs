@@ -1,5 +1,6 @@
-//! The places for streams on one connection, and the queue for them. It is apart from the HTTP/2 engine because a stream that waits *inside*
-//! the engine can neither be cancelled cheaply nor move to another connection, and nobody sees how long the queue is.
+//! The places for streams on one connection, and the queue for them. It is apart from the HTTP/2 engine
+//! because a stream that waits *inside* the engine can neither be cancelled cheaply nor move to another
+//! connection, and nobody sees how long the queue is.
 //!
 //! [`Places`] is the machine; [`StreamQuota`] shares it between tasks.
 
@@ -32,7 +33,8 @@ impl StreamQuota {
         Reserve { quota: self.clone(), state: Reserving::New }
     }
 
-    /// The peer allows another number of streams. A larger one wakes as many waiters as there is room for; a smaller one takes no place away.
+    /// The peer allows another number of streams. A larger one wakes as many waiters as there is room for; a
+    /// smaller one takes no place away.
     pub(super) fn set_limit(&self, limit: usize) {
         let woken = self.lock().set_limit(limit);
         woken.into_iter().for_each(Waker::wake);
@@ -90,8 +92,9 @@ impl Drop for Slot {
     }
 }
 
-/// Waits for a place, first come first served from the first poll on. Ready at once if there is room and nobody waits. An error means that the
-/// connection closed or drains, and nothing was sent. Dropping it leaves the queue; a place that was granted and not taken passes on.
+/// Waits for a place, first come first served from the first poll on. Ready at once if there is room and
+/// nobody waits. An error means that the connection closed or drains, and nothing was sent. Dropping it
+/// leaves the queue; a place that was granted and not taken passes on.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct Reserve {

@@ -15,7 +15,8 @@ pub(crate) struct RequestHead {
     pub(crate) authority: Authority,
     pub(crate) path: PathAndQuery,
     pub(crate) user_agent: HeaderValue,
-    /// What is left until the deadline, as `grpc-timeout` has it. It differs from call to call, so it must not enter header tables.
+    /// What is left until the deadline, as `grpc-timeout` has it. It differs from call to call, so it must
+    /// not enter header tables.
     pub(crate) timeout: Option<HeaderValue>,
     /// The application's metadata and whatever else the call carries. No reserved names.
     pub(crate) headers: HeaderMap,
@@ -29,7 +30,8 @@ pub(crate) struct ResponseHead {
     pub(crate) end: bool,
 }
 
-/// What comes up a stream, in order: at most one head, then data, then exactly one of the others, after which there is nothing.
+/// What comes up a stream, in order: at most one head, then data, then exactly one of the others, after which
+/// there is nothing.
 pub(crate) enum StreamEvent {
     Head(ResponseHead),
     /// Bytes of the body. Their flow-control window is given back by taking this event.
@@ -40,7 +42,8 @@ pub(crate) enum StreamEvent {
     Failed(StreamError),
 }
 
-/// How a stream failed. It decides whether the call may be sent again, so each variant is a fact, not a guess.
+/// How a stream failed. It decides whether the call may be sent again, so each variant is a fact, not a
+/// guess.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub(crate) enum StreamError {
@@ -54,7 +57,8 @@ pub(crate) enum StreamError {
     Reset(u32),
     /// The connection was lost with the stream on it: the server may have seen the request.
     Lost(ConnectError),
-    /// The response broke HTTP/2's rules for this stream alone, or a limit of ours (such as the size of its headers). The text says which.
+    /// The response broke HTTP/2's rules for this stream alone, or a limit of ours (such as the size of its
+    /// headers). The text says which.
     Violation(StreamViolation),
 }
 

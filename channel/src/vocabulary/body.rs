@@ -17,8 +17,9 @@ use crate::call::Reading;
 pin_project! {
     /// The body of a response: framed messages, then trailers.
     ///
-    /// Its errors are the status of the call: one that the server sent or one made here, with the call's report as its source; so its trailers never hold
-    /// a `grpc-status` other than 0. After an error or the trailers it has ended. Dropping it earlier cancels the call.
+    /// Its errors are the status of the call: one that the server sent or one made here, with the call's
+    /// report as its source; so its trailers never hold a `grpc-status` other than 0. After an error or the
+    /// trailers it has ended. Dropping it earlier cancels the call.
     #[derive(Default)]
     pub struct ResponseBody {
         #[pin]

@@ -1,7 +1,9 @@
-//! The words of a call that applications speak. They are tonic's, which Rust services speak already and which are frozen; this is the
-//! only module that names that crate, so that another vocabulary can be added beside it.
+//! The words of a call that applications speak. They are tonic's, which Rust services speak already and which
+//! are frozen; this is the only module that names that crate, so that another vocabulary can be added beside
+//! it.
 //!
-//! `proto` has words of its own for what is on the wire (`wire::Code`, `wire::Status`), which plugins meet; the conversions are here.
+//! `proto` has words of its own for what is on the wire (`wire::Code`, `wire::Status`), which plugins meet;
+//! the conversions are here.
 
 mod body;
 mod layers;
@@ -60,7 +62,8 @@ pub(crate) fn server_status(status: wire::Status, mut trailers: HeaderMap, repor
     status
 }
 
-/// A status that ended the request from its own side, with the report of the call as its source, unless it has a source already.
+/// A status that ended the request from its own side, with the report of the call as its source, unless it
+/// has a source already.
 pub(crate) fn request_status(mut status: Status, report: CallReport) -> Status {
     if std::error::Error::source(&status).is_none() {
         status.set_source(Arc::new(report));
@@ -70,8 +73,9 @@ pub(crate) fn request_status(mut status: Status, report: CallReport) -> Status {
 
 /// Makes metadata for the application of the headers or trailers of a response.
 ///
-/// What was read as the status is taken out, so that nobody parses it again: a malformed `grpc-status-details-bin` makes tonic panic. Binary values
-/// that somebody on the way joined by commas are told apart (gRPC PROTOCOL-HTTP2 asks for it): this vocabulary takes a header for one value.
+/// What was read as the status is taken out, so that nobody parses it again: a malformed
+/// `grpc-status-details-bin` makes tonic panic. Binary values that somebody on the way joined by commas are
+/// told apart (gRPC PROTOCOL-HTTP2 asks for it): this vocabulary takes a header for one value.
 pub(crate) fn make_metadata(headers: &mut HeaderMap) {
     for name in [&names::GRPC_STATUS, &names::GRPC_MESSAGE, &names::GRPC_STATUS_DETAILS] {
         headers.remove(name);

@@ -1,11 +1,13 @@
-//! Our per-call options on requests of stubs that know nothing of them, and the report on statuses that they return. Both ride in places that every stub hands on untouched.
+//! Our per-call options on requests of stubs that know nothing of them, and the report on statuses that they
+//! return. Both ride in places that every stub hands on untouched.
 
 use std::time::Duration;
 
 use super::{Request, Status};
 use crate::call::{CallOptions, CallReport, FailFast};
 
-/// Per-call options on a request, for stubs that have no setters of their own. They travel in the request's extensions, through interceptors and layers.
+/// Per-call options on a request, for stubs that have no setters of their own. They travel in the request's
+/// extensions, through interceptors and layers.
 ///
 /// ```
 /// use trunkline::{FailFast, Request, RequestExt};
@@ -15,8 +17,8 @@ pub trait RequestExt: Sized {
     /// The options of this call, to be changed.
     fn call_options(&mut self) -> &mut CallOptions;
 
-    /// The same request, to end at the latest when `timeout` has passed since the call was made, whatever the channel's default.
-    /// `Request::set_timeout` does the same; of both, this counts.
+    /// The same request, to end at the latest when `timeout` has passed since the call was made, whatever the
+    /// channel's default. `Request::set_timeout` does the same; of both, this counts.
     #[must_use]
     fn with_timeout(mut self, timeout: Duration) -> Self {
         self.call_options().set_timeout(timeout);

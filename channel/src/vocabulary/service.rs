@@ -1,4 +1,5 @@
-//! `Channel` as a `tower::Service` on `http::Request`: an adapter onto the same call path, so that stubs which tonic generates, and layers, run on it unchanged.
+//! `Channel` as a `tower::Service` on `http::Request`: an adapter onto the same call path, so that stubs
+//! which tonic generates, and layers, run on it unchanged.
 
 use std::fmt;
 use std::future::Future;

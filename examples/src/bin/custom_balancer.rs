@@ -1,5 +1,5 @@
-//! A load-balancing policy of one's own, in its short form: a function that chooses among the servers that are ready. This one sends calls
-//! where their header says, and the others to whoever has the least to do.
+//! A load-balancing policy of one's own, in its short form: a function that chooses among the servers that
+//! are ready. This one sends calls where their header says, and the others to whoever has the least to do.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 

@@ -1,5 +1,5 @@
-//! A name service of one's own: a file with an address per line, which is read again and again. A server that is added to the file gets
-//! calls without anybody telling the channel.
+//! A name service of one's own: a file with an address per line, which is read again and again. A server that
+//! is added to the file gets calls without anybody telling the channel.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 

@@ -1,5 +1,6 @@
-//! The client of the tests that implementations of gRPC do on each other, with the flags that each implementation's has. Prints each case
-//! and how it ended; exits with 1 if one failed, with 2 if a flag makes no sense.
+//! The client of the tests that implementations of gRPC do on each other, with the flags that each
+//! implementation's has. Prints each case and how it ended; exits with 1 if one failed, with 2 if a flag
+//! makes no sense.
 //!
 //! ```text
 //! interop_client --server_host=localhost --server_port=10000 --test_case=large_unary

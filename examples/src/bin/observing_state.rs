@@ -1,5 +1,5 @@
-//! Watching how a channel stands, while its server comes, goes and comes back. Nothing of this is needed to make calls: it is for whoever
-//! wants to show it, or to wait at the start.
+//! Watching how a channel stands, while its server comes, goes and comes back. Nothing of this is needed to
+//! make calls: it is for whoever wants to show it, or to wait at the start.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 
@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("a server is there: {}", channel.state());
 
     server.stop().await;
-    // Changes that follow each other quickly may be seen as one, so wait for a state, not for a number of changes.
+    // Changes that follow each other quickly may be seen as one, so wait for a state, not for a number of
+    // changes.
     while watch.changed().await != ConnectivityState::TransientFailure {}
     println!("the server is gone: {}", watch.state());
     if let Err(error) = channel.ready(Duration::from_millis(200)).await {

@@ -1,6 +1,7 @@
-//! The main job, in fifteen seconds and without any other service: one channel over three servers under load, of which one is stopped and
-//! brought back; then a server with a bad certificate. The figures are the servers' own counters. Exits with 1 if a call failed, if a
-//! server that was up got no call in some second, or if the bad certificate was not named within a second.
+//! The main job, in fifteen seconds and without any other service: one channel over three servers under load,
+//! of which one is stopped and brought back; then a server with a bad certificate. The figures are the
+//! servers' own counters. Exits with 1 if a call failed, if a server that was up got no call in some second,
+//! or if the bad certificate was not named within a second.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 
@@ -35,7 +36,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Three servers under load; one goes and comes back. True if no call failed and every server that was up was used.
+/// Three servers under load; one goes and comes back. True if no call failed and every server that was up was
+/// used.
 async fn turnover() -> Result<bool, Box<dyn Error>> {
     let mut servers = Servers::start()?;
     println!("Three gRPC servers: {}.", servers.describe());

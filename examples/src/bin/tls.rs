@@ -1,5 +1,5 @@
-//! TLS in both directions: the channel checks the server's certificate, the server checks the channel's. Then a channel without a
-//! certificate, which the server turns away.
+//! TLS in both directions: the channel checks the server's certificate, the server checks the channel's. Then
+//! a channel without a certificate, which the server turns away.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 
@@ -21,12 +21,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let services = greeter("alpha", Arc::default());
     let server = RunningServer::serve(services, "127.0.0.1:0".parse()?, Some(tls))?;
 
-    // From files it would be `Roots::pem_file("ca.pem")` and `.identity_files("client.pem", "client.key")`; without roots, those of the
-    // operating system count.
+    // From files it would be `Roots::pem_file("ca.pem")` and `.identity_files("client.pem", "client.key")`;
+    // without roots, those of the operating system count.
     let trusting = Tls::new().roots(Roots::pem(authority.pem()));
     let known = trusting.clone().identity_pem(client.certificate, client.key);
     let channel = Channel::builder(format!("https://{}", server.address()))
-        // The certificate is for this name. Where the target has it (`https://greeter.prod:443`), this line is not needed.
+        // The certificate is for this name. Where the target has it (`https://greeter.prod:443`), this line
+        // is not needed.
         .authority("greeter.prod")
         .tls(known)
         .connect_lazy()?;

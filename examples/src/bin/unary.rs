@@ -1,4 +1,5 @@
-//! One message up, one down: the plain call, a call with options and metadata, and a call that fails and says why.
+//! One message up, one down: the plain call, a call with options and metadata, and a call that fails and says
+//! why.
 
 #![allow(clippy::print_stdout, reason = "it is there to be watched")]
 

@@ -1,5 +1,5 @@
-//! The flags of the interop client, as all implementations have them. Read by hand: they are a dozen of one form (`--name=value`), and a
-//! library for that would be the largest dependency of the examples.
+//! The flags of the interop client, as all implementations have them. Read by hand: they are a dozen of one
+//! form (`--name=value`), and a library for that would be the largest dependency of the examples.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! The tests that implementations of gRPC do on each other (gRPC `interop-test-descriptions.md`): their client, whose cases run on any
-//! stub, and their server. The program is `bin/interop_client.rs`.
+//! The tests that implementations of gRPC do on each other (gRPC `interop-test-descriptions.md`): their
+//! client, whose cases run on any stub, and their server. The program is `bin/interop_client.rs`.
 
 // What is called, by whom.
 mod stub;

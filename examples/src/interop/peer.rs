@@ -106,5 +106,6 @@ impl<S> fmt::Debug for Peer<S> {
     }
 }
 
-/// How long any call may take: none of a server that works comes near it, and none of one that hangs should hang the test.
+/// How long any call may take: none of a server that works comes near it, and none of one that hangs should
+/// hang the test.
 const CALL_LIMIT: Duration = Duration::from_secs(30);

@@ -1,5 +1,5 @@
-//! What becomes of calls, as a policy is told. A caller who drops a call learns nothing more of it; how the channel counted its end is
-//! heard here.
+//! What becomes of calls, as a policy is told. A caller who drops a call learns nothing more of it; how the
+//! channel counted its end is heard here.
 
 use std::fmt;
 use std::sync::Arc;

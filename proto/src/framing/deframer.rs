@@ -8,8 +8,9 @@ use super::{FramingError, PREFIX_LENGTH};
 
 /// Cuts a stream of bytes into messages.
 ///
-/// Feed it what arrives with [`push`](Self::push), then call [`next_frame`](Self::next_frame) until it has no more, and
-/// [`finish`](Self::finish) when the stream ends. Pieces may be cut anywhere, inside of a prefix too.
+/// Feed it what arrives with [`push`](Self::push), then call [`next_frame`](Self::next_frame) until it has no
+/// more, and [`finish`](Self::finish) when the stream ends. Pieces may be cut anywhere, inside of a prefix
+/// too.
 ///
 /// ```text
 ///            five bytes read,               all bytes of the message
@@ -20,9 +21,9 @@ use super::{FramingError, PREFIX_LENGTH};
 ///     `---------------------------------------------------------------'
 /// ```
 ///
-/// A message that lies within one piece shares that piece's memory (and keeps it alive as long as it lives). One that
-/// spans several is gathered in a buffer that never grows beyond twice of what has arrived of it, whatever its
-/// prefix claims, and never beyond the limit.
+/// A message that lies within one piece shares that piece's memory (and keeps it alive as long as it lives).
+/// One that spans several is gathered in a buffer that never grows beyond twice of what has arrived of it,
+/// whatever its prefix claims, and never beyond the limit.
 #[derive(Debug)]
 pub struct Deframer {
     limit: usize,
@@ -61,7 +62,8 @@ impl Deframer {
         self.accept_compressed = accept;
     }
 
-    /// Takes the next piece of the stream. Never fails; what is wrong with it shows in [`next_frame`](Self::next_frame).
+    /// Takes the next piece of the stream. Never fails; what is wrong with it shows in
+    /// [`next_frame`](Self::next_frame).
     pub fn push(&mut self, piece: Bytes) {
         // After a failure nothing is readable any more, so nothing is kept.
         if !piece.is_empty() && !matches!(self.state, State::Failed(_)) {
@@ -74,8 +76,8 @@ impl Deframer {
     /// # Errors
     ///
     /// [`FramingError::ReceiveLimit`] (as soon as the prefix is here), [`FramingError::InvalidFlag`] and
-    /// [`FramingError::UnexpectedCompression`]. Where the next message begins is then unknown: the error repeats
-    /// itself, and the stream should be reset.
+    /// [`FramingError::UnexpectedCompression`]. Where the next message begins is then unknown: the error
+    /// repeats itself, and the stream should be reset.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingError> {
         loop {
             match &mut self.state {
@@ -106,8 +108,8 @@ impl Deframer {
     ///
     /// # Errors
     ///
-    /// [`FramingError::Truncated`] if that was inside of a message. Where the peer also gave a status that is not OK,
-    /// that one says more.
+    /// [`FramingError::Truncated`] if that was inside of a message. Where the peer also gave a status that is
+    /// not OK, that one says more.
     pub fn finish(&self) -> Result<(), FramingError> {
         match &self.state {
             State::Failed(error) => Err(*error),
@@ -164,8 +166,8 @@ fn take_body(pieces: &mut VecDeque<Bytes>, length: usize, gathered: &mut Vec<u8>
     Some(Bytes::from(std::mem::take(gathered)))
 }
 
-/// Makes room for `count` more bytes of a message of `length`. Doubling keeps the copies few; memory follows what has
-/// arrived, not what the peer promised; and in the end the buffer is exactly as long as the message.
+/// Makes room for `count` more bytes of a message of `length`. Doubling keeps the copies few; memory follows
+/// what has arrived, not what the peer promised; and in the end the buffer is exactly as long as the message.
 fn grow(gathered: &mut Vec<u8>, count: usize, length: usize) {
     let needed = gathered.len() + count;
     if needed > gathered.capacity() {

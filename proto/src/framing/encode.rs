@@ -12,8 +12,8 @@ const LONGEST: usize = u32::MAX as usize;
 ///
 /// # Errors
 ///
-/// [`FramingError::SendLimit`] if the encoded message, without the prefix, is longer than `limit` bytes; nothing is
-/// allocated then. No message may be longer than `u32::MAX` bytes, whatever the limit.
+/// [`FramingError::SendLimit`] if the encoded message, without the prefix, is longer than `limit` bytes;
+/// nothing is allocated then. No message may be longer than `u32::MAX` bytes, whatever the limit.
 pub fn encode<M: Message>(message: &M, limit: usize) -> Result<Bytes, FramingError> {
     let size = message.encoded_len();
     let limit = limit.min(LONGEST);

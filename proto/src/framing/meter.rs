@@ -1,4 +1,5 @@
-//! A limit on messages that somebody else will take apart: it reads the prefixes as the bytes pass by, and keeps none.
+//! A limit on messages that somebody else will take apart: it reads the prefixes as the bytes pass by, and
+//! keeps none.
 
 use super::{FramingError, PREFIX_LENGTH};
 
@@ -33,7 +34,8 @@ impl MessageMeter {
     ///
     /// # Errors
     ///
-    /// [`FramingError::ReceiveLimit`] or [`FramingError::SendLimit`] when a prefix in it announces too long a message.
+    /// [`FramingError::ReceiveLimit`] or [`FramingError::SendLimit`] when a prefix in it announces too long a
+    /// message.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), FramingError> {
         loop {
             let body = self.left.min(piece.len());

@@ -1,8 +1,8 @@
 //! The length-prefixed messages of gRPC: how one message becomes bytes, and how bytes that arrive in pieces
 //! become messages again. Apart from `wire`, which is about headers: this is what fills DATA frames.
 //!
-//! A message is one flag byte (0: plain, 1: compressed), its length as four bytes in network order, and its bytes
-//! (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
+//! A message is one flag byte (0: plain, 1: compressed), its length as four bytes in network order, and its
+//! bytes (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
 
 mod deframer;
 mod encode;

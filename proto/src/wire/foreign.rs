@@ -1,5 +1,5 @@
-//! Failures that are not gRPC's own, in gRPC's words: HTTP statuses without a `grpc-status`, HTTP/2 stream errors,
-//! and whole responses that no gRPC server wrote. Proxies and load balancers send these.
+//! Failures that are not gRPC's own, in gRPC's words: HTTP statuses without a `grpc-status`, HTTP/2 stream
+//! errors, and whole responses that no gRPC server wrote. Proxies and load balancers send these.
 
 use http::{HeaderValue, StatusCode};
 
@@ -46,8 +46,8 @@ impl Code {
 }
 
 impl Status {
-    /// The status of a response that is not gRPC's: by its HTTP status, with its content type and the beginning of
-    /// its body in the text, since there the proxy that wrote it says who it is.
+    /// The status of a response that is not gRPC's: by its HTTP status, with its content type and the
+    /// beginning of its body in the text, since there the proxy that wrote it says who it is.
     pub fn from_foreign_response(
         status: StatusCode,
         content_type: Option<&HeaderValue>,

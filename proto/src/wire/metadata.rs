@@ -7,7 +7,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-/// Emits no padding and accepts both, as gRPC asks. Stray bits behind the last byte are ignored, as C-core and Go do.
+/// Emits no padding and accepts both, as gRPC asks. Stray bits behind the last byte are ignored, as C-core
+/// and Go do.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -31,8 +32,8 @@ pub fn encode_binary(value: &[u8]) -> HeaderValue {
     HeaderValue::try_from(BASE64.encode(value)).expect("base64 is a header value")
 }
 
-/// The values in one header of a `-bin` name, in order. There are several if someone on the way joined them by
-/// commas, as HTTP allows for headers that repeat; each is decoded for itself, with or without padding.
+/// The values in one header of a `-bin` name, in order. There are several if someone on the way joined them
+/// by commas, as HTTP allows for headers that repeat; each is decoded for itself, with or without padding.
 ///
 /// # Errors
 ///
@@ -44,10 +45,10 @@ pub fn decode_binary(header: &HeaderValue) -> impl Iterator<Item = Result<Bytes,
 
 /// Whether an application may not set metadata of this name: the protocol uses it.
 ///
-/// These are the names that begin with `grpc-` (apart from `grpc-trace-bin` and `grpc-tags-bin`, which tracing
-/// libraries set), what gRPC's requests define (`te`, `content-type`, `user-agent`), and the headers of a connection,
-/// which HTTP/2 forbids (RFC 9113, section 8.2.2; `host` stands in for `:authority`). Pseudo headers such as
-/// `:path` are no [`HeaderName`] to begin with.
+/// These are the names that begin with `grpc-` (apart from `grpc-trace-bin` and `grpc-tags-bin`, which
+/// tracing libraries set), what gRPC's requests define (`te`, `content-type`, `user-agent`), and the headers
+/// of a connection, which HTTP/2 forbids (RFC 9113, section 8.2.2; `host` stands in for `:authority`). Pseudo
+/// headers such as `:path` are no [`HeaderName`] to begin with.
 pub fn is_reserved(name: &HeaderName) -> bool {
     let name = name.as_str();
     match name {
@@ -59,8 +60,8 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     }
 }
 
-/// Whether a response of this content type is gRPC's: `application/grpc`, perhaps with a subtype (`+proto`) or
-/// parameters. `application/grpc-web` is another protocol.
+/// Whether a response of this content type is gRPC's: `application/grpc`, perhaps with a subtype (`+proto`)
+/// or parameters. `application/grpc-web` is another protocol.
 pub fn is_grpc_content_type(value: &HeaderValue) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     let Some((start, rest)) = value.as_bytes().split_at_checked(GRPC.len()) else { return false };

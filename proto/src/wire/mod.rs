@@ -1,5 +1,5 @@
-//! gRPC as it looks on the wire, in headers and trailers: statuses, metadata, and what other protocols' failures
-//! mean. Messages are in [`framing`](crate::framing).
+//! gRPC as it looks on the wire, in headers and trailers: statuses, metadata, and what other protocols'
+//! failures mean. Messages are in [`framing`](crate::framing).
 
 mod code;
 mod foreign;

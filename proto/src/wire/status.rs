@@ -1,5 +1,5 @@
-//! The outcome of a call as trailers say it. Servers write them, and not all servers are right, so nothing here
-//! fails or panics: what cannot be read is left out, and what was read is kept.
+//! The outcome of a call as trailers say it. Servers write them, and not all servers are right, so nothing
+//! here fails or panics: what cannot be read is left out, and what was read is kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,16 +33,17 @@ impl Status {
         Self { code, message: message.into(), details: Bytes::new() }
     }
 
-    /// The status in `trailers` (or in the headers of a response that has nothing else), or `None` if there is no
-    /// `grpc-status`; what that means depends on what else came.
+    /// The status in `trailers` (or in the headers of a response that has nothing else), or `None` if there
+    /// is no `grpc-status`; what that means depends on what else came.
     ///
-    /// A `grpc-status` that is not a number is [`Code::Unknown`] with a text that says so; an unknown number is
-    /// [`Code::Unknown`] with the server's text. In `grpc-message`, escapes that are none stay as they are, and what is not
-    /// UTF-8 becomes U+FFFD. Details that are not base64, or that come twice, are left out.
+    /// A `grpc-status` that is not a number is [`Code::Unknown`] with a text that says so; an unknown number
+    /// is [`Code::Unknown`] with the server's text. In `grpc-message`, escapes that are none stay as they
+    /// are, and what is not UTF-8 becomes U+FFFD. Details that are not base64, or that come twice, are left
+    /// out.
     ///
-    /// Details that are a `google.rpc.Status` of *another* code than `grpc-status` make it [`Code::Internal`] with a text
-    /// that names both, as in Go: which of the two the server meant cannot be known. Details that name no code, or
-    /// are something else, contradict nothing and are handed on.
+    /// Details that are a `google.rpc.Status` of *another* code than `grpc-status` make it [`Code::Internal`]
+    /// with a text that names both, as in Go: which of the two the server meant cannot be known. Details that
+    /// name no code, or are something else, contradict nothing and are handed on.
     pub fn from_trailers(trailers: &HeaderMap) -> Option<Self> {
         let number = trailers.get(&names::GRPC_STATUS)?;
         let message = trailers.get(&names::GRPC_MESSAGE).map(decode_message).unwrap_or_default();
@@ -116,8 +117,8 @@ fn read_details(trailers: &HeaderMap) -> Bytes {
     }
 }
 
-/// The code that the details name, if they are a `google.rpc.Status` that names one. Unset and OK look alike in
-/// protobuf, and OK has no details, so zero is none.
+/// The code that the details name, if they are a `google.rpc.Status` that names one. Unset and OK look alike
+/// in protobuf, and OK has no details, so zero is none.
 fn code_in_details(details: &Bytes) -> Option<u32> {
     let status = <RpcStatus as prost::Message>::decode(details.clone()).ok()?;
     (status.code != 0).then_some(status.code.cast_unsigned())

@@ -1,5 +1,5 @@
-//! A resolver that looks again and again. When to look is decided by the pure [`PollingSchedule`]; here it is given
-//! tokio's clock, a timer and the future of the look-up.
+//! A resolver that looks again and again. When to look is decided by the pure [`PollingSchedule`]; here it is
+//! given tokio's clock, a timer and the future of the look-up.
 
 mod backoff;
 mod options;
@@ -18,10 +18,10 @@ use schedule::{PollingSchedule, Step};
 
 /// A resolver that calls `lookup` for every look.
 ///
-/// It looks at once, then when the answer's [`ttl`](Resolution::ttl) or the interval ends, when the channel doubts an
-/// answer (rate limited), and after errors and rejections with exponential backoff (1 s, growing by 1.6 to the interval or
-/// 120 s, give or take 20 %); [`PollingOptions`] has the other numbers.
-/// A look-up that takes longer than [`lookup_limit`](PollingOptions::lookup_limit) is dropped and ends as an error.
+/// It looks at once, then when the answer's [`ttl`](Resolution::ttl) or the interval ends, when the channel
+/// doubts an answer (rate limited), and after errors and rejections with exponential backoff (1 s, growing by
+/// 1.6 to the interval or 120 s, give or take 20 %); [`PollingOptions`] has the other numbers. A look-up that
+/// takes longer than [`lookup_limit`](PollingOptions::lookup_limit) is dropped and ends as an error.
 ///
 /// No two look-ups run at once. Dropping the resolver drops the one that runs.
 pub fn polling<L, F>(options: PollingOptions, lookup: L) -> Box<dyn Resolver>
@@ -50,7 +50,8 @@ where
 {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Resolution, ResolveError>> {
         self.waker = Some(cx.waker().clone());
-        // Ends: every turn either starts a look-up, which the next turn polls, or waits for a time that lies ahead.
+        // Ends: every turn either starts a look-up, which the next turn polls, or waits for a time that lies
+        // ahead.
         loop {
             if let Some(lookup) = &mut self.running
                 && let Poll::Ready(answer) = lookup.as_mut().poll(cx)

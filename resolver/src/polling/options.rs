@@ -1,10 +1,12 @@
-//! How often a polling resolver looks. Apart from the schedule so that a setting that makes no sense cannot reach it.
+//! How often a polling resolver looks. Apart from the schedule so that a setting that makes no sense cannot
+//! reach it.
 
 use std::time::Duration;
 
 use crate::{ResolverOptions, Target, TargetError};
 
-/// How often to look, and how long one look may take. Always sensible: a time of zero is refused where it is set.
+/// How often to look, and how long one look may take. Always sensible: a time of zero is refused where it is
+/// set.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -42,8 +44,8 @@ impl PollingOptions {
     }
 
     /// The longest time from an answer to the next look, give or take 10 %. Answers without a
-    /// [`ttl`](crate::Resolution::ttl) last this long, longer TTLs are cut to it. Default: 30 s. With `Duration::MAX` only
-    /// TTLs and doubts cause looks.
+    /// [`ttl`](crate::Resolution::ttl) last this long, longer TTLs are cut to it. Default: 30 s. With
+    /// `Duration::MAX` only TTLs and doubts cause looks.
     ///
     /// # Errors
     /// If it is zero.
@@ -52,8 +54,8 @@ impl PollingOptions {
         Ok(self)
     }
 
-    /// The shortest time from an answer to the next scheduled look, give or take 10 %, however short its TTL. Default: 5 s,
-    /// or the interval if that is shorter.
+    /// The shortest time from an answer to the next scheduled look, give or take 10 %, however short its TTL.
+    /// Default: 5 s, or the interval if that is shorter.
     ///
     /// # Errors
     /// If it is zero.
@@ -99,9 +101,11 @@ fn above_zero(setting: &'static str, time: Duration) -> Result<Duration, ZeroInt
     if time.is_zero() { Err(ZeroInterval { setting }) } else { Ok(time) }
 }
 
-/// As long as Go and Java believe an answer; often enough that a scale-up is seen while somebody still watches.
+/// As long as Go and Java believe an answer; often enough that a scale-up is seen while somebody still
+/// watches.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// Some name services (Consul, Kubernetes with small TTLs) would otherwise be asked every second by every client.
+/// Some name services (Consul, Kubernetes with small TTLs) would otherwise be asked every second by every
+/// client.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
 /// gRPC's minimal time between resolutions.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(30);

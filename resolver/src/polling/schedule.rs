@@ -20,15 +20,16 @@ use crate::Resolution;
 ///                    `-----------------+-- next has come, or doubted --'
 /// ```
 ///
-/// A doubt is answered at once, unless the last look that was due to a doubt began less than `doubt_interval` ago; then it
-/// waits for that time or for the scheduled look, whichever comes first. Doubts do not wait for the backoff: it may be two
-/// minutes long, and they have their own limit. Errors and rejections back off to the interval, at most two minutes.
+/// A doubt is answered at once, unless the last look that was due to a doubt began less than `doubt_interval`
+/// ago; then it waits for that time or for the scheduled look, whichever comes first. Doubts do not wait for
+/// the backoff: it may be two minutes long, and they have their own limit. Errors and rejections back off to
+/// the interval, at most two minutes.
 pub(super) struct PollingSchedule {
     options: PollingOptions,
     rng: SmallRng,
     phase: Phase,
-    // In a row; an answer ends the row only once it was not rejected, else a rejected answer at every look would be asked
-    // for once per second for ever.
+    // In a row; an answer ends the row only once it was not rejected, else a rejected answer at every look
+    // would be asked for once per second for ever.
     failures: u32,
     doubted: bool,
     last_doubt: Option<Instant>,
@@ -108,8 +109,8 @@ impl PollingSchedule {
 
     /// The last answer is doubted.
     pub(super) fn refresh(&mut self) {
-        // Before the first look there is nothing to doubt. While a look runs, the doubt outlives it: the look may have
-        // been answered before what caused the doubt happened.
+        // Before the first look there is nothing to doubt. While a look runs, the doubt outlives it: the look
+        // may have been answered before what caused the doubt happened.
         self.doubted |= !matches!(self.phase, Phase::New);
     }
 
@@ -122,8 +123,8 @@ impl PollingSchedule {
 
     fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        // A name service that fails is not asked more often than one that works, and no more rarely either: a service that
-        // was scaled to nothing should be seen to come back as soon as any other news.
+        // A name service that fails is not asked more often than one that works, and no more rarely either: a
+        // service that was scaled to nothing should be seen to come back as soon as any other news.
         let backoff = Backoff::GRPC.at_most(self.options.interval);
         let next = now.checked_add(backoff.delay(self.failures, &mut self.rng));
         self.phase = Phase::Resting { next, last: Outcome::Failure };

@@ -55,8 +55,8 @@ pub(super) fn literal(target: &Target, host: &HostPort) -> Result<Endpoint, Targ
     }
 }
 
-/// The first of the list: a list as a whole is no `host[:port]`, which is all that `:authority` may hold (RFC 9113,
-/// section 8.3.1).
+/// The first of the list: a list as a whole is no `host[:port]`, which is all that `:authority` may hold (RFC
+/// 9113, section 8.3.1).
 pub(super) fn list_authority(target: &Target) -> String {
     match target.host_ports().as_deref() {
         Ok([first, ..]) => first.to_authority(),

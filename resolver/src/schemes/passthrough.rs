@@ -6,8 +6,8 @@ use trunkline_proto::Address;
 
 use crate::{Resolution, Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, fixed};
 
-/// One server, named by the endpoint: a TCP address if it reads as `ip:port`, else a name that a connector of the
-/// application's own understands.
+/// One server, named by the endpoint: a TCP address if it reads as `ip:port`, else a name that a connector of
+/// the application's own understands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passthrough;
 

@@ -1,4 +1,5 @@
-//! `static:10.0.0.7:443,[::1]:443,greeter.prod:443`: servers that the target itself lists, by address or by name.
+//! `static:10.0.0.7:443,[::1]:443,greeter.prod:443`: servers that the target itself lists, by address or by
+//! name.
 
 use indexmap::IndexSet;
 use trunkline_proto::Endpoint;
@@ -12,8 +13,8 @@ use crate::{
 
 /// A list of `host[:port]`; the port is 443 where none is written.
 ///
-/// Literal addresses of both families and `localhost` are never looked up. Each name is watched by itself, as a target of
-/// `dns` is: see [`merged`] for how the answers become one.
+/// Literal addresses of both families and `localhost` are never looked up. Each name is watched by itself, as
+/// a target of `dns` is: see [`merged`] for how the answers become one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StaticList;
 
@@ -56,7 +57,8 @@ fn part(
     options: &ResolverOptions,
 ) -> Result<(String, Box<dyn Resolver>), TargetError> {
     let resolver = if is_looked_up(host) {
-        // Chance of its own, else the times of all names would drift in step and their queries come in bursts.
+        // Chance of its own, else the times of all names would drift in step and their queries come in
+        // bursts.
         let own = options.clone().with_seed(options.seed.wrapping_add(place));
         options.names.watch(host, target, &own)?
     } else {
@@ -77,8 +79,8 @@ fn known(target: &Target, host: &HostPort) -> Result<Endpoint, TargetError> {
     }
 }
 
-/// Each name is two queries and a reading of the system's settings per look, from every client. More servers than this are
-/// what one name with many addresses is for.
+/// Each name is two queries and a reading of the system's settings per look, from every client. More servers
+/// than this are what one name with many addresses is for.
 const MAX_NAMES: usize = 100;
 
 #[cfg(test)]

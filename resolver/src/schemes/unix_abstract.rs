@@ -5,7 +5,8 @@ use trunkline_proto::Address;
 use crate::schemes::unix::{LOCALHOST, check_length};
 use crate::{Resolution, Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, fixed};
 
-/// One server behind an abstract unix socket. The name is without the leading zero byte, and may hold others as `%00`.
+/// One server behind an abstract unix socket. The name is without the leading zero byte, and may hold others
+/// as `%00`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnixAbstract;
 

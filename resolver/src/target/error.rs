@@ -1,5 +1,5 @@
-//! What can be wrong with a target, each with the fix. A target is written by a person, so every error is theirs to mend
-//! and says how; passwords that were written into one are not repeated.
+//! What can be wrong with a target, each with the fix. A target is written by a person, so every error is
+//! theirs to mend and says how; passwords that were written into one are not repeated.
 
 use std::fmt;
 
@@ -145,7 +145,8 @@ fn hint(scheme: &str, authority: &str) -> String {
     format!("; with three slashes, `{scheme}:///{authority}`, it would name `{authority}`")
 }
 
-/// A target as an error may repeat it: without userinfo, which may hold a password; on one line, and not endless.
+/// A target as an error may repeat it: without userinfo, which may hold a password; on one line, and not
+/// endless.
 pub(super) fn shown(target: &str) -> String {
     let start = target.find("://").map_or(0, |colon| colon + 3);
     let (head, rest) = target.split_at(start);

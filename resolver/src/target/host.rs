@@ -1,4 +1,5 @@
-//! `host[:port]`, which most schemes are made of: names, IPv4, IPv6 with and without brackets and zones, ports.
+//! `host[:port]`, which most schemes are made of: names, IPv4, IPv6 with and without brackets and zones,
+//! ports.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
@@ -143,8 +144,8 @@ impl HostPort {
         }
     }
 
-    /// As it stands in `:authority`: as it was written, but an IPv6 address in brackets and without its zone, which means
-    /// nothing to another machine (RFC 6874, section 4).
+    /// As it stands in `:authority`: as it was written, but an IPv6 address in brackets and without its zone,
+    /// which means nothing to another machine (RFC 6874, section 4).
     pub fn to_authority(&self) -> String {
         let host = match &self.host {
             Host::V6 { address, .. } => Host::V6 { address: *address, zone: None },
@@ -243,7 +244,8 @@ fn scope_id(address: Ipv6Addr, zone: &str) -> Result<u32, HostError> {
     if let Ok(number) = zone.parse() {
         return Ok(number);
     }
-    // The system's look-up reads a literal with a zone without asking any name server; the port is only there for form.
+    // The system's look-up reads a literal with a zone without asking any name server; the port is only there
+    // for form.
     let found = (format!("{address}%{zone}").as_str(), 1).to_socket_addrs().ok();
     let scope = found.into_iter().flatten().find_map(|found| match found {
         SocketAddr::V6(found) if found.ip() == &address => Some(found.scope_id()),

@@ -1,5 +1,5 @@
-//! What a channel is pointed at: the parsed `dns:///greeter.prod:443`. It knows grammar only; what an endpoint means is
-//! the business of the scheme's resolver.
+//! What a channel is pointed at: the parsed `dns:///greeter.prod:443`. It knows grammar only; what an
+//! endpoint means is the business of the scheme's resolver.
 
 mod error;
 mod host;
@@ -47,8 +47,8 @@ enum Notation {
     Https,
 }
 
-/// What a target says about how its servers are spoken to. A channel compares it with its own settings: a contradiction
-/// is an error, and so is silence where bytes would cross a network.
+/// What a target says about how its servers are spoken to. A channel compares it with its own settings: a
+/// contradiction is an error, and so is silence where bytes would cross a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportHint {
@@ -80,7 +80,8 @@ impl Target {
         &self.scheme
     }
 
-    /// What stands between `//` and the next `/` of a gRPC name: whom to ask, such as a DNS server. Empty if nothing does.
+    /// What stands between `//` and the next `/` of a gRPC name: whom to ask, such as a DNS server. Empty if
+    /// nothing does.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -90,8 +91,8 @@ impl Target {
         self.path.strip_prefix('/').unwrap_or(&self.path)
     }
 
-    /// As [`endpoint`](Self::endpoint), with the leading slash that was written: `/run/greeter` of `unix:///run/greeter`,
-    /// `greeter` of `unix:greeter`.
+    /// As [`endpoint`](Self::endpoint), with the leading slash that was written: `/run/greeter` of
+    /// `unix:///run/greeter`, `greeter` of `unix:greeter`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -114,8 +115,8 @@ impl Target {
         }
     }
 
-    /// Whether the endpoint is a list (`static:a:1,b:2`), so that it gives no one name that certificates could be checked
-    /// against: TLS over it needs an authority of the application's.
+    /// Whether the endpoint is a list (`static:a:1,b:2`), so that it gives no one name that certificates
+    /// could be checked against: TLS over it needs an authority of the application's.
     pub fn is_list(&self) -> bool {
         self.path.contains(',')
     }
@@ -136,7 +137,8 @@ impl Target {
         self.endpoint().split(',').map(|text| self.read_host_port(text)).collect()
     }
 
-    /// The endpoint as it may stand in `:authority`: all that RFC 3986 does not allow there is percent-encoded.
+    /// The endpoint as it may stand in `:authority`: all that RFC 3986 does not allow there is
+    /// percent-encoded.
     pub fn encoded_endpoint(&self) -> String {
         utf8_percent_encode(self.endpoint(), NOT_IN_AUTHORITY).to_string()
     }
@@ -174,8 +176,8 @@ impl fmt::Debug for Target {
     }
 }
 
-/// All but RFC 3986's unreserved and sub-delims, `:` and the brackets of IPv6. `@` is encoded too: what stands before it
-/// would be read as userinfo.
+/// All but RFC 3986's unreserved and sub-delims, `:` and the brackets of IPv6. `@` is encoded too: what
+/// stands before it would be read as userinfo.
 const NOT_IN_AUTHORITY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

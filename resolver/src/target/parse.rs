@@ -1,5 +1,6 @@
-//! The grammar of targets, as a pure function from text. It is our own because general parsers of URLs do not know
-//! gRPC's names: `dns:///svc` has an empty authority, `unix:name` has none, and `localhost:50051` has no scheme.
+//! The grammar of targets, as a pure function from text. It is our own because general parsers of URLs do not
+//! know gRPC's names: `dns:///svc` has an empty authority, `unix:name` has none, and `localhost:50051` has no
+//! scheme.
 
 use percent_encoding::percent_decode_str;
 
@@ -48,7 +49,8 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// `host[:port]`. It holds nothing that would need escapes, so none are read: a zone may follow a plain `%`.
+    /// `host[:port]`. It holds nothing that would need escapes, so none are read: a zone may follow a plain
+    /// `%`.
     fn bare(&self) -> Result<Target, TargetError> {
         self.refuse('@', TargetPart::Userinfo)?;
         self.by_dns(Notation::Name, self.text.to_owned())

@@ -1,5 +1,5 @@
-//! `dns` against a scripted name server over real sockets: outcomes, their order, and how many queries they took. No
-//! durations are asserted, and the clock is never paused.
+//! `dns` against a scripted name server over real sockets: outcomes, their order, and how many queries they
+//! took. No durations are asserted, and the clock is never paused.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its script does not hold")]
 
@@ -55,8 +55,9 @@ async fn until(resolver: &mut Box<dyn Resolver>, expected: &[&str]) {
 /// Ends a test that would look for ever.
 const MAX_LOOKS: usize = 1000;
 
-/// A query in a datagram may be sent again on a slow machine, so that its count is not exact; that a thousand doubts were no
-/// thousand looks is seen all the same. (Exact counts are asserted where the look-ups are in memory.)
+/// A query in a datagram may be sent again on a slow machine, so that its count is not exact; that a thousand
+/// doubts were no thousand looks is seen all the same. (Exact counts are asserted where the look-ups are in
+/// memory.)
 const FEW: usize = 20;
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A name server that says what it is told, over UDP and TCP on loopback. Its packets are made by hand (RFC 1035), so that
-//! it shares no mistake with the client's library.
+//! A name server that says what it is told, over UDP and TCP on loopback. Its packets are made by hand (RFC
+//! 1035), so that it shares no mistake with the client's library.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

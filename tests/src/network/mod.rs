@@ -1,5 +1,5 @@
-//! A network in memory. Addresses are names that reach whatever a test puts there, and the test decides what goes wrong on the way. It
-//! keeps to tokio's clock, so that under a paused one every time is exact.
+//! A network in memory. Addresses are names that reach whatever a test puts there, and the test decides what
+//! goes wrong on the way. It keeps to tokio's clock, so that under a paused one every time is exact.
 
 mod link;
 
@@ -27,8 +27,8 @@ const BUFFER: usize = 64 << 10;
 
 /// A network in memory, and a [`Connector`] to it. Clones are one network.
 ///
-/// An address is looked up by its text: `Address::other("a")` is `"a"`, a TCP address is `"10.0.0.1:80"`. Where nothing was said of a name,
-/// connections are refused.
+/// An address is looked up by its text: `Address::other("a")` is `"a"`, a TCP address is `"10.0.0.1:80"`.
+/// Where nothing was said of a name, connections are refused.
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Mutex<Shared>>,
@@ -62,7 +62,8 @@ enum Road {
 }
 
 impl Network {
-    /// An empty network: everything is refused. Its clock starts now, so it is made within a runtime whose clock is paused, if it is to be.
+    /// An empty network: everything is refused. Its clock starts now, so it is made within a runtime whose
+    /// clock is paused, if it is to be.
     pub fn new() -> Self {
         let shared = Shared { began: Instant::now(), places: HashMap::new(), dials: Vec::new() };
         Self { shared: Arc::new(Mutex::new(shared)), resolver: ManualResolver::new("memory") }
@@ -127,8 +128,8 @@ impl Network {
         self.at(name).delay = delay;
     }
 
-    /// The host at `name` vanishes without a word: nothing more comes over the connections that are there, what is sent on them gets lost, and
-    /// dialling it never ends until somebody serves there again.
+    /// The host at `name` vanishes without a word: nothing more comes over the connections that are there,
+    /// what is sent on them gets lost, and dialling it never ends until somebody serves there again.
     pub fn freeze(&self, name: &str) {
         let mut place = self.at(name);
         place.road = Road::BlackHole;

@@ -1,5 +1,5 @@
-//! Header blocks. What is sent is written as literals, so that a test controls every byte; what the client sends needs a real decoder, since its
-//! tables live as long as the connection.
+//! Header blocks. What is sent is written as literals, so that a test controls every byte; what the client
+//! sends needs a real decoder, since its tables live as long as the connection.
 
 use loona_hpack::Decoder;
 

@@ -1,5 +1,6 @@
-//! A server that does what it is told. It speaks HTTP/2 in bare frames, shares no code with the client under test, and knows no rules that it
-//! would keep: a test says what it sends, when, and whether at all. In memory, so that time can be paused.
+//! A server that does what it is told. It speaks HTTP/2 in bare frames, shares no code with the client under
+//! test, and knows no rules that it would keep: a test says what it sends, when, and whether at all. In
+//! memory, so that time can be paused.
 //!
 //! ```
 //! # use trunkline_tests::script::{Code, pipes};

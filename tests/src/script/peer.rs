@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::headers::literals;
 use super::{Code, Frame, Headers, Kind, Setting, flags};
 
-/// How long a script waits for what it expects before it says so. Under a paused clock this is no time at all.
+/// How long a script waits for what it expects before it says so. Under a paused clock this is no time at
+/// all.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What a server of HTTP/2 is greeted with (RFC 9113 3.4).
@@ -23,9 +24,9 @@ const FRAME_SIZE: usize = 16 << 10;
 
 /// The server's end of a connection.
 ///
-/// Unless told otherwise it acknowledges SETTINGS, answers PINGs and gives flow-control window back for what it reads; but only while it waits
-/// for something, since it has no task of its own: a peer that nobody waits on is a server that has stalled. Frames that come before the awaited one are
-/// kept for later.
+/// Unless told otherwise it acknowledges SETTINGS, answers PINGs and gives flow-control window back for what
+/// it reads; but only while it waits for something, since it has no task of its own: a peer that nobody waits
+/// on is a server that has stalled. Frames that come before the awaited one are kept for later.
 pub struct Peer<T> {
     io: T,
     /// Read and not yet a whole frame.

@@ -1,4 +1,5 @@
-//! A call that is dropped leaves no trace: nothing on the wire if nothing was sent, RST_STREAM(CANCEL) if something was, and no place taken.
+//! A call that is dropped leaves no trace: nothing on the wire if nothing was sent, RST_STREAM(CANCEL) if
+//! something was, and no place taken.
 
 use std::iter::repeat;
 

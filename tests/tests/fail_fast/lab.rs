@@ -1,4 +1,5 @@
-//! The place of a test: a network in memory, two authorities of which channels trust one, and channels whose waits are exact.
+//! The place of a test: a network in memory, two authorities of which channels trust one, and channels whose
+//! waits are exact.
 
 use std::future::Future;
 use std::time::Duration;

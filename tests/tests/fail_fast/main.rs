@@ -1,7 +1,9 @@
-//! How calls fail: at once or late, with which status, saying what, and what it takes to recover. And everything that keeps a call from
-//! failing in silence: TLS that checks whom it talks to, settings that are refused when they make no sense, deadlines and cancellation.
+//! How calls fail: at once or late, with which status, saying what, and what it takes to recover. And
+//! everything that keeps a call from failing in silence: TLS that checks whom it talks to, settings that are
+//! refused when they make no sense, deadlines and cancellation.
 //!
-//! `table` is the table of what can be wrong with a server, `check` what is checked of each row; the others are stories.
+//! `table` is the table of what can be wrong with a server, `check` what is checked of each row; the others
+//! are stories.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

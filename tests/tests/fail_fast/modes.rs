@@ -1,4 +1,5 @@
-//! Who waits for what, beyond one server that is bad in one way: several servers, resolvers that fail, and who decides which mode counts.
+//! Who waits for what, beyond one server that is bad in one way: several servers, resolvers that fail, and
+//! who decides which mode counts.
 
 use tokio::time::sleep;
 use trunkline::balancer::RoundRobin;

@@ -6,7 +6,8 @@ use trunkline::{Address, Attributes, Channel, Code, Endpoint, FailFast, Weight};
 use crate::lab::{Lab, MODES, NAME, Speaks, call, here, policies, secs, tcp, there, timed};
 use crate::peers::{Peer, greets_over_tls};
 
-/// A server whose certificate was bad until just now, and a channel that has seen it, 10 s ago. Left alone, it looks again after 120 s.
+/// A server whose certificate was bad until just now, and a channel that has seen it, 10 s ago. Left alone,
+/// it looks again after 120 s.
 async fn mended_after_a_permanent_failure(mode: FailFast) -> (Lab, Channel) {
     let lab = Lab::new();
     let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);

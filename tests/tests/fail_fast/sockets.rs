@@ -1,4 +1,5 @@
-//! The same over real sockets, for outcomes: what the operating system and a real server say is understood, and mended servers are found again.
+//! The same over real sockets, for outcomes: what the operating system and a real server say is understood,
+//! and mended servers are found again.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The table: what can be wrong with a server, and what calls hear of it. Every row is checked alike, by `check`.
+//! The table: what can be wrong with a server, and what calls hear of it. Every row is checked alike, by
+//! `check`.
 
 use rcgen::date_time_ymd;
 use std::time::Duration;
@@ -47,7 +48,8 @@ const PERMANENT: Row = Row {
     dials: 5,
 };
 
-/// What may pass is tried again after 1 s, then each time 1.6 times later, and at most 120 s after the attempt before: at 0, 1, 2.6, .. 531.5 s.
+/// What may pass is tried again after 1 s, then each time 1.6 times later, and at most 120 s after the
+/// attempt before: at 0, 1, 2.6, .. 531.5 s.
 const RETRYABLE: Row =
     Row { speaks: Speaks::Plaintext, phase: Phase::Connect, permanent: false, dials: 14, ..PERMANENT };
 
@@ -192,8 +194,9 @@ table! {
     };
 }
 
-/// Root may connect to every socket, so permissions alone would show nothing where tests run as root. This file of the kernel is one that nobody may write,
-/// root neither, and connecting to a socket is writing to it: the kernel looks at that before it sees that there is no socket.
+/// Root may connect to every socket, so permissions alone would show nothing where tests run as root. This
+/// file of the kernel is one that nobody may write, root neither, and connecting to a socket is writing to
+/// it: the kernel looks at that before it sees that there is no socket.
 #[cfg(target_os = "linux")]
 const FORBIDDEN: &str = "/proc/sys/kernel/osrelease";
 

@@ -1,4 +1,5 @@
-//! The end of a channel: on purpose, or because nobody holds it any more. Nothing is cut off that may finish, and nothing is left behind.
+//! The end of a channel: on purpose, or because nobody holds it any more. Nothing is cut off that may finish,
+//! and nothing is left behind.
 
 use std::time::Duration;
 

@@ -19,7 +19,8 @@ fn talkative() -> TestGreeter {
     })
 }
 
-/// One call with an error of so many bytes among healthy ones, none of which may notice: the length of the message that came, or why it did not.
+/// One call with an error of so many bytes among healthy ones, none of which may notice: the length of the
+/// message that came, or why it did not.
 async fn huge_error(channel: &Channel, server_side: &TestGreeter, length: usize) -> Result<usize, String> {
     let mut healthy = JoinSet::new();
     for _ in 0..HEALTHY {

@@ -1,4 +1,5 @@
-//! Calls that wait for a connection which does not come: none waits for longer than it must, and none dials for itself.
+//! Calls that wait for a connection which does not come: none waits for longer than it must, and none dials
+//! for itself.
 
 use std::time::Duration;
 

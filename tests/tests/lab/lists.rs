@@ -1,4 +1,5 @@
-//! Lists of servers that change while calls are made: new servers get their share, those that left finish what they have, and no call notices.
+//! Lists of servers that change while calls are made: new servers get their share, those that left finish
+//! what they have, and no call notices.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

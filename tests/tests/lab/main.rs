@@ -1,5 +1,5 @@
-//! What users of gRPC channels suffer from, re-enacted: each scenario in memory under a paused clock, where times are exact, and again over
-//! real sockets, where outcomes count.
+//! What users of gRPC channels suffer from, re-enacted: each scenario in memory under a paused clock, where
+//! times are exact, and again over real sockets, where outcomes count.
 
 #![allow(clippy::unwrap_used, reason = "in a test, what must not fail may panic")]
 

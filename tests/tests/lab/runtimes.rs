@@ -74,7 +74,8 @@ fn a_static_channel_serves_tests_that_have_a_runtime_each() {
                     for _ in 0..10 {
                         match greet(&CHANNEL).await {
                             Ok(_) => {}
-                            // The one thing that may happen: another thread's runtime, on which the connection was, has ended.
+                            // The one thing that may happen: another thread's runtime, on which the
+                            // connection was, has ended.
                             Err(status) => {
                                 assert_eq!(failed::<()>(&Err(status), Code::Unavailable).sent(), Sent::Maybe);
                             }

@@ -1,4 +1,5 @@
-//! Settings that contradict each other are found when the channel is built, never by a call that went out in plaintext.
+//! Settings that contradict each other are found when the channel is built, never by a call that went out in
+//! plaintext.
 
 use trunkline::connect::Tls;
 use trunkline::{BuildError, Channel};

@@ -1,4 +1,5 @@
-//! Servers that turn their connections over, as every server in production does: no call is lost, and none is made twice.
+//! Servers that turn their connections over, as every server in production does: no call is lost, and none is
+//! made twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -15,7 +16,8 @@ use crate::asking::{greet, loopback};
 
 const CALLERS: usize = 16;
 
-/// All callers call, one call after the other, until `enough`: how many calls they made, none of which may fail.
+/// All callers call, one call after the other, until `enough`: how many calls they made, none of which may
+/// fail.
 async fn call_until(channel: &Channel, enough: impl Fn() -> bool + Clone + Send + 'static) -> usize {
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {

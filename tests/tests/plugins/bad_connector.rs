@@ -59,7 +59,8 @@ async fn a_byte_stream_that_panics_under_calls_is_a_lost_connection() {
     }
 }
 
-// Too long for one write: an engine that wrote while it holds what its calls share would make them panic in turn.
+// Too long for one write: an engine that wrote while it holds what its calls share would make them panic in
+// turn.
 #[tokio::test(start_paused = true)]
 async fn a_byte_stream_that_panics_under_a_long_message_is_a_lost_connection() {
     let here = Neighbourhood::new().await;

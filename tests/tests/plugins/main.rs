@@ -1,5 +1,5 @@
-//! Plugins as strangers write them, good and bad: each kind takes few lines and no change of ours, and one that panics or hangs harms its own
-//! channel and nobody else's.
+//! Plugins as strangers write them, good and bad: each kind takes few lines and no change of ours, and one
+//! that panics or hangs harms its own channel and nobody else's.
 
 // The good ones.
 pub mod stranger;

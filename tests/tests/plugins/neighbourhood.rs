@@ -1,4 +1,5 @@
-//! Where bad plugins are tried: a network in memory with one good server, and a neighbour that calls it over a channel of its own.
+//! Where bad plugins are tried: a network in memory with one good server, and a neighbour that calls it over
+//! a channel of its own.
 
 use std::time::Duration;
 

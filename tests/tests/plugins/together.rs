@@ -1,5 +1,5 @@
-//! The three plugins in one channel, over real sockets: a registry says where servers are, a proxy is the way to them, and the first that is
-//! up gets the calls.
+//! The three plugins in one channel, over real sockets: a registry says where servers are, a proxy is the way
+//! to them, and the first that is up gets the calls.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Stubs that tonic's own generator writes, on our channel, unchanged: every shape of call, what tonic's users do with their stubs, and what
-//! they get beyond it.
+//! Stubs that tonic's own generator writes, on our channel, unchanged: every shape of call, what tonic's
+//! users do with their stubs, and what they get beyond it.
 
 mod health;
 mod migration;

@@ -1,4 +1,5 @@
-//! What an application says of a call: interceptors, metadata, timeouts, and options of ours on requests of stubs that know nothing of them.
+//! What an application says of a call: interceptors, metadata, timeouts, and options of ours on requests of
+//! stubs that know nothing of them.
 
 use tokio::time::Instant;
 use trunkline::metadata::MetadataValue;

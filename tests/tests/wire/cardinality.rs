@@ -35,7 +35,8 @@ async fn a_second_message_of_a_unary_call_is_internal_where_the_channel_knows_th
     let status = stage.failed(Road::Own, Shape::Unary, answer).await;
     assert_eq!(status.code(), Code::Internal);
     assert!(status.message().contains("more than one message"), "{status}");
-    // Below tonic's stub a call is a stream of bytes of no known shape; that stub takes the first message and leaves the others unread.
+    // Below tonic's stub a call is a stream of bytes of no known shape; that stub takes the first message and
+    // leaves the others unread.
     let answered = stage.answered(Road::Tonic, Shape::Unary, answer).await.unwrap();
     assert_eq!(answered.messages, ["one"]);
 }

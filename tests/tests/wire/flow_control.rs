@@ -56,7 +56,8 @@ async fn a_new_initial_window_counts_for_streams_that_are_there() {
         let stream = server.request().await.stream;
         let mut body = arrived(server, stream).await;
         assert_eq!(body.len(), 10, "{road:?} {shape:?}");
-        // Below what was sent already: now the window is negative (RFC 9113 6.9.2), and opening it by as much gives nothing.
+        // Below what was sent already: now the window is negative (RFC 9113 6.9.2), and opening it by as much
+        // gives nothing.
         server.settings(&[(Setting::INITIAL_WINDOW_SIZE, 4)]).await;
         server.open_window(stream, 6).await;
         assert!(arrived(server, stream).await.is_empty(), "{road:?} {shape:?}");
@@ -95,7 +96,8 @@ struct Window {
 }
 
 impl Window {
-    /// The client's windows as they are now; nothing was sent on `stream` yet, nor anything that counts on others.
+    /// The client's windows as they are now; nothing was sent on `stream` yet, nor anything that counts on
+    /// others.
     async fn of(server: &mut Server, stream: u32) -> Self {
         let settings = server.next_of(Kind::SETTINGS).await;
         let initial = settings

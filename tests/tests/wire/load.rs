@@ -14,8 +14,8 @@ use crate::stage::{Server, reply};
 /// How a server says that a connection is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Farewell {
-    /// A GOAWAY that excludes nothing; when its PING has come back, one that names the last stream; then it serves what it has. This is how
-    /// gRPC's servers turn connections over.
+    /// A GOAWAY that excludes nothing; when its PING has come back, one that names the last stream; then it
+    /// serves what it has. This is how gRPC's servers turn connections over.
     Twice,
     /// One GOAWAY; what came after the last stream that it names is not looked at.
     Once,
@@ -23,7 +23,8 @@ pub(crate) enum Farewell {
     OnceAndGone,
 }
 
-/// Serves so many calls on each connection, then says farewell; on the connection after it again, for ever. Adds up the calls it has processed.
+/// Serves so many calls on each connection, then says farewell; on the connection after it again, for ever.
+/// Adds up the calls it has processed.
 pub(crate) async fn serve_in_turns(mut pipes: Pipes, farewell: Farewell, calls: usize, processed: Counter) {
     loop {
         let mut server = pipes.accept().await;
@@ -85,7 +86,8 @@ async fn answer(server: &mut Server, open: &mut VecDeque<u32>) {
     }
 }
 
-/// So many callers on both roads and in all shapes, each of which makes so many calls one after another: every failure.
+/// So many callers on both roads and in all shapes, each of which makes so many calls one after another:
+/// every failure.
 pub(crate) async fn call_all(channel: &Channel, callers: usize, calls: usize) -> Vec<Status> {
     let mut running = JoinSet::new();
     for (road, shape) in Road::every().collect::<Vec<(Road, Shape)>>().into_iter().cycle().take(callers) {

@@ -1,5 +1,5 @@
-//! What servers do on the wire, right and wrong, and what a whole channel makes of it: each story against bare frames, most of them on both roads
-//! into the channel.
+//! What servers do on the wire, right and wrong, and what a whole channel makes of it: each story against
+//! bare frames, most of them on both roads into the channel.
 
 #![allow(clippy::unwrap_used, reason = "in a test, what must not fail may panic")]
 

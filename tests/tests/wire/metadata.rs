@@ -123,7 +123,8 @@ async fn on_tonics_road_reserved_names_do_no_harm() {
             stage.call_with(Road::Tonic, shape, request).fails(Code::Internal).await;
             assert!(!stage.server.has_sent(Kind::HEADERS).await, "{name}");
         }
-        // The stub itself writes headers of gRPC, so the channel cannot tell whose they are; those that it writes it writes alone.
+        // The stub itself writes headers of gRPC, so the channel cannot tell whose they are; those that it
+        // writes it writes alone.
         let mut request = Request::new("you".to_owned());
         for name in ["te", "content-type", "user-agent", "grpc-anything"] {
             request.metadata_mut().insert(name, "mine".parse().unwrap());

@@ -1,4 +1,5 @@
-//! The two roads into a channel, and one way to call on either: Trunkline's own stub, and the one that tonic generates, on the `tower::Service`.
+//! The two roads into a channel, and one way to call on either: Trunkline's own stub, and the one that tonic
+//! generates, on the `tower::Service`.
 
 use tokio_stream::{Stream, once};
 use trunkline::metadata::MetadataMap;

@@ -106,7 +106,8 @@ async fn an_error_text_of_100_kb_arrives_whole() {
 // behaviour 91
 #[tokio::test(start_paused = true)]
 async fn metadata_above_the_servers_limit_is_the_servers_to_refuse() {
-    // RFC 9113 6.5.2: the setting is advice. Servers that mind answer with 431 or reset the stream, and know better than we what they can take.
+    // RFC 9113 6.5.2: the setting is advice. Servers that mind answer with 431 or reset the stream, and know
+    // better than we what they can take.
     let mut stage = Stage::with(&[(Setting::MAX_HEADER_LIST_SIZE, 1000)], |builder| builder).await;
     for (road, shape) in Road::every() {
         let mut request = Request::new("you".to_owned());

@@ -64,7 +64,8 @@ impl Stage {
         Calling(tokio::spawn(road.call(self.channel.clone(), shape, name)))
     }
 
-    /// What becomes of a call to which the server answers so, on the stream that it is told. Another call is under way meanwhile, and must not notice.
+    /// What becomes of a call to which the server answers so, on the stream that it is told. Another call is
+    /// under way meanwhile, and must not notice.
     pub(crate) async fn answered(
         &mut self,
         road: Road,

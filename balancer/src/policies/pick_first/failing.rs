@@ -1,5 +1,6 @@
-//! What calls are told while no address can be reached, and how many failures came since doubt in the list was last
-//! raised. It outlives a pass: TRANSIENT_FAILURE stays until READY, whatever happens to the list (gRFC A62).
+//! What calls are told while no address can be reached, and how many failures came since doubt in the list
+//! was last raised. It outlives a pass: TRANSIENT_FAILURE stays until READY, whatever happens to the list
+//! (gRFC A62).
 
 use trunkline_proto::{Address, ConnectError};
 
@@ -49,7 +50,8 @@ impl Failing {
                 continue;
             }
             if new.failures != noted.failures {
-                // A record that was dropped counts from 0 again: what it lost is not known, and it is at least one.
+                // A record that was dropped counts from 0 again: what it lost is not known, and it is at
+                // least one.
                 let came = new.failures.checked_sub(noted.failures).unwrap_or(1);
                 self.failures = self.failures.saturating_add(usize::try_from(came).unwrap_or(usize::MAX));
             }
@@ -86,7 +88,8 @@ impl Failing {
             .filter_map(|(noted, address)| Some((noted.change, input.status(address).error?)))
             .collect();
         errors.sort_by_key(|(change, _)| *change);
-        // Where no address of the list has an error of its own yet, the last that was known still says the most.
+        // Where no address of the list has an error of its own yet, the last that was known still says the
+        // most.
         let message = match errors.last() {
             Some((_, newest)) => newest.to_string(),
             None => self.failure.message().to_owned(),

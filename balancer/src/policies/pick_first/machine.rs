@@ -116,7 +116,8 @@ impl PickFirstBalancer {
         if matches!(self.phase, Phase::Resting { .. }) && self.is_demanded(input) {
             self.phase = Phase::Pass(Pass::default());
         }
-        // Before the pass, so that the failure that ends it counts as its own and not for the round that follows.
+        // Before the pass, so that the failure that ends it counts as its own and not for the round that
+        // follows.
         if let Some(failing) = &mut self.failing {
             failing.refresh(&self.addresses, input);
         }
@@ -150,15 +151,16 @@ impl PickFirstBalancer {
             Phase::Pass(pass) => pass.wish(&self.addresses, plan),
             Phase::Sweep => self.addresses.iter().for_each(|address| plan.connect(address)),
             Phase::Chosen(address) => plan.hold(address),
-            // It may look lost only because a filter above ejected it: letting it go would close a live connection.
+            // It may look lost only because a filter above ejected it: letting it go would close a live
+            // connection.
             Phase::Resting { lost } => {
                 if self.addresses.contains(lost) {
                     plan.hold(lost);
                 }
             }
         }
-        // An answer came: whether it helps shows by itself. (An empty one is for the channel to doubt: it knows the resolver, and how
-        // often that may be asked.)
+        // An answer came: whether it helps shows by itself. (An empty one is for the channel to doubt: it
+        // knows the resolver, and how often that may be asked.)
         self.doubt = self.doubt.filter(|doubted| *doubted == input.resolution);
         if self.doubt.is_some() {
             plan.resolve();

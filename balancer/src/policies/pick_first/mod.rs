@@ -1,5 +1,5 @@
-//! `pick_first`: all calls go to the first address that can be reached. It is the only policy that connects by itself
-//! (gRFC A61): every other one has it as a leaf and only chooses among leaves.
+//! `pick_first`: all calls go to the first address that can be reached. It is the only policy that connects
+//! by itself (gRFC A61): every other one has it as a leaf and only chooses among leaves.
 
 mod failing;
 mod machine;
@@ -20,9 +20,9 @@ use crate::{BalancerBuilder, BalancerConfig, BalancerRegistry};
 /// The settings of `pick_first`: all calls go to the first address that can be reached.
 ///
 /// The addresses are tried in order, the next one when one has failed or has not connected after
-/// [`attempt_delay`](Self::attempt_delay) (gRFC A61); the first that connects is used and kept. Once all have failed, calls fail
-/// until one connects (gRFC A62), and each address is tried again after its own backoff. When the connection is lost the
-/// policy rests, and the next call makes it start from the top of the list.
+/// [`attempt_delay`](Self::attempt_delay) (gRFC A61); the first that connects is used and kept. Once all have
+/// failed, calls fail until one connects (gRFC A62), and each address is tried again after its own backoff.
+/// When the connection is lost the policy rests, and the next call makes it start from the top of the list.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,14 +43,15 @@ impl PickFirst {
         Self { shuffle: false, attempt_delay: Duration::from_millis(250) }
     }
 
-    /// Whether the servers are shuffled before they are tried, so that many clients of one list spread over it. A server comes
-    /// first in proportion to its [`Weight`](trunkline_proto::Weight) (gRFC A113). The default is no.
+    /// Whether the servers are shuffled before they are tried, so that many clients of one list spread over
+    /// it. A server comes first in proportion to its [`Weight`](trunkline_proto::Weight) (gRFC A113). The
+    /// default is no.
     pub const fn shuffle(self, shuffle: bool) -> Self {
         Self { shuffle, ..self }
     }
 
-    /// How long one attempt has the field to itself before the next one starts beside it. At least 100 ms and at most 2 s, as gRFC
-    /// A61 bounds it; the default is 250 ms.
+    /// How long one attempt has the field to itself before the next one starts beside it. At least 100 ms and
+    /// at most 2 s, as gRFC A61 bounds it; the default is 250 ms.
     pub fn attempt_delay(self, delay: Duration) -> Self {
         Self { attempt_delay: delay.clamp(Duration::from_millis(100), Duration::from_secs(2)), ..self }
     }

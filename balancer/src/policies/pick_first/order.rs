@@ -9,8 +9,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use trunkline_proto::{Address, Endpoint, Weight};
 
-/// The addresses of `endpoints` in the order of trying them: endpoints shuffled if there is a `shuffle` seed, flattened,
-/// without duplicates, families in turn (gRFC A61, A113).
+/// The addresses of `endpoints` in the order of trying them: endpoints shuffled if there is a `shuffle` seed,
+/// flattened, without duplicates, families in turn (gRFC A61, A113).
 pub(super) fn order(endpoints: &[Endpoint], shuffle: Option<u64>) -> Vec<Address> {
     let mut endpoints: Vec<_> = endpoints.iter().collect();
     if let Some(seed) = shuffle {
@@ -19,14 +19,16 @@ pub(super) fn order(endpoints: &[Endpoint], shuffle: Option<u64>) -> Vec<Address
     interleave(endpoints.into_iter().flat_map(Endpoint::addresses).collect())
 }
 
-/// Each endpoint draws `u^(1/weight)` and the highest draw comes first (gRFC A113): with equal weights a plain shuffle.
+/// Each endpoint draws `u^(1/weight)` and the highest draw comes first (gRFC A113): with equal weights a
+/// plain shuffle.
 fn shuffled(endpoints: Vec<&Endpoint>, seed: u64) -> Vec<&Endpoint> {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut drawn: Vec<_> = endpoints
         .into_iter()
         .map(|endpoint| {
             let weight = endpoint.attributes.get::<Weight>().map_or(1, |weight| weight.0);
-            // The logarithm of the draw: the same order, without underflow. Weight 0 draws minus infinity: the last.
+            // The logarithm of the draw: the same order, without underflow. Weight 0 draws minus infinity:
+            // the last.
             (chance.random::<f64>().ln() / f64::from(weight), endpoint)
         })
         .collect();
@@ -41,7 +43,8 @@ enum Family {
     Other,
 }
 
-/// One address of each family in turn, beginning with the family of the first (gRFC A61, after RFC 8305 section 4).
+/// One address of each family in turn, beginning with the family of the first (gRFC A61, after RFC 8305
+/// section 4).
 fn interleave(addresses: IndexSet<&Address>) -> Vec<Address> {
     let mut families: IndexMap<Family, VecDeque<&Address>> = IndexMap::new();
     let count = addresses.len();

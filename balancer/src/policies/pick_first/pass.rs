@@ -1,4 +1,5 @@
-//! One pass over the list: which attempts run, which have failed, and when the next one starts (gRFC A61, "happy eyeballs").
+//! One pass over the list: which attempts run, which have failed, and when the next one starts (gRFC A61,
+//! "happy eyeballs").
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +27,8 @@ impl Pass {
     pub(super) fn proceed(&mut self, addresses: &[Address], delay: Duration, input: &Input<'_>) -> bool {
         for (attempt, address) in self.attempts.iter_mut().zip(addresses) {
             let status = input.status(address);
-            // Both signs are needed: the failure may be over (its backoff has passed) before anybody looked, and a filter above
-            // may show an address as failed without any attempt.
+            // Both signs are needed: the failure may be over (its backoff has passed) before anybody looked,
+            // and a filter above may show an address as failed without any attempt.
             attempt.failed |=
                 status.state == ConnectivityState::TransientFailure || status.failures != attempt.failures;
         }
@@ -45,8 +46,8 @@ impl Pass {
         self.attempts.len() == addresses.len() && self.attempts.iter().all(|attempt| attempt.failed)
     }
 
-    /// Connects what is being tried and holds the rest: what has failed waits for the end of the pass, and what this pass has not
-    /// come to may be in the middle of a dial that an earlier one began.
+    /// Connects what is being tried and holds the rest: what has failed waits for the end of the pass, and
+    /// what this pass has not come to may be in the middle of a dial that an earlier one began.
     pub(super) fn wish(&self, addresses: &[Address], plan: &mut Plan) {
         for (index, address) in addresses.iter().enumerate() {
             match self.attempts.get(index) {

@@ -1,4 +1,5 @@
-//! Dropping a call in each phase: it leaves every queue, and the server hears of it if it has heard of the call.
+//! Dropping a call in each phase: it leaves every queue, and the server hears of it if it has heard of the
+//! call.
 
 use super::{Answer, Rig};
 use crate::stub::ServerStreamingCall;

@@ -164,7 +164,8 @@ async fn the_longest_of_timeouts_is_no_deadline() {
     call.await.unwrap().unwrap();
 }
 
-/// How a call ends whose server ends it like this, `after` it was begun and before its own timer is looked at.
+/// How a call ends whose server ends it like this, `after` it was begun and before its own timer is looked
+/// at.
 async fn ended_by_the_server(after: Duration, answer: impl FnOnce(&MemoryRequest)) -> Code {
     let (connection, mut server) = Connection::memory();
     let rig = Rig::connected(&connection);

@@ -1,4 +1,5 @@
-//! The call path over connections in memory: what a call does with snapshots, streams and time, without a driver and without bytes.
+//! The call path over connections in memory: what a call does with snapshots, streams and time, without a
+//! driver and without bytes.
 
 mod cancelling;
 mod failing;

@@ -33,7 +33,8 @@ impl<C> TlsConnector<C> {
         self.config.clone()
     }
 
-    /// What the certificate of `request`'s server must be for: the settings' word, else the address's, else the channel's.
+    /// What the certificate of `request`'s server must be for: the settings' word, else the address's, else
+    /// the channel's.
     fn name_for(&self, request: &ConnectRequest) -> Result<ServerName<'static>, ConnectError> {
         if let Some(name) = &self.server_name {
             return Ok(name.clone());

@@ -1,5 +1,6 @@
-//! The table of what goes wrong with TLS: whether trying again can help, and how a tired person should read it. Permanent is what would be the
-//! same tomorrow unless somebody changed a certificate, a name or a server.
+//! The table of what goes wrong with TLS: whether trying again can help, and how a tired person should read
+//! it. Permanent is what would be the same tomorrow unless somebody changed a certificate, a name or a
+//! server.
 
 use std::io;
 

@@ -1,8 +1,9 @@
-//! TLS by rustls, as a connector around another. What can be wrong with the settings is found when they are built, not when the first call fails;
-//! what goes wrong in a handshake is told in words, with whether trying again can help.
+//! TLS by rustls, as a connector around another. What can be wrong with the settings is found when they are
+//! built, not when the first call fails; what goes wrong in a handshake is told in words, with whether trying
+//! again can help.
 //!
-//! `settings` is what an application writes, `roots` whom it trusts, `connector` the handshake, `meaning` the table of what its errors mean, `clock`
-//! how a certificate's times read.
+//! `settings` is what an application writes, `roots` whom it trusts, `connector` the handshake, `meaning` the
+//! table of what its errors mean, `clock` how a certificate's times read.
 
 mod clock;
 mod connector;

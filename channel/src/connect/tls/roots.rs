@@ -27,7 +27,8 @@ enum Source {
 impl Roots {
     /// The operating system's.
     ///
-    /// Certificates there that rustls cannot parse are left out, as others leave them out; it is an error if none remain.
+    /// Certificates there that rustls cannot parse are left out, as others leave them out; it is an error if
+    /// none remain.
     #[cfg(feature = "tls-native-roots")]
     pub const fn native() -> Self {
         Self(Source::Native)
@@ -44,12 +45,14 @@ impl Roots {
         Self(Source::Pem(text.into()))
     }
 
-    /// The certificates of this PEM file, which is read when the channel is built. It is an error if there is none, or one that cannot be used.
+    /// The certificates of this PEM file, which is read when the channel is built. It is an error if there is
+    /// none, or one that cannot be used.
     pub fn pem_file(path: impl Into<PathBuf>) -> Self {
         Self(Source::PemFile(path.into()))
     }
 
-    /// What is trusted if nothing is said: the operating system's roots if they are compiled in, else Mozilla's.
+    /// What is trusted if nothing is said: the operating system's roots if they are compiled in, else
+    /// Mozilla's.
     pub(super) fn compiled_in() -> Result<Self, TlsError> {
         #[cfg(feature = "tls-native-roots")]
         return Ok(Self::native());

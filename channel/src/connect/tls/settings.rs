@@ -16,11 +16,13 @@ pub(super) const ALPN_H2: &[u8] = b"h2";
 
 /// How the connections of a channel are protected.
 ///
-/// By default the server's certificate is checked against the operating system's roots (feature `tls-native-roots`), else Mozilla's
-/// (`tls-webpki-roots`), and against the name of the server: that of its [`Address`](crate::Address) if it has one, else the `:authority` of
-/// the channel, without the port. An IP address is checked against the certificate's IP addresses. The server must offer HTTP/2 by ALPN.
+/// By default the server's certificate is checked against the operating system's roots (feature
+/// `tls-native-roots`), else Mozilla's (`tls-webpki-roots`), and against the name of the server: that of its
+/// [`Address`](crate::Address) if it has one, else the `:authority` of the channel, without the port. An IP
+/// address is checked against the certificate's IP addresses. The server must offer HTTP/2 by ALPN.
 ///
-/// Files that are named here are read once, when the channel is built; so is everything checked that can be wrong.
+/// Files that are named here are read once, when the channel is built; so is everything checked that can be
+/// wrong.
 ///
 /// ```no_run
 /// # use trunkline::connect::{Roots, Tls};
@@ -55,7 +57,8 @@ impl Tls {
         self
     }
 
-    /// Shows the server this certificate, with the chain below its root, and proves it with this key; both are PEM.
+    /// Shows the server this certificate, with the chain below its root, and proves it with this key; both
+    /// are PEM.
     pub fn identity_pem(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.identity = Some(Identity::Pem { certificates: certificates.into(), key: key.into() });
         self
@@ -67,14 +70,16 @@ impl Tls {
         self
     }
 
-    /// The name, or IP address, that every server's certificate must be for. It does not change the `:authority` of calls.
+    /// The name, or IP address, that every server's certificate must be for. It does not change the
+    /// `:authority` of calls.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// The crypto to use. By default that is ring if it is compiled in (feature `tls-ring`), else aws-lc (`tls-aws-lc`); the default of the process
-    /// is not asked, so a library that sets it changes nothing here.
+    /// The crypto to use. By default that is ring if it is compiled in (feature `tls-ring`), else aws-lc
+    /// (`tls-aws-lc`); the default of the process is not asked, so a library that sets it changes nothing
+    /// here.
     pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
         self

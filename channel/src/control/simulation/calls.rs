@@ -1,4 +1,5 @@
-//! Calls as the call path makes them: they read snapshots and nothing else, and wait for a newer one than they read.
+//! Calls as the call path makes them: they read snapshots and nothing else, and wait for a newer one than
+//! they read.
 
 use std::sync::Arc;
 use std::time::Instant;

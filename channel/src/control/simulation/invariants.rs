@@ -120,7 +120,8 @@ impl World {
         }
     }
 
-    /// Calls wait for a newer snapshot than they read. So each must have read the newest, and found nothing there.
+    /// Calls wait for a newer snapshot than they read. So each must have read the newest, and found nothing
+    /// there.
     fn nobody_waits_for_what_is_there(&self) {
         let newest = self.plane.snapshot();
         assert!(Arc::ptr_eq(newest, &self.snapshot), "a snapshot is in force that calls were not given");

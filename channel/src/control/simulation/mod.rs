@@ -1,7 +1,9 @@
-//! The control plane with real policies in a world that a seed makes up: servers that refuse, hang, vanish and drain, a resolver that
-//! changes its mind, calls that come and go. After every step the world is compared with what must hold whatever happened.
+//! The control plane with real policies in a world that a seed makes up: servers that refuse, hang, vanish
+//! and drain, a resolver that changes its mind, calls that come and go. After every step the world is
+//! compared with what must hold whatever happened.
 //!
-//! `TRUNKLINE_SIMULATION_SEEDS` sets how many stories are played (200 by default), `TRUNKLINE_SIMULATION_SEED` plays one again and prints it.
+//! `TRUNKLINE_SIMULATION_SEEDS` sets how many stories are played (200 by default),
+//! `TRUNKLINE_SIMULATION_SEED` plays one again and prints it.
 
 mod calls;
 mod dials;

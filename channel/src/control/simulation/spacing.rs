@@ -1,5 +1,6 @@
-//! The earliest time at which each address may be dialled, worked out anew from what the world saw: the other opinion on backoff, sharing
-//! nothing with the code that is tested. Where the world cannot know (jitter, a proof that came down to it) it errs on the early side.
+//! The earliest time at which each address may be dialled, worked out anew from what the world saw: the other
+//! opinion on backoff, sharing nothing with the code that is tested. Where the world cannot know (jitter, a
+//! proof that came down to it) it errs on the early side.
 
 use std::time::{Duration, Instant};
 

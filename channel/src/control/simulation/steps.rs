@@ -1,4 +1,5 @@
-//! What may happen in a story, drawn one after another; and how every story ends: quietly, with one server that answers.
+//! What may happen in a story, drawn one after another; and how every story ends: quietly, with one server
+//! that answers.
 
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ impl World {
         self.pass(time);
     }
 
-    /// From here on nothing is broken any more, except that only one server is up. Every call that waits must end.
+    /// From here on nothing is broken any more, except that only one server is up. Every call that waits must
+    /// end.
     pub(super) fn quiet_tail(&mut self) {
         self.tell("(the quiet tail)".to_owned());
         let index = self.chance.random_range(0..POLICIES);

@@ -1,4 +1,5 @@
-//! The world around one control plane: a clock, a driver that obeys, and the bookkeeping that the invariants are checked against.
+//! The world around one control plane: a clock, a driver that obeys, and the bookkeeping that the invariants
+//! are checked against.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ use crate::control::{
 /// Most polls without time passing: more is a machine that spins.
 const MAX_POLLS: usize = 1000;
 
-/// A connection that was Ready for so long has proved itself, whatever its backoff was: the longest, with all its jitter.
+/// A connection that was Ready for so long has proved itself, whatever its backoff was: the longest, with all
+/// its jitter.
 const SURE_PROOF: Duration = Duration::from_secs(144);
 
 /// One story in so many has more servers than may be dialled at once. They take their time to play.

@@ -1,5 +1,5 @@
-//! A control plane with a virtual clock, dials that do what a test says, and a memory of all that was asked of the driver. Each entry of
-//! the control plane is touched here only.
+//! A control plane with a virtual clock, dials that do what a test says, and a memory of all that was asked
+//! of the driver. Each entry of the control plane is touched here only.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

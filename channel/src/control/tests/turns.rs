@@ -1,4 +1,5 @@
-//! Who is dialled first while hundreds of addresses swallow every packet: a dial to one of those lasts its 20 s, whoever waits behind it.
+//! Who is dialled first while hundreds of addresses swallow every packet: a dial to one of those lasts its 20
+//! s, whoever waits behind it.
 
 use serde_json::json;
 use trunkline_balancer::{Balancer, BalancerConfig, BalancerState, FixedPicker, Input, Plan, RoundRobin};

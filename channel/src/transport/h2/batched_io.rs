@@ -1,8 +1,10 @@
-//! Fewer and larger reads and writes. The engine reads 8 KiB at a time and flushes after every DATA frame of 16 KiB: some 200 system calls, or as
-//! many TLS records and wake-ups of the peer, for one message of a megabyte each way. Here its writes are gathered until it has nothing more to
-//! write, and while it cannot read fast enough it is read ahead for.
+//! Fewer and larger reads and writes. The engine reads 8 KiB at a time and flushes after every DATA frame of
+//! 16 KiB: some 200 system calls, or as many TLS records and wake-ups of the peer, for one message of a
+//! megabyte each way. Here its writes are gathered until it has nothing more to write, and while it cannot
+//! read fast enough it is read ahead for.
 //!
-//! The engine owns the [`BatchedIo`]; the driver has the [`Flusher`], which it polls after each poll of the engine.
+//! The engine owns the [`BatchedIo`]; the driver has the [`Flusher`], which it polls after each poll of the
+//! engine.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +18,8 @@ use super::io::RecordedIo;
 /// How much is gathered before it is written: four frames of the usual size. More gains nothing.
 const WRITE_BATCH: usize = 64 << 10;
 
-/// A piece of at least this size is written as it is, since copying it would cost more than the call it saves.
+/// A piece of at least this size is written as it is, since copying it would cost more than the call it
+/// saves.
 const WRITE_DIRECTLY: usize = 32 << 10;
 
 /// How much is read at once, where there is so much.
@@ -25,7 +28,8 @@ const READ_BATCH: usize = 64 << 10;
 /// A read of less than this means that the engine keeps up by itself.
 const READ_SMALL: usize = 8 << 10;
 
-/// What an idle connection keeps of its buffers: enough for small calls, nothing for large ones, since there may be thousands of it.
+/// What an idle connection keeps of its buffers: enough for small calls, nothing for large ones, since there
+/// may be thousands of it.
 const KEPT: usize = 4 << 10;
 
 /// The bytes as the engine sees them.

@@ -27,7 +27,8 @@ pub(crate) struct H2Connection(Arc<Shared>);
 /// What the driver, the calls and the streams of one connection share.
 pub(super) struct Shared {
     pub(super) quota: Arc<StreamQuota>,
-    /// Opens streams. `None` once no more may be started: the engine closes a connection when its last handle is gone.
+    /// Opens streams. `None` once no more may be started: the engine closes a connection when its last handle
+    /// is gone.
     requests: Mutex<Option<SendRequest<Bytes>>>,
     record: Arc<IoRecord>,
     /// Why the connection ended or takes no more streams. The first reason is the true one.
@@ -141,8 +142,9 @@ impl Shared {
         drop(waiting);
     }
 
-    /// Resets those cancelled streams that need not wait any longer: the server has accepted them, or the connection is `draining` and nothing else
-    /// is left on it, so that there is nobody whom their number could harm.
+    /// Resets those cancelled streams that need not wait any longer: the server has accepted them, or the
+    /// connection is `draining` and nothing else is left on it, so that there is nobody whom their number
+    /// could harm.
     pub(super) fn free_cancelled(&self, draining: bool) {
         let answered = self.answered.load(Ordering::Relaxed);
         loop {
@@ -158,7 +160,8 @@ impl Shared {
         }
     }
 
-    /// Asks the engine whether streams may still be started. It knows of a GOAWAY at once, but tells only who asks.
+    /// Asks the engine whether streams may still be started. It knows of a GOAWAY at once, but tells only who
+    /// asks.
     pub(super) fn probe(&self) -> Result<(), h2::Error> {
         match &mut *self.requests() {
             Some(requests) => poll_ready(requests),
@@ -265,8 +268,9 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Whether the engine takes a stream now. It never has to wait, since the quota is ours; should the engine disagree for a moment (it counts a
-/// stream until its last frame is written), a fresh handle lets it queue one more.
+/// Whether the engine takes a stream now. It never has to wait, since the quota is ours; should the engine
+/// disagree for a moment (it counts a stream until its last frame is written), a fresh handle lets it queue
+/// one more.
 fn poll_ready(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
     match requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ready) => ready,

@@ -1,5 +1,6 @@
-//! The dial's side of a connection: it moves the bytes, and tells how the connection lives. The engine is silent about what matters most here
-//! (SETTINGS, GOAWAY, a changed stream limit), so after each poll of it the driver asks.
+//! The dial's side of a connection: it moves the bytes, and tells how the connection lives. The engine is
+//! silent about what matters most here (SETTINGS, GOAWAY, a changed stream limit), so after each poll of it
+//! the driver asks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -29,8 +30,9 @@ use crate::transport::{Connection, TransportOptions};
 ///        '---------------------'----------- lost, dead, drained --------'------------------------'
 /// ```
 ///
-/// Dropping it closes the connection at once: streams on it end with [`StreamError::Lost`](crate::transport::StreamError::Lost), or as never
-/// sent, with the cause that [`abort`](Self::abort) was given.
+/// Dropping it closes the connection at once: streams on it end with
+/// [`StreamError::Lost`](crate::transport::StreamError::Lost), or as never sent, with the cause that
+/// [`abort`](Self::abort) was given.
 pub(crate) struct Driver {
     /// `None` once ended.
     engine: Option<Engine>,
@@ -63,7 +65,8 @@ enum Life {
 pub(crate) enum DriverNews {
     /// The server's SETTINGS are in: calls may use the connection.
     Ready(Connection),
-    /// No more streams are started; those that run go on. Not said of a [`drain`](Driver::drain) that we asked for.
+    /// No more streams are started; those that run go on. Not said of a [`drain`](Driver::drain) that we
+    /// asked for.
     Draining(ConnectError),
     /// The end. If nothing came before it, the connection could not be made.
     Lost(ConnectError),
@@ -93,8 +96,9 @@ impl Driver {
         }
     }
 
-    /// Moves the connection. News come in order: Ready, Draining, Lost, the first two at most once and not always; Lost is last, and after it this
-    /// is pending for ever. To be polled until it is pending, and again when woken.
+    /// Moves the connection. News come in order: Ready, Draining, Lost, the first two at most once and not
+    /// always; Lost is last, and after it this is pending for ever. To be polled until it is pending, and
+    /// again when woken.
     pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(engine) = &mut self.engine else { return Poll::Pending };
         let ended = match Pin::new(&mut engine.connection).poll(cx) {
@@ -117,7 +121,8 @@ impl Driver {
         if let Err(closed) = self.shared.probe() {
             return self.closed(&closed);
         }
-        // After the end of the bytes the engine may still wait for its last ones to be flushed; nobody else has to.
+        // After the end of the bytes the engine may still wait for its last ones to be flushed; nobody else
+        // has to.
         let broken = self.shared.io_failure();
         match (ended, broken) {
             (Some(error), broken) => {
@@ -178,7 +183,8 @@ impl Driver {
     fn reset_cancelled(&mut self, cx: &mut Context<'_>) {
         self.shared.free_cancelled(self.life == Life::Draining);
         let Some(Engine { connection, .. }) = &mut self.engine else { return };
-        // The engine takes new SETTINGS only when the last ones were acknowledged; it has no other sign of that.
+        // The engine takes new SETTINGS only when the last ones were acknowledged; it has no other sign of
+        // that.
         if self.shared.wants_to_ask(cx.waker()) && connection.set_initial_window_size(STREAM_WINDOW).is_ok() {
             self.shared.asked();
             // It sends them when it is polled next.
@@ -237,8 +243,8 @@ impl Keepalive {
             let now = Instant::now().into_std();
             match self.clock.beat(now, shared.read(), shared.quota.taken() > 0) {
                 Beat::Ping => {
-                    // The engine has one PING under way at a time, and wants to see the answer taken. It fails only if the connection has ended, which
-                    // shows elsewhere.
+                    // The engine has one PING under way at a time, and wants to see the answer taken. It
+                    // fails only if the connection has ended, which shows elsewhere.
                     let _answer = self.pings.poll_pong(cx);
                     let _sent = self.pings.send_ping(Ping::opaque());
                 }
@@ -250,7 +256,8 @@ impl Keepalive {
                 Beat::Sleep(None) => return Poll::Pending,
                 Beat::Sleep(Some(until)) => {
                     let until = Instant::from_std(until);
-                    // Each byte puts `until` off. A timer that rings too early is cheaper than one that is set anew with each byte.
+                    // Each byte puts `until` off. A timer that rings too early is cheaper than one that is
+                    // set anew with each byte.
                     if self.sleep.is_elapsed() || self.sleep.deadline() > until {
                         self.sleep.as_mut().reset(until);
                     }

@@ -1,22 +1,26 @@
-//! Calls that are cancelled before the server can have taken them up. Servers count the streams that are reset while they still wait to be
-//! accepted, since that is how they were attacked (CVE-2023-44487), and give up the connection of everybody when these are too many: a server by
-//! hyper at 20 (`too_many_resets`). A burst of cancelled calls is no attack. So such resets wait for each other: few are under way at a time, and
-//! the next go out once the server has read the last.
+//! Calls that are cancelled before the server can have taken them up. Servers count the streams that are
+//! reset while they still wait to be accepted, since that is how they were attacked (CVE-2023-44487), and
+//! give up the connection of everybody when these are too many: a server by hyper at 20 (`too_many_resets`).
+//! A burst of cancelled calls is no attack. So such resets wait for each other: few are under way at a time,
+//! and the next go out once the server has read the last.
 
 use std::collections::VecDeque;
 
-/// Most streams that the server may find reset before it has accepted them. hyper's servers, the strictest known, go as far as 20.
+/// Most streams that the server may find reset before it has accepted them. hyper's servers, the strictest
+/// known, go as far as 20.
 const MOST_UNREAD: usize = 16;
 
-/// From so many on, the server is asked whether it has read them, so that there is room again before it is needed.
+/// From so many on, the server is asked whether it has read them, so that there is room again before it is
+/// needed.
 const ASK_FROM: usize = MOST_UNREAD / 2;
 
-/// Most streams whose reset waits. Each holds a place under the server's limit of streams; where a server has no limit, this is it, and those beyond it
-/// are reset at once.
+/// Most streams whose reset waits. Each holds a place under the server's limit of streams; where a server has
+/// no limit, this is it, and those beyond it are reset at once.
 const MOST_WAITING: usize = 10_000;
 
-/// Which early resets are under way. The server is asked by SETTINGS that change nothing: it acknowledges them in order, and unlike PINGs
-/// (gRFC A8) they are no offence. `S` is all that holds a stream open; dropping it resets the stream.
+/// Which early resets are under way. The server is asked by SETTINGS that change nothing: it acknowledges
+/// them in order, and unlike PINGs (gRFC A8) they are no offence. `S` is all that holds a stream open;
+/// dropping it resets the stream.
 #[derive(Debug)]
 pub(super) struct EarlyResets<S> {
     waiting: VecDeque<S>,
@@ -49,7 +53,8 @@ impl<S> EarlyResets<S> {
         self.waiting.len()
     }
 
-    /// Takes the next that waits if `accepted` says that the server has accepted it: its reset is no longer an early one.
+    /// Takes the next that waits if `accepted` says that the server has accepted it: its reset is no longer
+    /// an early one.
     pub(super) fn next_if(&mut self, accepted: impl FnOnce(&S) -> bool) -> Option<S> {
         if self.waiting.front().is_some_and(accepted) { self.waiting.pop_front() } else { None }
     }
@@ -59,7 +64,8 @@ impl<S> EarlyResets<S> {
         self.unread >= ASK_FROM
     }
 
-    /// The server is asked anew, so it has answered when it was asked before. What is returned is to be reset now.
+    /// The server is asked anew, so it has answered when it was asked before. What is returned is to be reset
+    /// now.
     pub(super) fn ask(&mut self) -> Vec<S> {
         self.unread -= self.asked;
         // The question may overtake resets that follow it, so those are not counted in.

@@ -1,10 +1,11 @@
-//! Takes the frames out of a connection's bytes that say nothing. RFC 9113 6.1 lets a server send empty DATA frames, and some do whenever they flush;
-//! the engine takes the hundred and first in the whole life of a connection for an attack, and gives it up with all its calls.
+//! Takes the frames out of a connection's bytes that say nothing. RFC 9113 6.1 lets a server send empty DATA
+//! frames, and some do whenever they flush; the engine takes the hundred and first in the whole life of a
+//! connection for an attack, and gives it up with all its calls.
 
 /// Watches for empty DATA frames among the bytes of a connection, and takes them out.
 ///
-/// Nothing is held back: a frame whose header is cut by the end of a read stays. So does one that is padded, since its padding counts for flow control.
-/// Those are few, and the engine counts them.
+/// Nothing is held back: a frame whose header is cut by the end of a read stays. So does one that is padded,
+/// since its padding counts for flow control. Those are few, and the engine counts them.
 #[derive(Debug, Default)]
 pub(super) struct EmptyFrames {
     /// A frame's header, as far as it has come.

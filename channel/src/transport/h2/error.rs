@@ -1,5 +1,5 @@
-//! What the engine's errors mean. It has one type for everything that can happen to a stream, to a connection and to a caller; which of them
-//! let a call be sent again was measured, and is written down here once.
+//! What the engine's errors mean. It has one type for everything that can happen to a stream, to a connection
+//! and to a caller; which of them let a call be sent again was measured, and is written down here once.
 
 use h2::Reason;
 use trunkline_proto::{Address, ConnectError, Phase, wire};
@@ -11,7 +11,8 @@ use crate::transport::{StreamError, StreamViolation};
 /// What a server says in its GOAWAY if it is pinged too often (gRFC A8).
 const TOO_MANY_PINGS: &str = "too_many_pings";
 
-/// Most characters of a GOAWAY's debug data that errors repeat: it is the server's to fill, and every stream of the connection tells it.
+/// Most characters of a GOAWAY's debug data that errors repeat: it is the server's to fill, and every stream
+/// of the connection tells it.
 const DEBUG_DATA: usize = 256;
 
 /// Why a connection ended, or takes no more streams.
@@ -45,12 +46,14 @@ pub(super) fn is_too_many_pings(error: &h2::Error) -> bool {
         && debug_data(error, Reason::ENHANCE_YOUR_CALM).is_some_and(|debug| debug.contains(TOO_MANY_PINGS))
 }
 
-/// Whether the connection goes on with the streams that it has: GOAWAY, or no ids for more. Anything else has ended it.
+/// Whether the connection goes on with the streams that it has: GOAWAY, or no ids for more. Anything else has
+/// ended it.
 pub(super) fn is_draining(error: &h2::Error) -> bool {
     (error.is_go_away() && error.is_remote()) || is_out_of_streams(error)
 }
 
-/// How stream number `id` failed. `written_before` is what had been written on the connection when it was started.
+/// How stream number `id` failed. `written_before` is what had been written on the connection when it was
+/// started.
 pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before: u64) -> StreamError {
     let reason = error.reason().unwrap_or(Reason::NO_ERROR);
     if error.is_reset() {
@@ -73,7 +76,8 @@ pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before
             )),
         };
     }
-    // The connection has ended, or said GOAWAY below this stream. Nothing written since the stream was started means that no byte of it was.
+    // The connection has ended, or said GOAWAY below this stream. Nothing written since the stream was
+    // started means that no byte of it was.
     if shared.written() == written_before {
         return StreamError::NeverSent(shared.cause(error));
     }
@@ -94,7 +98,8 @@ pub(super) fn is_ours(error: &h2::Error) -> bool {
 }
 
 fn is_out_of_streams(error: &h2::Error) -> bool {
-    // The engine has no other sign of it. The probe that meets this error never sends a request, so no other misuse can be meant.
+    // The engine has no other sign of it. The probe that meets this error never sends a request, so no other
+    // misuse can be meant.
     is_ours(error)
 }
 

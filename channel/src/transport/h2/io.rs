@@ -1,5 +1,6 @@
-//! The byte stream below the engine, with a record of what the engine does not tell: how many bytes went each way, what kind of peer answered,
-//! and the error that ended it, before the engine has flattened that to text.
+//! The byte stream below the engine, with a record of what the engine does not tell: how many bytes went each
+//! way, what kind of peer answered, and the error that ended it, before the engine has flattened that to
+//! text.
 
 use std::collections::VecDeque;
 use std::io;
@@ -62,7 +63,8 @@ impl IoRecord {
         self.large_headers().iter().any(|block| block.stream == stream)
     }
 
-    /// Whether the engine has left out some of the trailers of `stream`. It refuses a head that is too large, and cuts trailers without a word.
+    /// Whether the engine has left out some of the trailers of `stream`. It refuses a head that is too large,
+    /// and cuts trailers without a word.
     pub(super) fn has_cut_trailers(&self, stream: u32, delivered: &HeaderMap) -> bool {
         let blocks = self.large_headers();
         let trailers = blocks.iter().rfind(|block| block.stream == stream && block.end);
@@ -93,8 +95,9 @@ impl IoRecord {
 
 /// A byte stream that keeps an [`IoRecord`].
 ///
-/// When writing fails, what the peer has said before is still read to its end: it may be the reason (a TLS alert, GOAWAY), and it may be answers. So
-/// the engine, which gives up at the first failure, is told of it only when there is nothing more to read.
+/// When writing fails, what the peer has said before is still read to its end: it may be the reason (a TLS
+/// alert, GOAWAY), and it may be answers. So the engine, which gives up at the first failure, is told of it
+/// only when there is nothing more to read.
 pub(super) struct RecordedIo {
     io: Box<dyn Io>,
     security: Security,
@@ -160,8 +163,8 @@ impl RecordedIo {
                 Ok(written)
             }
             Err(error) => {
-                // A socket that fails has taken nothing. TLS may have handed over some of its records before one failed, so what was to be
-                // written may have left.
+                // A socket that fails has taken nothing. TLS may have handed over some of its records before
+                // one failed, so what was to be written may have left.
                 if self.security != Security::Plaintext {
                     self.record.written.fetch_add(1, Ordering::AcqRel);
                 }
@@ -192,7 +195,8 @@ impl AsyncRead for RecordedIo {
         this.after_read(bytes, end)?;
         let kept = this.empty_frames.take_out(bytes);
         if kept == 0 && !bytes.is_empty() {
-            // No bytes would mean the end of them. Others get their turn first: a server that sends nothing else must not hold this task.
+            // No bytes would mean the end of them. Others get their turn first: a server that sends nothing
+            // else must not hold this task.
             buf.set_filled(before);
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -261,8 +265,8 @@ impl Greeting {
     const FRAME_HEADER: usize = 9;
     /// What peers may send before they have our SETTINGS (RFC 9113 4.2).
     const MAX_FRAME_SIZE: u32 = 16 << 10;
-    /// The largest frame type in use (ORIGIN); PRIORITY_UPDATE is not for clients. The server's first frame must be SETTINGS (RFC 9113 3.4), but it
-    /// is the engine's to insist on that.
+    /// The largest frame type in use (ORIGIN); PRIORITY_UPDATE is not for clients. The server's first frame
+    /// must be SETTINGS (RFC 9113 3.4), but it is the engine's to insist on that.
     const LAST_FRAME_TYPE: u8 = 0x0c;
     /// Alert and handshake records of SSL 3 to TLS 1.3.
     const TLS_RECORDS: [[u8; 2]; 2] = [[0x15, 0x03], [0x16, 0x03]];

@@ -1,12 +1,13 @@
-//! Which streams got headers of a size that the engine refuses. The engine has one error for malformed headers and for large ones, and gRPC tells
-//! them apart (INTERNAL and RESOURCE_EXHAUSTED), so the frames' own headers are watched as they pass.
+//! Which streams got headers of a size that the engine refuses. The engine has one error for malformed
+//! headers and for large ones, and gRPC tells them apart (INTERNAL and RESOURCE_EXHAUSTED), so the frames'
+//! own headers are watched as they pass.
 
 use http::HeaderMap;
 
 /// Finds the streams with large header blocks among the bytes of a connection.
 ///
-/// It knows blocks as they travel, compressed; so it looks for those that are at least half as large as the limit. Text is not compressed further
-/// than that by HPACK unless it repeats.
+/// It knows blocks as they travel, compressed; so it looks for those that are at least half as large as the
+/// limit. Text is not compressed further than that by HPACK unless it repeats.
 #[derive(Debug)]
 pub(super) struct LargeHeaders {
     threshold: usize,
@@ -32,7 +33,8 @@ pub(super) struct HeaderBlock {
 impl HeaderBlock {
     /// Whether headers must have been left out of the block if `delivered` is all that came of it.
     pub(super) fn is_cut(&self, delivered: &HeaderMap) -> bool {
-        // RFC 9113 6.5.2. It counts more for each header than a literal takes, so a block that travelled is shorter, apart from its padding and priority.
+        // RFC 9113 6.5.2. It counts more for each header than a literal takes, so a block that travelled is
+        // shorter, apart from its padding and priority.
         let counted: usize =
             delivered.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         self.size > counted + MAX_FRAME_EXTRAS

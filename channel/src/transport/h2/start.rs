@@ -16,8 +16,9 @@ use crate::transport::options::{
     SEND_BUFFER, SMALL_FRAME_BUDGET, STREAM_WINDOW,
 };
 
-/// What the engine believes of MAX_CONCURRENT_STREAMS before the server's SETTINGS. The engine has no event for them, but this number changes when
-/// they come, to the server's own number (which is smaller) or to `usize::MAX`. Zero would not do, since a server may say that.
+/// What the engine believes of MAX_CONCURRENT_STREAMS before the server's SETTINGS. The engine has no event
+/// for them, but this number changes when they come, to the server's own number (which is smaller) or to
+/// `usize::MAX`. Zero would not do, since a server may say that.
 pub(super) const NO_SETTINGS_YET: usize = usize::MAX - 1;
 
 /// Begins HTTP/2 on `connected`. The preface and our SETTINGS go out when the driver is first polled.
@@ -52,8 +53,9 @@ fn builder() -> h2::client::Builder {
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .reset_stream_duration(REMEMBER_RESETS_FOR)
-        // The engine counts resets over the life of a connection and then gives it up. Late frames for calls that were cancelled count too, so
-        // a number that is finite only sets the day on which a busy client kills its own connection.
+        // The engine counts resets over the life of a connection and then gives it up. Late frames for calls
+        // that were cancelled count too, so a number that is finite only sets the day on which a busy client
+        // kills its own connection.
         .max_local_error_reset_streams(None)
         .data_frame_budget(SMALL_FRAME_BUDGET);
     builder

@@ -1,5 +1,5 @@
-//! One stream on the engine. The response side owns the stream's life: when it has seen the end, or is dropped, the request side is closed
-//! with it and the place under the limit is given back.
+//! One stream on the engine. The response side owns the stream's life: when it has seen the end, or is
+//! dropped, the request side is closed with it and the place under the limit is given back.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,7 +27,8 @@ pub(crate) struct H2Stream {
     written_before: u64,
     /// The headers of the response, if they hold a status and nothing has followed them.
     status_in_head: Option<HeaderMap>,
-    /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the next stream is.
+    /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the
+    /// next stream is.
     slot: Option<Slot>,
 }
 
@@ -102,7 +103,8 @@ impl H2Stream {
                     self.shared.answered(self.id);
                     let end = body.is_end_stream();
                     self.receiving = Receiving::Body(body);
-                    // The engine forgets that this was the end if the connection ends before it is asked: then the status is here already.
+                    // The engine forgets that this was the end if the connection ends before it is asked:
+                    // then the status is here already.
                     if !end && head.headers.contains_key(&names::GRPC_STATUS) {
                         self.status_in_head = Some(head.headers.clone());
                     }
@@ -111,8 +113,8 @@ impl H2Stream {
                 }
                 Receiving::Body(body) => match ready!(body.poll_data(cx)).transpose()? {
                     Some(data) => {
-                        // The window is given back on hand-over, not on receipt: a reader that stops reading stops its sender. An error
-                        // would mean more than was received.
+                        // The window is given back on hand-over, not on receipt: a reader that stops reading
+                        // stops its sender. An error would mean more than was received.
                         let _released = body.flow_control().release_capacity(data.len());
                         if !data.is_empty() {
                             return Poll::Ready(Ok(StreamEvent::Data(data)));
@@ -140,8 +142,8 @@ impl H2Stream {
         }
     }
 
-    /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1 lets it ask us to stop, and gRPC's
-    /// clients stop by themselves.
+    /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1
+    /// lets it ask us to stop, and gRPC's clients stop by themselves.
     fn finish(&mut self) {
         self.close_sending(Some(Reason::NO_ERROR));
         self.receiving = Receiving::Ended;
@@ -214,8 +216,8 @@ impl H2SendHalf {
     pub(in crate::transport) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
         let mut sender = self.0.lock();
         let Some(stream) = &mut sender.stream else { return Poll::Ready(Err(SendClosed)) };
-        // One byte is asked for, to be woken when there is window. It is given back when it is there: reserved windows that nobody fills are
-        // taken from the other streams.
+        // One byte is asked for, to be woken when there is window. It is given back when it is there:
+        // reserved windows that nobody fills are taken from the other streams.
         stream.reserve_capacity(1);
         let ready = if stream.capacity() > 0 {
             Ok(())
@@ -256,7 +258,8 @@ impl Drop for H2SendHalf {
     }
 }
 
-/// The engine takes no more than this at once (HTTP/2's largest window), and a gRPC message may be twice as long.
+/// The engine takes no more than this at once (HTTP/2's largest window), and a gRPC message may be twice as
+/// long.
 const MAX_CHUNK: usize = (1 << 31) - 1;
 
 /// Queues all of `data`.

@@ -1,4 +1,5 @@
-//! Calls that end before the server ends them. Dropping a call cancels it, so its status is heard from the channel.
+//! Calls that end before the server ends them. Dropping a call cancels it, so its status is heard from the
+//! channel.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Many large unary calls, on one channel or on a new channel each. The lines that it prints are read by gRPC's test drivers.
+//! Many large unary calls, on one channel or on a new channel each. The lines that it prints are read by
+//! gRPC's test drivers.
 
 #![allow(clippy::print_stderr, reason = "the lines of a soak test are its result")]
 

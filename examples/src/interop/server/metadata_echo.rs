@@ -1,4 +1,5 @@
-//! Sends two entries of a request's metadata back. It is around the service, since tonic lets no unary method write trailers.
+//! Sends two entries of a request's metadata back. It is around the service, since tonic lets no unary method
+//! write trailers.
 
 use std::convert::Infallible;
 use std::pin::Pin;

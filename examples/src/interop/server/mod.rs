@@ -1,4 +1,5 @@
-//! The server of the interop tests, on tonic: `TestService` as gRPC's document describes it, without compression.
+//! The server of the interop tests, on tonic: `TestService` as gRPC's document describes it, without
+//! compression.
 
 mod metadata_echo;
 mod test_service;
@@ -11,7 +12,8 @@ use self::metadata_echo::MetadataEcho;
 use self::test_service::TestService;
 use crate::interop::generated::test_service_server::TestServiceServer;
 
-/// The interop service, for [`RunningServer::serve`](crate::server::RunningServer::serve). It calls itself `server_id` when it is asked.
+/// The interop service, for [`RunningServer::serve`](crate::server::RunningServer::serve). It calls itself
+/// `server_id` when it is asked.
 pub fn test_service(server_id: &str) -> Routes {
     Routes::new(MetadataEcho(TestServiceServer::new(TestService::new(server_id))))
 }

@@ -1,5 +1,5 @@
-//! What the cases call. Two stubs implement it, ours and the one that tonic generates, so that every case is written once and runs on both
-//! roads into a channel.
+//! What the cases call. Two stubs implement it, ours and the one that tonic generates, so that every case is
+//! written once and runs on both roads into a channel.
 
 mod own;
 mod tonic_generated;
@@ -17,7 +17,8 @@ use trunkline_proto::testing::{
 pub use self::own::OwnStub;
 pub use self::tonic_generated::{TonicReplies, TonicStub};
 
-/// A client of the interop services. Each method is the one of that name; dropping its future cancels the call.
+/// A client of the interop services. Each method is the one of that name; dropping its future cancels the
+/// call.
 pub trait Stub: Clone + Send + Sync + 'static {
     /// The replies of a call that has many.
     type Replies: Replies;

@@ -1,5 +1,5 @@
-//! Adds up what IPv4 and IPv6 answered. Pure, and apart from asking, because this is where a half-failed look is kept from
-//! losing good addresses.
+//! Adds up what IPv4 and IPv6 answered. Pure, and apart from asking, because this is where a half-failed look
+//! is kept from losing good addresses.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -81,8 +81,8 @@ fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
         FamilyAnswer::Found { addresses, .. } => {
             let new: HashSet<_> = addresses.iter().collect();
             let old: HashSet<_> = last.iter().collect();
-            // Name servers turn the order from answer to answer. The first order spreads clients over servers; a new order
-            // of the same servers would only look like news.
+            // Name servers turn the order from answer to answer. The first order spreads clients over
+            // servers; a new order of the same servers would only look like news.
             if new == old {
                 return last.to_vec();
             }

@@ -1,5 +1,5 @@
-//! `dns:[//server/]host[:port]`, and the URLs and bare names that mean it: what is asked, and how often. Asking is
-//! [`question`], adding up the answers of the two families is [`families`].
+//! `dns:[//server/]host[:port]`, and the URLs and bare names that mean it: what is asked, and how often.
+//! Asking is [`question`], adding up the answers of the two families is [`families`].
 
 mod families;
 mod question;
@@ -20,7 +20,8 @@ use crate::{
     TargetError, ZeroInterval, fixed, polling,
 };
 
-/// Resolves `dns` targets, URLs, and each name in a `static` list. A registry has one with the defaults; put another in its place to change them:
+/// Resolves `dns` targets, URLs, and each name in a `static` list. A registry has one with the defaults; put
+/// another in its place to change them:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -28,8 +29,8 @@ use crate::{
 /// let registry = ResolverRegistry::default().with(Dns::new().poll_interval(Duration::from_secs(10)));
 /// ```
 ///
-/// A and AAAA are asked separately and at once. Every address is one endpoint, IPv4 first, each family in the order of
-/// the answer that first named this set. The port is 443 where none is written, 80 for `http://`.
+/// A and AAAA are asked separately and at once. Every address is one endpoint, IPv4 first, each family in the
+/// order of the answer that first named this set. The port is 443 where none is written, 80 for `http://`.
 ///
 /// - It looks again when the TTL ends, when the channel doubts the answer, and after errors: [`PollingOptions`].
 /// - A family that fails (SERVFAIL, no answer) while the other does not keeps its last good addresses.
@@ -57,7 +58,8 @@ impl Dns {
         Self::default()
     }
 
-    /// As [`PollingOptions::interval`]: 30 s. Zero is an error when a channel is built, as are the other times.
+    /// As [`PollingOptions::interval`]: 30 s. Zero is an error when a channel is built, as are the other
+    /// times.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
@@ -85,15 +87,16 @@ impl Dns {
         self
     }
 
-    /// How long to wait for the answer to one query before it is sent again. Default: the system's setting, else 5 s.
+    /// How long to wait for the answer to one query before it is sent again. Default: the system's setting,
+    /// else 5 s.
     #[must_use]
     pub fn query_timeout(mut self, timeout: Duration) -> Self {
         self.query_timeout = Some(timeout);
         self
     }
 
-    /// Asks these name servers instead of the system's, in this order, where the target names none. Names are then asked for
-    /// exactly as they are written, without hosts file and search list.
+    /// Asks these name servers instead of the system's, in this order, where the target names none. Names are
+    /// then asked for exactly as they are written, without hosts file and search list.
     #[must_use]
     pub fn servers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.servers = servers.into_iter().collect();
@@ -164,7 +167,8 @@ impl ResolverBuilder for Dns {
             async move {
                 let (v4, v6) = question.ask().await?;
                 tracing::trace!(name = %question.name, ?v4, ?v6, "looked up");
-                // Never held across a wait, and look-ups do not overlap: the lock only makes the future `Send`.
+                // Never held across a wait, and look-ups do not overlap: the lock only makes the future
+                // `Send`.
                 families.lock().unwrap_or_else(PoisonError::into_inner).add_up(v4, v6)
             }
         }))

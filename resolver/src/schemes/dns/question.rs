@@ -1,4 +1,5 @@
-//! Asks for the addresses of one name: the hosts file, then every name that it may stand for, both families at once.
+//! Asks for the addresses of one name: the hosts file, then every name that it may stand for, both families
+//! at once.
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
@@ -64,8 +65,8 @@ impl Question {
         }
     }
 
-    /// The first of `names` that has addresses. Both families are asked for the same name, so that an address of one name
-    /// is never mixed with those of another.
+    /// The first of `names` that has addresses. Both families are asked for the same name, so that an address
+    /// of one name is never mixed with those of another.
     async fn ask_for(
         &self,
         names: &[Name],
@@ -95,8 +96,8 @@ impl Question {
     }
 }
 
-/// Of the answers of names without addresses, that which says most. A name that could not be asked for may well exist, so
-/// its failure says more than the next name's absence.
+/// Of the answers of names without addresses, that which says most. A name that could not be asked for may
+/// well exist, so its failure says more than the next name's absence.
 fn most_telling(mut misses: Vec<(FamilyAnswer, FamilyAnswer)>) -> (FamilyAnswer, FamilyAnswer) {
     let failed = misses.iter().position(|(v4, v6)| v4.is_failed() || v6.is_failed());
     if misses.is_empty() {
@@ -167,8 +168,8 @@ async fn ask(resolver: &TokioResolver, name: &Name, family: RecordType) -> Famil
     FamilyAnswer::of_lookup(resolver.lookup(name.clone(), family).await)
 }
 
-/// Both answers. Once one family has addresses, the other gets [`PATIENCE`]: name servers exist that never answer for
-/// AAAA, and nobody should wait for them.
+/// Both answers. Once one family has addresses, the other gets [`PATIENCE`]: name servers exist that never
+/// answer for AAAA, and nobody should wait for them.
 async fn both(
     v4: impl Future<Output = FamilyAnswer>,
     v6: impl Future<Output = FamilyAnswer>,
@@ -218,7 +219,8 @@ fn unreadable(what: &str) -> ResolveError {
     ResolveError::new(format!("the system's DNS settings cannot be used: {what}"))
 }
 
-/// Longer than name servers take for a name that they have to ask others for, shorter than what a person notices at start.
+/// Longer than name servers take for a name that they have to ask others for, shorter than what a person
+/// notices at start.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ impl System {
         Self { hosts: Hosts::from_system().unwrap_or_default(), servers: read_system_conf() }
     }
 
-    /// The addresses of `name` in the hosts file, IPv4 and IPv6. If there is one of either family, nothing else is asked,
-    /// as in every libc.
+    /// The addresses of `name` in the hosts file, IPv4 and IPv6. If there is one of either family, nothing
+    /// else is asked, as in every libc.
     pub(super) fn hosts(&self, name: &Name) -> (Vec<IpAddr>, Vec<IpAddr>) {
         let addresses = |family| {
             let found = self.hosts.lookup_static_host(&Query::query(name.clone(), family));
@@ -35,7 +35,8 @@ impl System {
     }
 }
 
-/// The full names that `name` may stand for, in the order in which they are asked (resolv.conf(5): `search`, `ndots`).
+/// The full names that `name` may stand for, in the order in which they are asked (resolv.conf(5): `search`,
+/// `ndots`).
 pub(super) fn candidates(name: &Name, config: &ResolverConfig, options: &ResolverOpts) -> Vec<Name> {
     let mut whole = name.clone();
     whole.set_fqdn(true);

@@ -1,5 +1,5 @@
-//! Lists with names, through a registry whose `dns` is the test's own. (Without names: `schemes/tests.rs`; with a name
-//! server: `tests/dns`.)
+//! Lists with names, through a registry whose `dns` is the test's own. (Without names: `schemes/tests.rs`;
+//! with a name server: `tests/dns`.)
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};

@@ -1,4 +1,5 @@
-//! A policy that keeps every server connected, and sends all calls to the first that is: the others are hot spares.
+//! A policy that keeps every server connected, and sends all calls to the first that is: the others are hot
+//! spares.
 
 use trunkline::ConnectivityState::{Connecting, Ready, TransientFailure};
 use trunkline::balancer::{

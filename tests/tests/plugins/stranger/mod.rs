@@ -1,4 +1,5 @@
-//! One plugin of each kind. The files use nothing but what any crate can depend on; this one says how long they may be.
+//! One plugin of each kind. The files use nothing but what any crate can depend on; this one says how long
+//! they may be.
 
 pub mod balancer;
 pub mod connector;

@@ -76,7 +76,8 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     return Arc::new(rustls::crypto::aws_lc_rs::default_provider());
 }
 
-/// A server that shows `identity`, speaks `alpn`, and demands a client certificate of `clients` if there is one.
+/// A server that shows `identity`, speaks `alpn`, and demands a client certificate of `clients` if there is
+/// one.
 pub(super) fn server(identity: &Identity, alpn: &[&str], clients: Option<&Authority>) -> Arc<ServerConfig> {
     let builder =
         ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();

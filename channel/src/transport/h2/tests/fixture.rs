@@ -316,7 +316,8 @@ impl Frames {
         self.send(HEADERS, END_HEADERS | END_STREAM, stream, GRPC_STATUS_0).await;
     }
 
-    /// A header block that ends its stream, in frames of the size that every peer accepts, as servers send it.
+    /// A header block that ends its stream, in frames of the size that every peer accepts, as servers send
+    /// it.
     pub(super) async fn send_block(&mut self, stream: u32, block: &[u8]) {
         let parts: Vec<_> = block.chunks(16 << 10).collect();
         for (index, part) in parts.iter().enumerate() {
@@ -331,7 +332,8 @@ impl Frames {
         while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(1), self.next()).await {}
     }
 
-    /// By how much the client has opened the window of `stream`, as far as it has said. Takes all frames that are there.
+    /// By how much the client has opened the window of `stream`, as far as it has said. Takes all frames that
+    /// are there.
     pub(super) async fn window_updates(&mut self, stream: u32) -> usize {
         let mut sum = 0;
         while let Ok(frame) = tokio::time::timeout(Duration::from_millis(1), self.next()).await {

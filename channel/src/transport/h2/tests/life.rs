@@ -242,7 +242,8 @@ async fn aborting_tells_the_streams_why() {
 async fn a_connection_whose_stream_ids_are_used_up_drains() {
     // behaviour 82
     let (mut dial, connection, mut peer) = Dial::with_frames().await;
-    // A shortcut through 2^30 streams: the engine answers a malformed block on a stream that was not yet opened with RST_STREAM, and goes on behind it.
+    // A shortcut through 2^30 streams: the engine answers a malformed block on a stream that was not yet
+    // opened with RST_STREAM, and goes on behind it.
     let last_but_one = (1 << 31) - 3;
     peer.send(HEADERS, END_HEADERS, last_but_one, &literal("connection", b"x")).await;
     peer.next_of(RST_STREAM).await;

@@ -1,4 +1,5 @@
-//! The engine against servers in memory: `h2::server` where a well-behaved one will do, frames by hand where it will not. Time is tokio's, paused.
+//! The engine against servers in memory: `h2::server` where a well-behaved one will do, frames by hand where
+//! it will not. Time is tokio's, paused.
 
 mod batches;
 mod fixture;
