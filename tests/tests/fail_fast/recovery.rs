@@ -146,7 +146,6 @@ async fn a_resolver_that_keeps_changing_an_endpoint_does_not_make_a_bad_server_b
             Endpoint::new(address).with_attributes(Attributes::new().with(Weight(weight)))
         ]);
     }
-    // Ten seconds, and at most one dial in each.
-    let dials = lab.dials(&here());
-    assert!((9..=11).contains(&dials), "{dials} dials");
+    // The first, and one early attempt in the two minutes of its wait.
+    assert_eq!(lab.dials(&here()), 2);
 }

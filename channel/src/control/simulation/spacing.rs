@@ -83,10 +83,11 @@ impl Spacing {
     }
 }
 
-/// Whatever is said of it, and in whatever order its addresses are.
+/// In whatever order its addresses are.
 fn is_same_server(one: &Endpoint, other: &Endpoint) -> bool {
     let is_within = |one: &Endpoint, other: &Endpoint| {
-        one.addresses().iter().all(|address| other.addresses().contains(address))
+        one.attributes == other.attributes
+            && one.addresses().iter().all(|address| other.addresses().contains(address))
     };
     is_within(one, other) && is_within(other, one)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use trunkline_proto::{Address, ConnectError, Endpoint};
 
 use super::slot::{Dial, Live, Slot};
-use super::{Class, Effects, Subchannel, Usage, set_of};
+use super::{Class, Effects, Subchannel, Usage};
 
 /// A draining connection is replaced if a call was started on it so recently.
 const IN_USE: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ impl<C> Subchannel<C> {
         self.failures += 1;
         effects.grow(&mut self.backoff);
         let permanent = error.is_permanent();
-        self.condemned = if permanent { endpoint(&self.address).as_ref().map(set_of) } else { None };
+        self.condemned = if permanent { endpoint(&self.address) } else { None };
         let wait = if permanent { effects.longest_wait() } else { dial.wait };
         self.trouble = Some(effects.trouble(error.clone()));
         self.error = Some(error);

@@ -58,8 +58,8 @@ pub(super) struct Subchannel<C> {
     error: Option<ConnectError>,
     /// What went wrong last, the loss of a good connection too, until Ready.
     trouble: Option<Trouble>,
-    /// The addresses of its endpoint when its last attempt failed permanently.
-    condemned: Option<HashSet<Address>>,
+    /// The endpoint that it belonged to when its last attempt failed permanently.
+    condemned: Option<Endpoint>,
     failures: u64,
     losses: u64,
     demanded: bool,
@@ -211,7 +211,7 @@ impl<C> Subchannel<C> {
         let spaced = self.dialled.map_or(now, |dialled| now.max(dialled + SPACING));
         if let Slot::Backoff { until } = &mut self.slot
             && let (Some(old), Some(endpoint)) = (&self.condemned, endpoint)
-            && *old != set_of(endpoint)
+            && !is_same(old, endpoint)
             && let Some(sooner) = self.backoff.cut_short(spaced, *until)
         {
             *until = sooner;
@@ -328,7 +328,8 @@ impl<C> Subchannel<C> {
     }
 }
 
-/// The addresses of an endpoint, to compare: their order is a preference.
-fn set_of(endpoint: &Endpoint) -> HashSet<Address> {
-    endpoint.addresses().iter().cloned().collect()
+/// Whether nothing was changed that might mend a server. The order of its addresses is a preference.
+fn is_same(old: &Endpoint, new: &Endpoint) -> bool {
+    let set = |endpoint: &Endpoint| endpoint.addresses().iter().cloned().collect::<HashSet<Address>>();
+    old.attributes == new.attributes && set(old) == set(new)
 }
