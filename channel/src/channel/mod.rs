@@ -105,18 +105,17 @@ impl Channel {
         loop {
             // Registered before anything is looked at, so that no publication is missed.
             let published = self.core.published();
-            self.wake();
             let started = self.core.ensure_driver().map_err(|_| not_ready())?;
+            self.wake();
             let snapshot = self.core.snapshot_to_keep();
-            // A driver that was only just started, on another runtime than before, has yet to say how things
-            // are.
-            if !started {
-                match snapshot.connectivity {
-                    ConnectivityState::Ready => return Ok(()),
-                    ConnectivityState::Shutdown => return Err(not_ready()),
-                    _ if fails_for_good(&snapshot, self.core.settings().fail_fast) => return Err(not_ready()),
-                    _ => {}
-                }
+            match snapshot.connectivity {
+                // A driver that was only just started, on another runtime than before, has yet to say that
+                // the connections are gone.
+                ConnectivityState::Ready if started => {}
+                ConnectivityState::Ready => return Ok(()),
+                ConnectivityState::Shutdown => return Err(not_ready()),
+                _ if fails_for_good(&snapshot, self.core.settings().fail_fast) => return Err(not_ready()),
+                _ => {}
             }
             let waiting = {
                 let _entered = self.core.enter().map_err(|_| not_ready())?;

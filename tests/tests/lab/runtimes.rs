@@ -51,6 +51,15 @@ fn a_channel_that_was_built_outside_of_any_runtime_works_on_each() {
     assert_eq!(scene.network.dials("a").len(), 3);
 }
 
+#[test]
+fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next() {
+    let scene = Scene::new(&TestGreeter::new("a"));
+    let channel = scene.channel();
+    multi_thread().block_on(async { channel.ready(Duration::from_secs(5)).await.unwrap() });
+    scene.network.refuse("a");
+    current_thread().block_on(async { channel.ready(ms(100)).await.unwrap_err() });
+}
+
 // E11
 #[test]
 fn over_sockets_a_channel_outlives_the_runtimes_that_it_is_used_on() {
