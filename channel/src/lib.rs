@@ -36,6 +36,7 @@ pub use call::{AttemptEnd, CallOptions, CallReport, FailFast, Origin, Sent};
 pub use channel::{Channel, CloseReport, NotReady, StateWatch};
 pub use control::Backoff;
 pub use stub::Streaming;
+pub use transport::Transport;
 pub use vocabulary::{
     Body, CallFuture, Code, Extensions, IntoRequest, IntoStreamingRequest, LayeredService, Request,
     RequestExt, Response, ResponseBody, Status, StatusExt, metadata,

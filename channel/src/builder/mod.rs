@@ -25,7 +25,7 @@ use crate::channel::{CallSettings, Channel, Core};
 use crate::connect::Connector;
 use crate::control::{Backoff, ControlOptions};
 use crate::driver::{DialSettings, Engine, Names};
-use crate::transport::{Keepalive, TransportOptions};
+use crate::transport::{Keepalive, Origin, Transport, TransportOptions};
 use crate::vocabulary::{Body, LayeredService};
 
 /// The largest message that is accepted by default, in bytes: gRPC's 4 MiB.
@@ -50,6 +50,7 @@ pub struct ChannelBuilder {
     user_agent: Option<String>,
     connect_timeout: Option<Duration>,
     backoff: Backoff,
+    transport: Transport,
     keepalive: Option<Keepalive>,
     keepalive_while_idle: bool,
     idle_timeout: Duration,
@@ -77,6 +78,7 @@ impl ChannelBuilder {
             user_agent: None,
             connect_timeout: None,
             backoff: Backoff::default(),
+            transport: Transport::default(),
             keepalive: None,
             keepalive_while_idle: false,
             idle_timeout: IDLE_TIMEOUT,
@@ -213,6 +215,12 @@ impl ChannelBuilder {
         self
     }
 
+    /// The HTTP/2 engine below the connections. The default is [`Transport::H2`].
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
     /// The runtime on which the channel's tasks run. Without it, they run where the first call or
     /// [`Channel::ready`] comes from, and move when that runtime ends.
     pub fn runtime(mut self, runtime: Handle) -> Self {
@@ -262,15 +270,14 @@ impl ChannelBuilder {
         };
         let dial = DialSettings {
             connector: secured.connector,
-            transport: TransportOptions { keepalive, ..TransportOptions::default() },
+            transport: TransportOptions { engine: self.transport, keepalive, ..TransportOptions::default() },
             authority: authority.as_str().into(),
+            origin: Origin { scheme: secured.scheme, authority: authority.clone(), user_agent },
+            authority_is_chosen,
         };
         let settings = CallSettings {
             target: target.to_string().into(),
-            scheme: secured.scheme,
             authority,
-            authority_is_chosen,
-            user_agent,
             timeout: self.timeout,
             fail_fast: self.fail_fast,
             max_receive_message_size: self.max_receive_message_size,

@@ -105,8 +105,11 @@ impl Future for LayeredCall {
         let (parts, body) = response.into_parts();
         // A layer that answers itself says a status in the head, or something that is not gRPC at all.
         let status = wire::Status::from_trailers(&parts.headers);
-        let head =
-            ResponseHead { status: parts.status, headers: parts.headers.clone(), end: body.is_end_stream() };
+        let head = ResponseHead {
+            status: parts.status,
+            headers: parts.headers.clone().into(),
+            end: body.is_end_stream(),
+        };
         if status.is_none()
             && let Response::Foreign(foreign) = Response::read(head)
         {

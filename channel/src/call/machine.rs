@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::uri::{Authority, PathAndQuery};
-use http::{Extensions, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Extensions, HeaderMap};
 use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 use trunkline_balancer::CallInfo;
-use trunkline_proto::{ConnectError, timeout, wire, wire::Code};
+use trunkline_proto::{ConnectError, wire, wire::Code};
 
 use super::choose::{Choice, Chosen, choose};
 use super::deadline::{Deadline, Timer};
@@ -24,7 +24,7 @@ use super::report::Sent;
 use super::response::{ForeignResponse, Response, missing_status};
 use super::{FailFast, Upload};
 use crate::channel::Channel;
-use crate::transport::{RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent};
+use crate::transport::{Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent};
 use crate::vocabulary::Status;
 
 /// What to send, apart from the body.
@@ -272,7 +272,7 @@ impl Machine {
                 .into());
         }
         let (first, end) = upload.first(cx).map_err(Failed::request)?;
-        let head = self.head(&mut chosen, now)?;
+        let head = self.head(&mut chosen, now);
         let in_flight =
             |chosen: &mut Chosen| InFlight::start(Arc::clone(&chosen.live), chosen.on_finish.take(), now);
         match chosen.connection.start(slot, head, first, end) {
@@ -285,29 +285,13 @@ impl Machine {
         }
     }
 
-    fn head(&self, chosen: &mut Chosen, now: Instant) -> Result<RequestHead, Failed> {
-        let settings = self.ticket.as_ref().expect("held until the end").core().settings();
+    fn head(&self, chosen: &mut Chosen, now: Instant) -> RequestHead {
         let mut headers = self.request.headers.clone();
         if let Some(metadata) = chosen.metadata.take() {
             headers.extend(*metadata);
         }
-        // An address of its own name is called by it, unless the application chose the authority.
-        let authority = match chosen.address.server_name().filter(|_| !settings.authority_is_chosen) {
-            None => settings.authority.clone(),
-            Some(name) => Authority::try_from(name).map_err(|error| {
-                let text = format!("the address's server name {name:?} is no authority: {error}");
-                Problem::new(Code::Internal, Sent::No, text).at(Some(&chosen.address))
-            })?,
-        };
-        let timeout: Option<HeaderValue> = self.deadline.map(|deadline| timeout::encode(deadline.left(now)));
-        Ok(RequestHead {
-            scheme: settings.scheme.clone(),
-            authority,
-            path: self.request.path.clone(),
-            user_agent: settings.user_agent.clone(),
-            timeout,
-            headers,
-        })
+        let timeout = self.deadline.map(|deadline| deadline.left(now));
+        RequestHead { path: self.request.path.clone(), timeout, headers, reply: Reply::Stream }
     }
 
     /// Moves the request on and takes what came back. `None`: the stage has changed.

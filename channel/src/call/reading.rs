@@ -108,7 +108,7 @@ impl DirectReading {
                     None => Poll::Ready(Some(Ok(data))),
                 }
             }
-            StreamEvent::Trailers(trailers) => match this.body.end(trailers) {
+            StreamEvent::Trailers(trailers) => match this.body.end(trailers.into_map()) {
                 Ok(()) => Poll::Ready(None),
                 Err(status) => Poll::Ready(Some(Err(status))),
             },
@@ -191,9 +191,8 @@ fn ended_by(event: &StreamEvent, deadline: &Deadline) -> bool {
     match event {
         // Looked at first, so that calls which end in time read their status once.
         StreamEvent::Trailers(_) if deadline.at > Instant::now() => false,
-        StreamEvent::Trailers(trailers) => {
-            wire::Status::from_trailers(trailers).is_some_and(|status| deadline.explains(status.code))
-        }
+        StreamEvent::Trailers(trailers) => wire::Status::from_trailers(&trailers.clone().into_map())
+            .is_some_and(|status| deadline.explains(status.code)),
         StreamEvent::Failed(StreamError::Reset(code)) => deadline.explains(Code::from_reset(*code)),
         _ => false,
     }

@@ -23,28 +23,23 @@ pub(crate) enum Response {
 impl Response {
     /// Reads a head.
     pub(crate) fn read(head: ResponseHead) -> Self {
-        let content_type = head.headers.get(header::CONTENT_TYPE);
+        let ResponseHead { status: http_status, headers, end } = head;
+        let headers = headers.into_map();
+        let content_type = headers.get(header::CONTENT_TYPE);
         let is_grpc = content_type.is_some_and(metadata::is_grpc_content_type);
         // A status counts wherever it comes from: the mapping of HTTP's is for responses without one (gRPC
         // http-grpc-status-mapping.md).
-        if head.end
-            && let Some(status) = Status::from_trailers(&head.headers)
-        {
-            return Self::Status(status, head.headers);
+        if end && let Some(status) = Status::from_trailers(&headers) {
+            return Self::Status(status, headers);
         }
-        if head.status == StatusCode::OK && is_grpc {
-            return match head.end {
-                true => Self::Status(missing_status(), head.headers),
-                false => Self::Messages(head.headers),
+        if http_status == StatusCode::OK && is_grpc {
+            return match end {
+                true => Self::Status(missing_status(), headers),
+                false => Self::Messages(headers),
             };
         }
         let content_type = content_type.cloned();
-        Self::Foreign(ForeignResponse {
-            status: head.status,
-            content_type,
-            body: Vec::new(),
-            ended: head.end,
-        })
+        Self::Foreign(ForeignResponse { status: http_status, content_type, body: Vec::new(), ended: end })
     }
 }
 
@@ -89,7 +84,11 @@ mod tests {
         let headers = headers
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
-        ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers: headers.collect(), end }
+        ResponseHead {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.collect::<HeaderMap>().into(),
+            end,
+        }
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use trunkline_proto::{ConnectError, wire::Code};
 
 use super::{Core, trouble};
@@ -17,11 +16,8 @@ use crate::call::{Problem, Sent};
 #[derive(Debug)]
 pub(crate) struct CallSettings {
     pub(crate) target: Arc<str>,
-    pub(crate) scheme: Scheme,
+    /// What pickers are told.
     pub(crate) authority: Authority,
-    /// The application chose it: an address's own name does not replace it.
-    pub(crate) authority_is_chosen: bool,
-    pub(crate) user_agent: HeaderValue,
     pub(crate) timeout: Option<Duration>,
     pub(crate) fail_fast: FailFast,
     pub(crate) max_receive_message_size: usize,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use http::uri::Authority;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
@@ -16,13 +17,33 @@ use trunkline_proto::{Address, ConnectError, Phase};
 use crate::connect::{ConnectRequest, Connected, Connector};
 use crate::control::{DialId, DialNews, Event, Usage};
 use crate::panic::panic_text;
-use crate::transport::{self, Connection, DriverNews, TransportOptions};
+use crate::transport::{self, Connection, DriverNews, Origin, TransportOptions};
 
 /// What all dials of a channel share.
 pub(crate) struct DialSettings {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) transport: TransportOptions,
     pub(crate) authority: Arc<str>,
+    /// What requests say of where they go.
+    pub(crate) origin: Origin,
+    /// The application chose the authority: an address's own name does not replace it.
+    pub(crate) authority_is_chosen: bool,
+}
+
+impl DialSettings {
+    /// The origin of requests to `address`: one of its own name is called by it, unless the application chose
+    /// the authority.
+    fn origin_at(&self, address: &Address) -> Result<Origin, ConnectError> {
+        let Some(name) = address.server_name().filter(|_| !self.authority_is_chosen) else {
+            return Ok(self.origin.clone());
+        };
+        let authority = Authority::try_from(name).map_err(|error| {
+            let text = format!("the address's server name {name:?} is no authority: {error}");
+            // The address is what it is: another attempt finds the same.
+            ConnectError::new(Phase::Http2, text).permanent()
+        })?;
+        Ok(Origin { authority, ..self.origin.clone() })
+    }
 }
 
 /// A dial to be started.
@@ -136,9 +157,10 @@ async fn open(
 ) -> Result<(transport::Driver, Connection), ConnectError> {
     let address = request.address.clone();
     let phase = request.phase().clone();
+    let origin = settings.origin_at(&address)?;
     let connected = connect(&*settings.connector, request).await?;
     phase.set(Phase::Http2);
-    let mut driver = transport::start(connected, &address, &settings.transport).await?;
+    let mut driver = transport::start(connected, &address, origin, &settings.transport).await?;
     loop {
         match poll_fn(|cx| driver.poll_news(cx)).await {
             DriverNews::Ready(connection) => return Ok((driver, connection)),

@@ -130,12 +130,16 @@ impl MemoryRequest {
 
     /// Answers 200 with these headers; something follows.
     pub(crate) fn send_head(&self, headers: HeaderMap) {
-        self.event(StreamEvent::Head(ResponseHead { status: StatusCode::OK, headers, end: false }));
+        self.event(StreamEvent::Head(ResponseHead {
+            status: StatusCode::OK,
+            headers: headers.into(),
+            end: false,
+        }));
     }
 
     /// Answers with a head alone: gRPC's Trailers-Only, or a proxy's error page.
     pub(crate) fn send_head_only(&self, status: StatusCode, headers: HeaderMap) {
-        self.event(StreamEvent::Head(ResponseHead { status, headers, end: true }));
+        self.event(StreamEvent::Head(ResponseHead { status, headers: headers.into(), end: true }));
     }
 
     /// Bytes of the body.
@@ -145,7 +149,7 @@ impl MemoryRequest {
 
     /// The end, with trailers.
     pub(crate) fn send_trailers(&self, trailers: HeaderMap) {
-        self.event(StreamEvent::Trailers(trailers));
+        self.event(StreamEvent::Trailers(trailers.into()));
     }
 
     /// The end, without trailers.
@@ -345,20 +349,17 @@ impl Drop for MemorySendHalf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use std::future::poll_fn;
     use trunkline_proto::Phase;
 
-    use crate::transport::Stream;
+    use crate::transport::{Reply, Stream};
 
     async fn start(connection: &Connection, end: bool) -> Result<Stream, StreamError> {
         let head = RequestHead {
-            scheme: http::uri::Scheme::HTTP,
-            authority: "a".parse().unwrap(),
             path: "/b/c".parse().unwrap(),
-            user_agent: HeaderValue::from_static("test"),
             timeout: None,
             headers: HeaderMap::new(),
+            reply: Reply::Stream,
         };
         let slot = connection.reserve().await.unwrap();
         connection.start(slot, head, Some(Bytes::from_static(b"hello")), end)

@@ -7,20 +7,26 @@
 //! [`Connection`]: [`reserve`](Connection::reserve) waits for a place among the peer's MAX_CONCURRENT_STREAMS, first come first served, and
 //! [`start`](Connection::start) opens a stream in that place.
 
+mod headers;
 mod options;
 mod quota;
 mod stream;
 
 mod connection;
+mod driver;
 mod h2;
 mod keepalive;
 #[cfg(test)]
 mod memory;
 
 pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
-pub(crate) use self::h2::{Driver, DriverNews, start};
+pub(crate) use self::driver::{Driver, DriverNews, start};
+pub(crate) use self::headers::Headers;
 #[cfg(test)]
 pub(crate) use self::memory::MemoryRequest;
+pub use self::options::Transport;
 pub(crate) use self::options::{Keepalive, TransportOptions};
 pub(crate) use self::quota::{Reserve, Slot};
-pub(crate) use self::stream::{RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation};
+pub(crate) use self::stream::{
+    Origin, Reply, RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation,
+};

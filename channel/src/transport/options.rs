@@ -42,10 +42,23 @@ pub(crate) const REMEMBER_RESETS_FOR: Duration = Duration::from_secs(30);
 /// would kill the connection of everybody; memory is bounded by the windows.
 pub(crate) const SMALL_FRAME_BUDGET: usize = 51 * CONNECTION_WINDOW as usize;
 
+/// The HTTP/2 engine below a channel's connections. Both pass the same tests; they differ in speed and age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// The `h2` crate, which most of Rust speaks HTTP/2 by.
+    #[default]
+    H2,
+    /// Trunkline's own engine, the crate `trunkline-http2`, made for gRPC clients: several times the calls
+    /// per core, fewer allocations and system calls, and it does not slow down with more calls in flight.
+    Trunkline,
+}
+
 /// What may be set about the connections of a channel. Clones share what the connections have learned
 /// together (see [`KeepalivePenalty`]).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransportOptions {
+    pub(crate) engine: Transport,
     /// PINGs that find out whether the peer still lives. Off by default, since servers may object (gRFC A8).
     pub(crate) keepalive: Option<Keepalive>,
     /// How often servers have said that our PINGs are too many.

@@ -1,6 +1,7 @@
 //! The words of one stream: what goes down it, what comes up, and how it can end.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
@@ -9,23 +10,41 @@ use http::{
 };
 use trunkline_proto::ConnectError;
 
-/// The head of a request. `te` and `content-type` are the transport's to add; everything else is here.
-pub(crate) struct RequestHead {
+use super::Headers;
+
+/// What all requests on one connection have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
-    pub(crate) path: PathAndQuery,
     pub(crate) user_agent: HeaderValue,
-    /// What is left until the deadline, as `grpc-timeout` has it. It differs from call to call, so it must
-    /// not enter header tables.
-    pub(crate) timeout: Option<HeaderValue>,
+}
+
+/// The head of a request. `te` and `content-type` are the transport's to add, and what an [`Origin`] holds is
+/// known to the connection; everything else is here.
+pub(crate) struct RequestHead {
+    pub(crate) path: PathAndQuery,
+    /// What is left until the deadline, for `grpc-timeout`. It differs from call to call, so it must not
+    /// enter header tables.
+    pub(crate) timeout: Option<Duration>,
     /// The application's metadata and whatever else the call carries. No reserved names.
     pub(crate) headers: HeaderMap,
+    pub(crate) reply: Reply,
+}
+
+/// What the caller needs to be woken for. It changes when it is woken, not what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Nothing before the end makes sense to it: a call with one reply.
+    Whole,
+    /// Everything, as it comes.
+    Stream,
 }
 
 /// The head of a response.
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     /// There is nothing after it (gRPC's Trailers-Only, if it carries a status).
     pub(crate) end: bool,
 }
@@ -36,7 +55,7 @@ pub(crate) enum StreamEvent {
     Head(ResponseHead),
     /// Bytes of the body. Their flow-control window is given back by taking this event.
     Data(Bytes),
-    Trailers(HeaderMap),
+    Trailers(Headers),
     /// The end, without trailers. (After a head with `end`, nothing follows, not even this.)
     End,
     Failed(StreamError),
@@ -75,22 +94,17 @@ pub(crate) enum StreamViolation {
 
 impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { authority, path, headers, .. } = self;
+        let Self { path, headers, .. } = self;
         let names: Vec<_> = headers.keys().collect();
-        f.debug_struct("RequestHead")
-            .field("authority", authority)
-            .field("path", path)
-            .field("headers", &names)
-            .finish_non_exhaustive()
+        f.debug_struct("RequestHead").field("path", path).field("headers", &names).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for ResponseHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.keys().collect();
         f.debug_struct("ResponseHead")
             .field("status", &self.status)
-            .field("headers", &names)
+            .field("headers", &self.headers)
             .field("end", &self.end)
             .finish()
     }
@@ -101,9 +115,7 @@ impl fmt::Debug for StreamEvent {
         match self {
             Self::Head(head) => f.debug_tuple("Head").field(head).finish(),
             Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
-            Self::Trailers(trailers) => {
-                f.debug_tuple("Trailers").field(&trailers.keys().collect::<Vec<_>>()).finish()
-            }
+            Self::Trailers(trailers) => f.debug_tuple("Trailers").field(trailers).finish(),
             Self::End => f.write_str("End"),
             Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
         }

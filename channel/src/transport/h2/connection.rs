@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request, Uri, Version};
-use trunkline_proto::{Address, ConnectError, Phase};
+use trunkline_proto::{Address, ConnectError, Phase, timeout};
 
 use super::early_resets::EarlyResets;
 use super::error;
@@ -18,7 +18,7 @@ use super::start::NO_SETTINGS_YET;
 use super::stream::{Cancelled, H2Stream, send_all};
 use crate::control::Usage;
 use crate::transport::quota::StreamQuota;
-use crate::transport::{RequestHead, Slot, StreamError, StreamViolation};
+use crate::transport::{Origin, RequestHead, Slot, StreamError, StreamViolation};
 
 /// A connection, as calls hold it.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ pub(super) struct Shared {
     last_used: AtomicU64,
     began: Instant,
     address: Address,
+    origin: Origin,
 }
 
 impl H2Connection {
@@ -62,7 +63,7 @@ impl H2Connection {
         end: bool,
     ) -> Result<H2Stream, StreamError> {
         let shared = &self.0;
-        let request = request(head)?;
+        let request = request(head, &shared.origin)?;
         // Before the stream exists, so that a write that carries it is always counted after this.
         let written_before = shared.written();
         let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
@@ -77,7 +78,12 @@ impl H2Connection {
 }
 
 impl Shared {
-    pub(super) fn new(requests: SendRequest<Bytes>, record: Arc<IoRecord>, address: Address) -> Arc<Self> {
+    pub(super) fn new(
+        requests: SendRequest<Bytes>,
+        record: Arc<IoRecord>,
+        address: Address,
+        origin: Origin,
+    ) -> Arc<Self> {
         Arc::new(Self {
             // Nobody has the connection before the SETTINGS are in.
             quota: StreamQuota::new(NO_SETTINGS_YET),
@@ -90,6 +96,7 @@ impl Shared {
             last_used: AtomicU64::new(0),
             began: tokio::time::Instant::now().into_std(),
             address,
+            origin,
         })
     }
 
@@ -282,23 +289,22 @@ fn poll_ready(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
 }
 
 /// The request as HTTP/2 has it (gRPC's PROTOCOL-HTTP2.md).
-fn request(head: RequestHead) -> Result<Request<()>, StreamError> {
+fn request(head: RequestHead, origin: &Origin) -> Result<Request<()>, StreamError> {
     const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
     const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
     const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-    let RequestHead { scheme, authority, path, user_agent, timeout, mut headers } = head;
+    // The engine tells everything as it comes; it does not know of replies that are wanted whole.
+    let RequestHead { path, timeout, mut headers, reply: _ } = head;
     headers.insert(TE, TRAILERS);
     headers.insert(CONTENT_TYPE, GRPC);
-    headers.insert(USER_AGENT, user_agent);
-    if let Some(mut timeout) = timeout {
-        // It differs from call to call: in the header table it would drive out what repeats.
-        timeout.set_sensitive(true);
-        headers.insert(TIMEOUT, timeout);
+    headers.insert(USER_AGENT, origin.user_agent.clone());
+    if let Some(timeout) = timeout {
+        headers.insert(TIMEOUT, timeout::encode(timeout));
     }
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(scheme);
-    parts.authority = Some(authority);
+    parts.scheme = Some(origin.scheme.clone());
+    parts.authority = Some(origin.authority.clone());
     parts.path_and_query = Some(path);
     let uri = Uri::from_parts(parts)
         .map_err(|invalid| StreamError::Violation(StreamViolation::Protocol(invalid.to_string())))?;

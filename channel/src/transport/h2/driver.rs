@@ -20,20 +20,16 @@ use crate::connect::classify;
 use crate::control::Usage;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
 use crate::transport::options::{KeepalivePenalty, STREAM_WINDOW};
-use crate::transport::{Connection, TransportOptions};
+use crate::transport::{Connection, DriverNews, TransportOptions};
 
-/// Owned by the dial's task: its polls are what moves the connection.
+/// The owner of the engine.
 ///
 /// ```text
 ///   Connecting --SETTINGS--> Ready --GOAWAY, ids used up, drain()--> Draining --last stream--> Ended
 ///        |                     |                                        |                        ^
 ///        '---------------------'----------- lost, dead, drained --------'------------------------'
 /// ```
-///
-/// Dropping it closes the connection at once: streams on it end with
-/// [`StreamError::Lost`](crate::transport::StreamError::Lost), or as never sent, with the cause that
-/// [`abort`](Self::abort) was given.
-pub(crate) struct Driver {
+pub(crate) struct H2Driver {
     /// `None` once ended.
     engine: Option<Engine>,
     shared: Arc<Shared>,
@@ -60,19 +56,7 @@ enum Life {
     Ended,
 }
 
-/// How a connection lives.
-#[derive(Debug)]
-pub(crate) enum DriverNews {
-    /// The server's SETTINGS are in: calls may use the connection.
-    Ready(Connection),
-    /// No more streams are started; those that run go on. Not said of a [`drain`](Driver::drain) that we
-    /// asked for.
-    Draining(ConnectError),
-    /// The end. If nothing came before it, the connection could not be made.
-    Lost(ConnectError),
-}
-
-impl Driver {
+impl H2Driver {
     pub(super) fn new(
         mut connection: h2::client::Connection<BatchedIo, Bytes>,
         flusher: Flusher,
@@ -96,10 +80,7 @@ impl Driver {
         }
     }
 
-    /// Moves the connection. News come in order: Ready, Draining, Lost, the first two at most once and not
-    /// always; Lost is last, and after it this is pending for ever. To be polled until it is pending, and
-    /// again when woken.
-    pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
+    pub(in crate::transport) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(engine) = &mut self.engine else { return Poll::Pending };
         let ended = match Pin::new(&mut engine.connection).poll(cx) {
             Poll::Ready(result) => Some(result.err()),
@@ -141,8 +122,7 @@ impl Driver {
         }
     }
 
-    /// Starts no more streams. When the last one has ended, the connection is closed and ends with Lost.
-    pub(crate) fn drain(&mut self) {
+    pub(in crate::transport) fn drain(&mut self) {
         self.shared.close(
             &ConnectError::new(Phase::Http2, "the channel let this connection go").at(self.shared.address()),
         );
@@ -151,13 +131,11 @@ impl Driver {
         }
     }
 
-    /// Says why the connection is about to be dropped, for the streams on it.
-    pub(crate) fn abort(&mut self, cause: ConnectError) {
+    pub(in crate::transport) fn abort(&mut self, cause: ConnectError) {
         self.shared.close(&self.shared.set_cause(cause));
     }
 
-    /// What the connection was good for so far.
-    pub(crate) fn usage(&self) -> Usage {
+    pub(in crate::transport) fn usage(&self) -> Usage {
         self.shared.usage()
     }
 
@@ -215,15 +193,15 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for H2Driver {
     fn drop(&mut self) {
         self.end(ConnectError::new(Phase::Http2, "the channel dropped this connection"));
     }
 }
 
-impl fmt::Debug for Driver {
+impl fmt::Debug for H2Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
+        f.debug_struct("H2Driver")
             .field("life", &self.life)
             .field("shared", &self.shared)
             .finish_non_exhaustive()

@@ -18,6 +18,6 @@ mod stream;
 mod tests;
 
 pub(crate) use connection::H2Connection;
-pub(crate) use driver::{Driver, DriverNews};
-pub(crate) use start::start;
+pub(crate) use driver::H2Driver;
+pub(super) use start::start;
 pub(crate) use stream::{H2SendHalf, H2Stream};

@@ -6,29 +6,27 @@ use trunkline_proto::{Address, ConnectError};
 
 use super::batched_io::batched;
 use super::connection::Shared;
-use super::driver::Driver;
+use super::driver::H2Driver;
 use super::error;
 use super::io::{IoRecord, RecordedIo};
 use crate::connect::Connected;
-use crate::transport::TransportOptions;
 use crate::transport::options::{
     CONNECTION_WINDOW, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, REMEMBER_RESETS_FOR, REMEMBERED_RESETS,
     SEND_BUFFER, SMALL_FRAME_BUDGET, STREAM_WINDOW,
 };
+use crate::transport::{Origin, TransportOptions};
 
 /// What the engine believes of MAX_CONCURRENT_STREAMS before the server's SETTINGS. The engine has no event
 /// for them, but this number changes when they come, to the server's own number (which is smaller) or to
 /// `usize::MAX`. Zero would not do, since a server may say that.
 pub(super) const NO_SETTINGS_YET: usize = usize::MAX - 1;
 
-/// Begins HTTP/2 on `connected`. The preface and our SETTINGS go out when the driver is first polled.
-///
-/// An error is the transport's: the bytes could not be written.
-pub(crate) async fn start(
+pub(in crate::transport) async fn start(
     connected: Connected,
     address: &Address,
+    origin: Origin,
     options: &TransportOptions,
-) -> Result<Driver, ConnectError> {
+) -> Result<H2Driver, ConnectError> {
     let Connected { io, security, .. } = connected;
     let record = Arc::new(IoRecord::new(address.clone()));
     let (io, flusher) = batched(RecordedIo::new(io, security, record.clone()));
@@ -36,8 +34,8 @@ pub(crate) async fn start(
         .handshake(io)
         .await
         .map_err(|broken| record.failure().unwrap_or_else(|| error::connection(&broken, address)))?;
-    let shared = Shared::new(requests, record, address.clone());
-    Ok(Driver::new(connection, flusher, shared, options))
+    let shared = Shared::new(requests, record, address.clone(), origin);
+    Ok(H2Driver::new(connection, flusher, shared, options))
 }
 
 fn builder() -> h2::client::Builder {

@@ -67,7 +67,7 @@ impl H2Stream {
         let event = match ready!(self.receive(cx)) {
             Ok(event) => event,
             Err(failed) => match self.status_in_head.take() {
-                Some(status) => StreamEvent::Trailers(status),
+                Some(status) => StreamEvent::Trailers(status.into()),
                 None => {
                     StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
                 }
@@ -108,7 +108,7 @@ impl H2Stream {
                     if !end && head.headers.contains_key(&names::GRPC_STATUS) {
                         self.status_in_head = Some(head.headers.clone());
                     }
-                    let head = ResponseHead { status: head.status, headers: head.headers, end };
+                    let head = ResponseHead { status: head.status, headers: head.headers.into(), end };
                     return Poll::Ready(Ok(StreamEvent::Head(head)));
                 }
                 Receiving::Body(body) => match ready!(body.poll_data(cx)).transpose()? {
@@ -133,7 +133,7 @@ impl H2Stream {
                         return Poll::Ready(Ok(StreamEvent::End));
                     };
                     return Poll::Ready(Ok(match self.shared.has_cut_trailers(self.id, &trailers) {
-                        false => StreamEvent::Trailers(trailers),
+                        false => StreamEvent::Trailers(trailers.into()),
                         true => StreamEvent::Failed(error::headers_too_large()),
                     }));
                 }

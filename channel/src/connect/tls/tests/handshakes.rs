@@ -8,7 +8,7 @@ use trunkline_proto::{ConnectError, Phase};
 
 use super::fixture::*;
 use crate::connect::{ConnectRequest, Connected, Connector, Security, SystemConnector, Tls};
-use crate::transport::{DriverNews, TransportOptions, start};
+use crate::transport::{DriverNews, Origin, TransportOptions, start};
 
 #[track_caller]
 fn assert_permanent(error: &ConnectError, message: &str) {
@@ -131,7 +131,12 @@ async fn a_server_that_says_nothing_is_waited_for() {
 
 /// Goes on to HTTP/2, where nothing comes but the end.
 async fn lost(connected: Connected) -> ConnectError {
-    let mut driver = start(connected, &address(), &TransportOptions::default()).await.unwrap();
+    let origin = Origin {
+        scheme: http::uri::Scheme::HTTPS,
+        authority: "greeter.test".parse().unwrap(),
+        user_agent: http::HeaderValue::from_static("test"),
+    };
+    let mut driver = start(connected, &address(), origin, &TransportOptions::default()).await.unwrap();
     match poll_fn(|cx| driver.poll_news(cx)).await {
         DriverNews::Lost(cause) => cause,
         news => panic!("{news:?}"),

@@ -17,7 +17,7 @@ use trunkline_proto::{Address, ConnectError};
 use crate::connect::Connected;
 use crate::control::Usage;
 use crate::transport::{
-    Connection, Driver, DriverNews, RequestHead, SendHalf, Stream, StreamError, StreamEvent,
+    Connection, Driver, DriverNews, Origin, Reply, RequestHead, SendHalf, Stream, StreamError, StreamEvent,
     TransportOptions, start,
 };
 
@@ -26,6 +26,14 @@ const PIPE: usize = 64 << 20;
 
 pub(super) fn address() -> Address {
     Address::tcp("10.0.0.7:443".parse().unwrap())
+}
+
+pub(super) fn origin() -> Origin {
+    Origin {
+        scheme: http::uri::Scheme::HTTP,
+        authority: "greeter.prod".parse().unwrap(),
+        user_agent: HeaderValue::from_static("test"),
+    }
 }
 
 /// A dial's task in small: it polls the driver, passes its news on, and takes orders.
@@ -44,7 +52,7 @@ impl Dial {
     /// Begins HTTP/2 on a new pipe, whose other end it returns.
     pub(super) async fn begin(options: &TransportOptions) -> (Self, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        (Self::spawn(start(Connected::new(ours), &address(), options).await.unwrap()), theirs)
+        (Self::spawn(start(Connected::new(ours), &address(), origin(), options).await.unwrap()), theirs)
     }
 
     /// As [`begin`](Self::begin), and counts the reads and writes.
@@ -52,14 +60,22 @@ impl Dial {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let counters = Counters::default();
         let counting = CountingIo { io: ours, counters: counters.clone() };
-        (Self::spawn(start(Connected::new(counting), &address(), options).await.unwrap()), theirs, counters)
+        (
+            Self::spawn(start(Connected::new(counting), &address(), origin(), options).await.unwrap()),
+            theirs,
+            counters,
+        )
     }
 
     /// As [`begin`](Self::begin), through a pipe that holds only so many bytes.
     pub(super) async fn begin_narrow(bytes: usize) -> (Self, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(bytes);
         (
-            Self::spawn(start(Connected::new(ours), &address(), &TransportOptions::default()).await.unwrap()),
+            Self::spawn(
+                start(Connected::new(ours), &address(), origin(), &TransportOptions::default())
+                    .await
+                    .unwrap(),
+            ),
             theirs,
         )
     }
@@ -152,12 +168,10 @@ impl Dial {
 
 pub(super) fn head() -> RequestHead {
     RequestHead {
-        scheme: http::uri::Scheme::HTTP,
-        authority: "greeter.prod".parse().unwrap(),
         path: "/greeter.Greeter/SayHello".parse().unwrap(),
-        user_agent: HeaderValue::from_static("test"),
         timeout: None,
         headers: HeaderMap::new(),
+        reply: Reply::Stream,
     }
 }
 
@@ -191,7 +205,7 @@ pub(super) async fn answer(stream: &mut Stream) -> (Vec<u8>, String) {
     let mut body = Vec::new();
     loop {
         let fields = match event(stream).await {
-            StreamEvent::Head(head) if head.end => head.headers,
+            StreamEvent::Head(head) if head.end => head.headers.into_map(),
             StreamEvent::Head(head) => {
                 assert_eq!(head.status, StatusCode::OK);
                 continue;
@@ -200,7 +214,7 @@ pub(super) async fn answer(stream: &mut Stream) -> (Vec<u8>, String) {
                 body.extend_from_slice(&data);
                 continue;
             }
-            StreamEvent::Trailers(trailers) => trailers,
+            StreamEvent::Trailers(trailers) => trailers.into_map(),
             event => panic!("{event:?}"),
         };
         return (body, fields["grpc-status"].to_str().unwrap().to_owned());

@@ -1,5 +1,7 @@
 //! What one peer, or one call, may cost the others on the connection: nothing.
 
+use trunkline_proto::wire::names::GRPC_MESSAGE;
+
 use super::fixture::*;
 use crate::transport::{StreamError, StreamEvent, StreamViolation, TransportOptions};
 
@@ -81,7 +83,7 @@ async fn a_header_of_any_likely_size_costs_its_call_alone() {
         peer.send_block(first, &block).await;
         match event(&mut large).await {
             StreamEvent::Head(head) if arrives => {
-                assert_eq!(head.headers["grpc-message"].len(), kilobytes * 1000)
+                assert_eq!(head.headers.get(&GRPC_MESSAGE).unwrap().len(), kilobytes * 1000)
             }
             StreamEvent::Failed(StreamError::Violation(violation)) if !arrives => {
                 assert_eq!(violation, StreamViolation::HeadersTooLarge { limit: 256 << 10 });

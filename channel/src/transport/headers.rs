@@ -1,0 +1,44 @@
+//! Headers and trailers as they were received. Most are looked at once, for a status or a content type, so no
+//! map is made of them before somebody asks for one.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName};
+
+/// The header fields of a response, however its engine holds them.
+#[derive(Clone)]
+pub(crate) enum Headers {
+    /// A map that was there already.
+    Map(HeaderMap),
+}
+
+impl Headers {
+    /// The first value of that name.
+    pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        match self {
+            Self::Map(map) => map.get(name).map(http::HeaderValue::as_bytes),
+        }
+    }
+
+    /// All of them, as a map.
+    pub(crate) fn into_map(self) -> HeaderMap {
+        match self {
+            Self::Map(map) => map,
+        }
+    }
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        Self::Map(map)
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// The names alone: metadata may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Map(map) => f.debug_list().entries(map.keys()).finish(),
+        }
+    }
+}
