@@ -7,6 +7,8 @@
 //! [`Connection`]: [`reserve`](Connection::reserve) waits for a place among the peer's MAX_CONCURRENT_STREAMS, first come first served, and
 //! [`start`](Connection::start) opens a stream in that place.
 
+mod early_resets;
+mod greeting;
 mod headers;
 mod options;
 mod quota;

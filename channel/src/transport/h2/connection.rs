@@ -11,12 +11,12 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AG
 use http::{Method, Request, Uri, Version};
 use trunkline_proto::{Address, ConnectError, Phase, timeout};
 
-use super::early_resets::EarlyResets;
 use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
 use super::stream::{Cancelled, H2Stream, send_all};
 use crate::control::Usage;
+use crate::transport::early_resets::EarlyResets;
 use crate::transport::quota::StreamQuota;
 use crate::transport::{Origin, RequestHead, Slot, StreamError, StreamViolation};
 

@@ -2,12 +2,11 @@
 //! of peer this is, how the stream broke, whether anything was written), `large_headers` what they say of
 //! sizes, `empty_frames` what in them says nothing and `batched_io` how few times they are moved, `driver`
 //! what it tells of a connection only to those who ask at the right moment, `connection` and `stream` the
-//! calls' side, `early_resets` what servers take for an attack, `error` what its errors mean.
+//! calls' side, `error` what its errors mean.
 
 mod batched_io;
 mod connection;
 mod driver;
-mod early_resets;
 mod empty_frames;
 mod error;
 mod io;
