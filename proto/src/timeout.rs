@@ -34,16 +34,44 @@ pub struct InvalidTimeout;
 /// The value is marked sensitive, which to HPACK means "never index": it differs in every call, and would
 /// push what repeats out of the table.
 pub fn encode(timeout: Duration) -> HeaderValue {
-    let nanoseconds = timeout.as_nanos().max(1);
-    let (value, unit) = UNITS
-        .into_iter()
-        .map(|(unit, length)| (nanoseconds.div_ceil(length), unit))
-        .find(|(value, _)| *value <= LARGEST)
-        .unwrap_or((LARGEST, b'H'));
-    let text = format!("{value}{}", char::from(unit));
-    let mut header = HeaderValue::try_from(text).expect("digits and a letter are a header value");
+    let mut header =
+        HeaderValue::from_bytes(Text::new(timeout).as_bytes()).expect("digits and a letter are a header value");
     header.set_sensitive(true);
     header
+}
+
+/// What [`encode`] writes, without a header value to hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Right-aligned.
+    bytes: [u8; MOST_DIGITS + 1],
+    start: usize,
+}
+
+impl Text {
+    /// The text for `timeout`.
+    pub fn new(timeout: Duration) -> Self {
+        let nanoseconds = timeout.as_nanos().max(1);
+        let (value, unit) = UNITS
+            .into_iter()
+            .map(|(unit, length)| (nanoseconds.div_ceil(length), unit))
+            .find(|(value, _)| *value <= LARGEST)
+            .unwrap_or((LARGEST, b'H'));
+        let mut bytes = [unit; MOST_DIGITS + 1];
+        let mut start = MOST_DIGITS;
+        let mut rest = u32::try_from(value).expect("eight digits at most");
+        while rest > 0 {
+            start -= 1;
+            bytes[start] = b'0' + u8::try_from(rest % 10).expect("one digit");
+            rest /= 10;
+        }
+        Self { bytes, start }
+    }
+
+    /// The digits and the unit.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
 }
 
 /// What a header value says. Zero is accepted, although gRPC does not write it: stubs do.
