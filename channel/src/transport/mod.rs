@@ -20,6 +20,8 @@ mod h2;
 mod keepalive;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
 pub(crate) use self::driver::{Driver, DriverNews, start};

@@ -13,8 +13,6 @@ mod io;
 mod large_headers;
 mod start;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use connection::H2Connection;
 pub(crate) use driver::H2Driver;

@@ -1,24 +1,18 @@
 //! What one peer, or one call, may cost the others on the connection: nothing.
 
+use rstest::rstest;
 use trunkline_proto::wire::names::GRPC_MESSAGE;
 
 use super::fixture::*;
-use crate::transport::{StreamError, StreamEvent, StreamViolation, TransportOptions};
+use crate::transport::{StreamError, StreamEvent, StreamViolation};
 
-const MAX_CONCURRENT_STREAMS: u16 = 3;
-
-async fn with_limit(limit: u32) -> (Dial, crate::transport::Connection, Frames) {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[(MAX_CONCURRENT_STREAMS, limit)]).await;
-    let connection = dial.ready().await;
-    (dial, connection, peer)
-}
-
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_servers_limit_of_streams_is_obeyed_and_places_go_to_who_waits_longest() {
+async fn the_servers_limit_of_streams_is_obeyed_and_places_go_to_who_waits_longest(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 88
-    let (_dial, connection, mut peer) = with_limit(1).await;
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 1)]).await;
     let mut first = call(&connection, "0").await;
     let (started, mut order) = tokio::sync::mpsc::unbounded_channel();
     for number in 1..4 {
@@ -43,10 +37,11 @@ async fn the_servers_limit_of_streams_is_obeyed_and_places_go_to_who_waits_longe
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_is_ready_and_waits_and_raising_it_wakes() {
+async fn a_limit_of_zero_is_ready_and_waits_and_raising_it_wakes(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 88
-    let (_dial, connection, mut peer) = with_limit(0).await;
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 0)]).await;
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             let connection = connection.clone();
@@ -60,9 +55,10 @@ async fn a_limit_of_zero_is_ready_and_waits_and_raising_it_wakes() {
     assert_eq!(waiting.iter().filter(|task| task.is_finished()).count(), 2);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn waiting_calls_hear_of_goaway_and_were_never_sent() {
-    let (mut dial, connection, mut peer) = with_limit(0).await;
+async fn waiting_calls_hear_of_goaway_and_were_never_sent(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 0)]).await;
     let waiting = tokio::spawn(async move { connection.reserve().await.map(|_slot| ()) });
     settle().await;
     peer.goaway(0, 0, "").await;
@@ -70,11 +66,12 @@ async fn waiting_calls_hear_of_goaway_and_were_never_sent() {
     assert_eq!(waiting.await.unwrap().unwrap_err().message(), "the server said GOAWAY: NO_ERROR");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_header_of_any_likely_size_costs_its_call_alone() {
+async fn a_header_of_any_likely_size_costs_its_call_alone(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 91
     for (kilobytes, arrives) in [(100, true), (200, true), (300, false)] {
-        let (mut dial, connection, mut peer) = Dial::with_frames().await;
+        let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
         let (mut large, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
         let (_, first, _) = peer.next_of(HEADERS).await;
         let (_, second, _) = peer.next_of(HEADERS).await;
@@ -96,10 +93,11 @@ async fn a_header_of_any_likely_size_costs_its_call_alone() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_list_of_many_headers_costs_its_call_alone() {
+async fn a_list_of_many_headers_costs_its_call_alone(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 91
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut large, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
     let (_, first, _) = peer.next_of(HEADERS).await;
     let (_, second, _) = peer.next_of(HEADERS).await;
@@ -115,9 +113,12 @@ async fn a_list_of_many_headers_costs_its_call_alone() {
     assert!(dial.no_news());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn thousands_of_cancelled_calls_with_late_answers_cost_nobody_else_anything() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn thousands_of_cancelled_calls_with_late_answers_cost_nobody_else_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut survivor = call(&connection, "survivor").await;
     let (_, survivor_id, _) = peer.next_of(HEADERS).await;
     for _ in 0..30 {
@@ -144,9 +145,12 @@ async fn thousands_of_cancelled_calls_with_late_answers_cost_nobody_else_anythin
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_burst_of_cancelled_calls_is_reset_a_few_at_a_time_as_the_server_reads_them() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_burst_of_cancelled_calls_is_reset_a_few_at_a_time_as_the_server_reads_them(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut burst = Vec::new();
     for _ in 0..100 {
         burst.push(call(&connection, "x").await);
@@ -175,9 +179,12 @@ async fn a_burst_of_cancelled_calls_is_reset_a_few_at_a_time_as_the_server_reads
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn late_answers_after_the_resets_are_forgotten_cost_nothing_either() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn late_answers_after_the_resets_are_forgotten_cost_nothing_either(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut late = Vec::new();
     for _ in 0..2000 {
         drop(call(&connection, "x").await);
@@ -195,9 +202,12 @@ async fn late_answers_after_the_resets_are_forgotten_cost_nothing_either() {
     assert!(dial.no_news());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_of_the_smallest_messages_keeps_its_connection() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_slow_reader_of_the_smallest_messages_keeps_its_connection(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "x").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;

@@ -1,13 +1,15 @@
 //! The request side: backpressure, its end, and what happens when the answer comes first.
 
 use bytes::Bytes;
+use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::{SendClosed, StreamError, StreamEvent, TransportOptions};
+use crate::transport::{SendClosed, StreamError, StreamEvent};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_unary_request_is_one_write() {
-    let (mut dial, io, counters) = Dial::begin_counting(&TransportOptions::default()).await;
+async fn a_unary_request_is_one_write(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, io, counters) = Dial::begin_counting(engine).await;
     let mut peer = Frames::accept(io).await;
     peer.settings(&[]).await;
     let connection = dial.ready().await;
@@ -21,9 +23,10 @@ async fn a_unary_request_is_one_write() {
     assert_eq!(counters.writes() - before, 1);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_request_may_go_on_in_another_task_and_end() {
-    let (_dial, connection) = Dial::echoing().await;
+async fn a_request_may_go_on_in_another_task_and_end(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection) = Dial::echoing(engine).await;
     let (mut stream, mut sender) = call_streaming(&connection).await;
     let sending = tokio::spawn(async move {
         for part in ["a", "b", "c"] {
@@ -38,9 +41,12 @@ async fn a_request_may_go_on_in_another_task_and_end() {
     sending.await.unwrap();
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_sender_is_taken_once_and_only_if_the_request_goes_on() {
-    let (_dial, connection) = Dial::echoing().await;
+async fn the_sender_is_taken_once_and_only_if_the_request_goes_on(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection) = Dial::echoing(engine).await;
     let slot = connection.reserve().await.unwrap();
     let mut stream = connection.start(slot, head(), None, false).unwrap();
     let sender = stream.take_sender();
@@ -48,10 +54,11 @@ async fn the_sender_is_taken_once_and_only_if_the_request_goes_on() {
     assert!(call(&connection, "x").await.take_sender().is_none());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_full_window_makes_the_sender_wait_until_it_opens() {
+async fn a_full_window_makes_the_sender_wait_until_it_opens(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 89
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (_stream, mut sender) = call_streaming(&connection).await;
     ready_to_send(&mut sender).await.unwrap();
     // HTTP/2's first window is 65 535 bytes.
@@ -76,14 +83,11 @@ async fn a_full_window_makes_the_sender_wait_until_it_opens() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_window_of_zero_holds_back_data_and_nothing_else() {
+async fn a_window_of_zero_holds_back_data_and_nothing_else(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 89
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
-    let mut peer = Frames::accept(io).await;
-    let initial_window_size = 4;
-    peer.settings(&[(initial_window_size, 0)]).await;
-    let connection = dial.ready().await;
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(INITIAL_WINDOW_SIZE, 0)]).await;
     let _stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     for byte in b"hello" {
@@ -92,9 +96,12 @@ async fn a_window_of_zero_holds_back_data_and_nothing_else() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_waits_for_nothing_takes_no_window_from_the_others() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_sender_that_waits_for_nothing_takes_no_window_from_the_others(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (_one, mut idle) = call_streaming(&connection).await;
     ready_to_send(&mut idle).await.unwrap();
     let (_other, mut busy) = call_streaming(&connection).await;
@@ -107,10 +114,11 @@ async fn a_sender_that_waits_for_nothing_takes_no_window_from_the_others() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_early_answer_is_the_answer_and_stops_the_sender() {
+async fn an_early_answer_is_the_answer_and_stops_the_sender(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 94
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, mut sender) = call_streaming(&connection).await;
     ready_to_send(&mut sender).await.unwrap();
     sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
@@ -124,10 +132,13 @@ async fn an_early_answer_is_the_answer_and_stops_the_sender() {
     assert_eq!(peer.next_of(RST_STREAM).await, (0, id, 0_u32.to_be_bytes().to_vec()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_resets_after_its_early_answer_changes_nothing() {
+async fn a_server_that_resets_after_its_early_answer_changes_nothing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 94
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, mut sender) = call_streaming(&connection).await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"x").await;
@@ -137,9 +148,10 @@ async fn a_server_that_resets_after_its_early_answer_changes_nothing() {
     assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_sender_dropped_in_the_middle_cancels_the_stream() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_sender_dropped_in_the_middle_cancels_the_stream(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, sender) = call_streaming(&connection).await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     drop(sender);
@@ -148,9 +160,10 @@ async fn a_sender_dropped_in_the_middle_cancels_the_stream() {
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_dropped_stream_stops_its_sender_in_another_task() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_dropped_stream_stops_its_sender_in_another_task(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (stream, mut sender) = call_streaming(&connection).await;
     ready_to_send(&mut sender).await.unwrap();
     sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
@@ -163,9 +176,10 @@ async fn a_dropped_stream_stops_its_sender_in_another_task() {
     assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_sender_hears_that_the_connection_is_lost() {
-    let (mut dial, connection, peer) = Dial::with_frames().await;
+async fn a_sender_hears_that_the_connection_is_lost(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, connection, peer) = Dial::with_frames(engine).await;
     let (mut stream, mut sender) = call_streaming(&connection).await;
     settle().await;
     drop(peer);

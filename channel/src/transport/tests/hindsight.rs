@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use rstest::rstest;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
 use crate::connect::{Connected, Security};
-use crate::transport::{StreamError, StreamEvent, TransportOptions, start};
+use crate::transport::{StreamError, StreamEvent};
 
 /// A pipe that, once told to, hands over half of what it is given and then says that it failed, as TLS may.
 struct HalfFailing {
@@ -50,13 +51,12 @@ impl AsyncWrite for HalfFailing {
 }
 
 /// How a stream ends whose first write fails.
-async fn first_write_fails(security: Security) -> StreamError {
+async fn first_write_fails(engine: Transport, security: Security) -> StreamError {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let failing = Arc::<AtomicBool>::default();
     let mut connected = Connected::new(HalfFailing { io: ours, failing: Arc::clone(&failing) });
     connected.security = security;
-    let mut dial =
-        Dial::spawn(start(connected, &address(), origin(), &TransportOptions::default()).await.unwrap());
+    let mut dial = Dial::on(connected, &options(engine)).await;
     let mut peer = Frames::accept(theirs).await;
     peer.settings(&[]).await;
     let connection = dial.ready().await;
@@ -68,15 +68,17 @@ async fn first_write_fails(security: Security) -> StreamError {
     failed(&mut stream).await
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_failed_write_over_tls_may_have_sent_some_of_it() {
-    assert!(matches!(first_write_fails(Security::Tls).await, StreamError::Lost(_)));
-    assert!(matches!(first_write_fails(Security::Plaintext).await, StreamError::NeverSent(_)));
+async fn a_failed_write_over_tls_may_have_sent_some_of_it(#[values(H2, Trunkline)] engine: Transport) {
+    assert!(matches!(first_write_fails(engine, Security::Tls).await, StreamError::Lost(_)));
+    assert!(matches!(first_write_fails(engine, Security::Plaintext).await, StreamError::NeverSent(_)));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_goaway_full_of_debug_data_is_told_briefly() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_goaway_full_of_debug_data_is_told_briefly(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "a").await;
     peer.next_of(HEADERS).await;
     settle().await;
@@ -86,10 +88,13 @@ async fn a_goaway_full_of_debug_data_is_told_briefly() {
     assert!(cause.message().len() < 400);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn cancelled_calls_hold_no_connection_open_that_has_nothing_else_to_do() {
+async fn cancelled_calls_hold_no_connection_open_that_has_nothing_else_to_do(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // The server is frozen: it reads, and acknowledges nothing any more.
-    let (mut dial, connection, _peer) = Dial::with_frames().await;
+    let (mut dial, connection, _peer) = Dial::with_frames(engine).await;
     let mut calls = Vec::new();
     for _ in 0..100 {
         calls.push(call(&connection, "a").await);
@@ -102,9 +107,10 @@ async fn cancelled_calls_hold_no_connection_open_that_has_nothing_else_to_do() {
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_status_in_the_head_survives_the_end_of_the_connection() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_status_in_the_head_survives_the_end_of_the_connection(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, _sender) = call_streaming(&connection).await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     let block = [STATUS_200, GRPC_STATUS_0].concat();

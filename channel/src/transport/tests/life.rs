@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use trunkline_proto::{ConnectError, Phase};
 
 use super::fixture::*;
-use crate::transport::{DriverNews, StreamError, TransportOptions};
+use crate::transport::{DriverNews, StreamError};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_connection_is_ready_only_once_the_servers_settings_are_in() {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+async fn a_connection_is_ready_only_once_the_servers_settings_are_in(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin(engine).await;
     let mut peer = Frames::accept(io).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(dial.no_news());
@@ -17,9 +21,10 @@ async fn a_connection_is_ready_only_once_the_servers_settings_are_in() {
     assert!(dial.ready().await.is_open());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_speaks_http1_is_a_permanent_failure() {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+async fn a_peer_that_speaks_http1_is_a_permanent_failure(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, io) = Dial::begin(engine).await;
     let mut peer = Frames::accept(io).await;
     tokio::io::AsyncWriteExt::write_all(&mut peer.io, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     let error = dial.lost().await;
@@ -27,9 +32,12 @@ async fn a_peer_that_speaks_http1_is_a_permanent_failure() {
     assert!(error.is_permanent());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_closes_before_its_settings_is_a_retryable_failure() {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+async fn a_peer_that_closes_before_its_settings_is_a_retryable_failure(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin(engine).await;
     drop(Frames::accept(io).await);
     let error = dial.lost().await;
     assert_eq!(
@@ -39,9 +47,12 @@ async fn a_peer_that_closes_before_its_settings_is_a_retryable_failure() {
     assert!(!error.is_permanent());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn goaway_before_settings_is_a_failure_that_says_what_the_server_said() {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+async fn goaway_before_settings_is_a_failure_that_says_what_the_server_said(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin(engine).await;
     let mut peer = Frames::accept(io).await;
     peer.goaway(0, 11, "full house").await;
     let error = dial.lost().await;
@@ -49,9 +60,12 @@ async fn goaway_before_settings_is_a_failure_that_says_what_the_server_said() {
     assert!(!error.is_permanent());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn goaway_on_an_idle_connection_is_seen_at_once_and_the_connection_closes() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn goaway_on_an_idle_connection_is_seen_at_once_and_the_connection_closes(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     peer.goaway((1 << 31) - 1, 0, "").await;
     let cause = dial.draining().await;
     assert_eq!(cause.to_string(), "10.0.0.7:443: HTTP/2: the server said GOAWAY: NO_ERROR");
@@ -60,10 +74,13 @@ async fn goaway_on_an_idle_connection_is_seen_at_once_and_the_connection_closes(
     assert_eq!(connection.reserve().await.unwrap_err().message(), cause.message());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn streams_up_to_the_last_finish_and_those_above_were_never_processed() {
+async fn streams_up_to_the_last_finish_and_those_above_were_never_processed(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 78
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut first, mut second) = (call(&connection, "a").await, call(&connection, "b").await);
     let (_, id, _) = peer.next_of(HEADERS).await;
     settle().await;
@@ -76,10 +93,13 @@ async fn streams_up_to_the_last_finish_and_those_above_were_never_processed() {
     dial.lost().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_second_goaway_of_a_graceful_server_decides_which_streams_are_lost() {
+async fn the_second_goaway_of_a_graceful_server_decides_which_streams_are_lost(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 77
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut first, mut second) = (call(&connection, "a").await, call(&connection, "b").await);
     let (_, id, _) = peer.next_of(HEADERS).await;
     settle().await;
@@ -91,10 +111,13 @@ async fn the_second_goaway_of_a_graceful_server_decides_which_streams_are_lost()
     assert_eq!(answer(&mut first).await.1, "0");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn goaway_and_close_at_once_lets_answers_through_and_tells_what_was_not_processed() {
+async fn goaway_and_close_at_once_lets_answers_through_and_tells_what_was_not_processed(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 77
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut calls = Vec::new();
     for _ in 0..3 {
         calls.push(call(&connection, "a").await);
@@ -115,9 +138,10 @@ async fn goaway_and_close_at_once_lets_answers_through_and_tells_what_was_not_pr
     assert!(matches!(failed(&mut calls[2]).await, StreamError::AboveGoAway(_)));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_started_after_goaway_arrived_was_never_sent() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_stream_started_after_goaway_arrived_was_never_sent(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let slot = connection.reserve().await.unwrap();
     peer.goaway((1 << 31) - 1, 0, "").await;
     dial.draining().await;
@@ -125,9 +149,12 @@ async fn a_stream_started_after_goaway_arrived_was_never_sent() {
     assert!(matches!(error, StreamError::NeverSent(_)), "{error:?}");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_on_a_connection_that_had_already_ended_was_never_sent() {
-    let (mut dial, connection, peer) = Dial::with_frames().await;
+async fn a_stream_on_a_connection_that_had_already_ended_was_never_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, peer) = Dial::with_frames(engine).await;
     drop(peer);
     // The driver has not been polled since, as when a call is quicker than the news of the loss.
     let mut stream = {
@@ -141,9 +168,12 @@ async fn a_stream_on_a_connection_that_had_already_ended_was_never_sent() {
     dial.lost().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_was_written_when_the_connection_broke_may_have_been_processed() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_stream_that_was_written_when_the_connection_broke_may_have_been_processed(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "a").await;
     peer.next_of(DATA).await;
     drop(peer);
@@ -156,9 +186,12 @@ async fn a_stream_that_was_written_when_the_connection_broke_may_have_been_proce
     assert!(!connection.is_open());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_the_server_said_before_it_closed_is_heard_although_writing_fails() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn what_the_server_said_before_it_closed_is_heard_although_writing_fails(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut first = call(&connection, "a").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     settle().await;
@@ -174,9 +207,12 @@ async fn what_the_server_said_before_it_closed_is_heard_although_writing_fails()
     dial.lost().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_breaks_the_rules_ends_the_connection_and_the_reason_is_told() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_peer_that_breaks_the_rules_ends_the_connection_and_the_reason_is_told(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "a").await;
     let (_, id, _) = peer.next_of(DATA).await;
     // CONTINUATION without HEADERS.
@@ -188,9 +224,10 @@ async fn a_peer_that_breaks_the_rules_ends_the_connection_and_the_reason_is_told
     );
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn draining_finishes_what_runs_starts_nothing_and_closes() {
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+async fn draining_finishes_what_runs_starts_nothing_and_closes(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "a").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     dial.drain();
@@ -205,23 +242,26 @@ async fn draining_finishes_what_runs_starts_nothing_and_closes() {
     peer.next_of(GOAWAY).await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn draining_an_idle_connection_closes_it_at_once() {
-    let (mut dial, _connection, _peer) = Dial::with_frames().await;
+async fn draining_an_idle_connection_closes_it_at_once(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, _connection, _peer) = Dial::with_frames(engine).await;
     dial.drain();
     dial.lost().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn draining_before_the_settings_is_the_end() {
-    let (mut dial, _io) = Dial::begin(&TransportOptions::default()).await;
+async fn draining_before_the_settings_is_the_end(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, _io) = Dial::begin(engine).await;
     dial.drain();
     assert!(matches!(dial.news().await, DriverNews::Lost(_)));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn aborting_tells_the_streams_why() {
-    let (dial, connection, mut peer) = Dial::with_frames().await;
+async fn aborting_tells_the_streams_why(#[values(H2, Trunkline)] engine: Transport) {
+    let (dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "a").await;
     peer.next_of(DATA).await;
     let waiting = tokio::spawn({
@@ -238,10 +278,11 @@ async fn aborting_tells_the_streams_why() {
     while peer.next().await.is_some() {}
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_connection_whose_stream_ids_are_used_up_drains() {
+async fn a_connection_whose_stream_ids_are_used_up_drains(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 82
-    let (mut dial, connection, mut peer) = Dial::with_frames().await;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
     // A shortcut through 2^30 streams: the engine answers a malformed block on a stream that was not yet
     // opened with RST_STREAM, and goes on behind it.
     let last_but_one = (1 << 31) - 3;

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use rstest::rstest;
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
-use crate::transport::{StreamError, StreamEvent, StreamViolation, TransportOptions};
+use crate::transport::{StreamError, StreamEvent, StreamViolation};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_unary_call_gets_its_answer_and_tells_that_the_connection_is_good() {
-    let (dial, connection) = Dial::echoing().await;
+async fn a_unary_call_gets_its_answer_and_tells_that_the_connection_is_good(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (dial, connection) = Dial::echoing(engine).await;
     assert_eq!(dial.usage().await.last_used, None);
     let mut stream = call(&connection, "hello").await;
     assert_eq!(answer(&mut stream).await, (b"hello".to_vec(), "0".to_owned()));
@@ -19,9 +23,10 @@ async fn a_unary_call_gets_its_answer_and_tells_that_the_connection_is_good() {
     assert_eq!(usage.last_used, Some(tokio::time::Instant::now().into_std()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn trailers_alone_are_a_head_that_ends() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn trailers_alone_are_a_head_that_ends(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.send(HEADERS, END_HEADERS | END_STREAM, id, &[STATUS_200, GRPC_STATUS_0].concat()).await;
@@ -34,9 +39,10 @@ async fn trailers_alone_are_a_head_that_ends() {
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_body_without_trailers_ends_without_them() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_body_without_trailers_ends_without_them(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
@@ -47,10 +53,11 @@ async fn a_body_without_trailers_ends_without_them() {
     assert_eq!(streams(&connection), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_is_not_for_us_is_ignored() {
+async fn what_is_not_for_us_is_ignored(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 98
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     let (unknown_frame, priority, altsvc) = (0xfa, 2, 10);
@@ -64,10 +71,11 @@ async fn what_is_not_for_us_is_ignored() {
     assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_the_server_resets_says_with_which_code() {
+async fn a_stream_that_the_server_resets_says_with_which_code(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 93
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     for code in [0, 2, 8, 11] {
         let mut stream = call(&connection, "hello").await;
         let (_, id, _) = peer.next_of(HEADERS).await;
@@ -78,9 +86,10 @@ async fn a_stream_that_the_server_resets_says_with_which_code() {
     assert!(connection.is_open());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_refused_stream_was_never_processed() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_refused_stream_was_never_processed(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     let refused_stream = 7;
@@ -88,9 +97,10 @@ async fn a_refused_stream_was_never_processed() {
     assert!(matches!(failed(&mut stream).await, StreamError::Refused));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reset_without_error_after_the_trailers_is_a_clean_end() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_reset_without_error_after_the_trailers_is_a_clean_end(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, _sender) = call_streaming(&connection).await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"x").await;
@@ -99,9 +109,10 @@ async fn a_reset_without_error_after_the_trailers_is_a_clean_end() {
     assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_dropped_stream_is_cancelled_and_its_place_is_free() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_dropped_stream_is_cancelled_and_its_place_is_free(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     drop(stream);
@@ -109,9 +120,10 @@ async fn a_dropped_stream_is_cancelled_and_its_place_is_free() {
     assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn malformed_headers_fail_their_stream_alone() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn malformed_headers_fail_their_stream_alone(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, mut other) = (call(&connection, "a").await, call(&connection, "b").await);
     let (_, first, _) = peer.next_of(HEADERS).await;
     let (_, second, _) = peer.next_of(HEADERS).await;
@@ -123,19 +135,21 @@ async fn malformed_headers_fail_their_stream_alone() {
     assert_eq!(answer(&mut other).await.1, "0");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn nothing_comes_after_the_last_event() {
-    let (_dial, connection) = Dial::echoing().await;
+async fn nothing_comes_after_the_last_event(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection) = Dial::echoing(engine).await;
     let mut stream = call(&connection, "hello").await;
     answer(&mut stream).await;
     let after = tokio::time::timeout(Duration::from_secs(3600), event(&mut stream));
     assert!(after.await.is_err());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_stops_stops_its_sender_and_nobody_else() {
+async fn a_reader_that_stops_stops_its_sender_and_nobody_else(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 89
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
@@ -159,10 +173,11 @@ async fn a_reader_that_stops_stops_its_sender_and_nobody_else() {
     assert_eq!(answer(&mut other).await.0, b"y");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn padding_counts_as_read() {
+async fn padding_counts_as_read(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 89
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut stream = call(&connection, "hello").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
@@ -178,9 +193,10 @@ async fn padding_counts_as_read() {
     assert!(matches!(event(&mut stream).await, StreamEvent::Data(data) if data == "x"));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_request_carries_what_grpc_wants() {
-    let (mut dial, io) = Dial::begin(&TransportOptions::default()).await;
+async fn the_request_carries_what_grpc_wants(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, io) = Dial::begin(engine).await;
     let accepting =
         tokio::spawn(async move { server(io).await.accept().await.unwrap().unwrap().0.into_parts().0 });
     let connection = dial.ready().await;
@@ -202,9 +218,10 @@ async fn the_request_carries_what_grpc_wants() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_deadline_never_enters_the_header_table() {
-    let (_dial, connection, mut peer) = Dial::with_frames().await;
+async fn a_deadline_never_enters_the_header_table(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let mut blocks = Vec::new();
     for timeout in 1..=3 {
         let mut head = head();
@@ -217,9 +234,12 @@ async fn a_deadline_never_enters_the_header_table() {
     assert_eq!(blocks[1].len(), blocks[2].len());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent() {
-    let (_dial, connection) = Dial::echoing().await;
+async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection) = Dial::echoing(engine).await;
     let mut head = head();
     head.headers.insert("connection", HeaderValue::from_static("x"));
     let error = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap_err();

@@ -2,31 +2,31 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::Instant;
 
 use super::fixture::*;
-use crate::transport::{Keepalive, StreamError, TransportOptions};
+use crate::transport::{Connection, Keepalive, StreamError, TransportOptions};
 
 const EVERY: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-fn options(while_idle: bool) -> TransportOptions {
+fn pinging(engine: Transport, while_idle: bool) -> TransportOptions {
     let keepalive = Some(Keepalive { every: EVERY, timeout: TIMEOUT, while_idle });
-    TransportOptions { keepalive, ..TransportOptions::default() }
+    TransportOptions { keepalive, ..options(engine) }
 }
 
-async fn begin(options: &TransportOptions) -> (Dial, crate::transport::Connection, Frames) {
-    let (mut dial, io) = Dial::begin(options).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[]).await;
-    let connection = dial.ready().await;
-    (dial, connection, peer)
+async fn begin(options: &TransportOptions) -> (Dial, Connection, Frames) {
+    Dial::with_frames_and(options, &[]).await
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_vanished_is_found_out_within_interval_and_timeout() {
+async fn a_peer_that_vanished_is_found_out_within_interval_and_timeout(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 83
-    let (mut dial, connection, mut peer) = begin(&options(false)).await;
+    let (mut dial, connection, mut peer) = begin(&pinging(engine, false)).await;
     let mut stream = call(&connection, "x").await;
     peer.next_of(DATA).await;
     let start = Instant::now();
@@ -39,10 +39,13 @@ async fn a_peer_that_vanished_is_found_out_within_interval_and_timeout() {
     );
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn answered_pings_keep_the_connection_and_come_once_per_interval() {
+async fn answered_pings_keep_the_connection_and_come_once_per_interval(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 83
-    let (mut dial, connection, mut peer) = begin(&options(false)).await;
+    let (mut dial, connection, mut peer) = begin(&pinging(engine, false)).await;
     let _stream = call(&connection, "x").await;
     let start = Instant::now();
     for ping in 1..=5 {
@@ -54,22 +57,28 @@ async fn answered_pings_keep_the_connection_and_come_once_per_interval() {
     assert!(dial.no_news());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn without_streams_there_are_no_pings_unless_they_are_wanted() {
+async fn without_streams_there_are_no_pings_unless_they_are_wanted(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 83
     let hour = Duration::from_secs(3600);
-    let (mut resting, _connection, _peer) = begin(&options(false)).await;
+    let (mut resting, _connection, _peer) = begin(&pinging(engine, false)).await;
     tokio::time::sleep(hour).await;
     assert!(resting.no_news());
-    let (mut watching, _connection, _peer) = begin(&options(true)).await;
+    let (mut watching, _connection, _peer) = begin(&pinging(engine, true)).await;
     let start = Instant::now();
     watching.lost().await;
     assert_eq!(start.elapsed().as_secs(), 12);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_after_a_long_rest_finds_a_dead_peer_within_the_timeout() {
-    let (mut dial, connection, _peer) = begin(&options(false)).await;
+async fn a_stream_after_a_long_rest_finds_a_dead_peer_within_the_timeout(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, _peer) = begin(&pinging(engine, false)).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let start = Instant::now();
     let _stream = call(&connection, "x").await;
@@ -77,9 +86,12 @@ async fn a_stream_after_a_long_rest_finds_a_dead_peer_within_the_timeout() {
     assert_eq!(start.elapsed().as_secs(), 2);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_complains_gets_pings_half_as_often_on_the_next_connections() {
-    let options = options(true);
+async fn a_server_that_complains_gets_pings_half_as_often_on_the_next_connections(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let options = pinging(engine, true);
     let (mut dial, _connection, mut peer) = begin(&options).await;
     peer.next_of(PING).await;
     peer.goaway(0, 11, "too_many_pings").await;

@@ -1,9 +1,10 @@
 //! How often bytes are moved, and that they stay the same bytes.
 
 use bytes::Bytes;
+use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::TransportOptions;
+use crate::transport::Connection;
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -12,20 +13,20 @@ fn pattern(length: usize) -> Bytes {
     (0..length).map(|index| u8::try_from(index * 7 / 3 % 251).unwrap()).collect()
 }
 
-async fn with_large_windows() -> (Dial, crate::transport::Connection, Frames, Counters) {
-    let (mut dial, io, counters) = Dial::begin_counting(&TransportOptions::default()).await;
+async fn with_large_windows(engine: Transport) -> (Dial, Connection, Frames, Counters) {
+    let (mut dial, io, counters) = Dial::begin_counting(engine).await;
     let mut peer = Frames::accept(io).await;
-    let initial_window_size = 4;
-    peer.settings(&[(initial_window_size, 16 << 20)]).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 16 << 20)]).await;
     peer.open_window(0, 16 << 20).await;
     let connection = dial.ready().await;
     settle().await;
     (dial, connection, peer, counters)
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_large_message_goes_out_in_few_writes() {
-    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+async fn a_large_message_goes_out_in_few_writes(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
     let before = counters.writes();
     let slot = connection.reserve().await.unwrap();
     let _stream = connection.start(slot, head(), Some(pattern(MEGABYTE)), true).unwrap();
@@ -43,9 +44,10 @@ async fn a_large_message_goes_out_in_few_writes() {
     assert!(writes <= 20, "{writes} writes");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_large_message_comes_in_by_few_reads() {
-    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+async fn a_large_message_comes_in_by_few_reads(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
     let mut stream = call(&connection, "x").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     settle().await;
@@ -61,9 +63,10 @@ async fn a_large_message_comes_in_by_few_reads() {
     assert!(reads <= 20, "{reads} reads");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn small_calls_are_read_and_written_as_they_come() {
-    let (_dial, connection, mut peer, counters) = with_large_windows().await;
+async fn small_calls_are_read_and_written_as_they_come(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
     for _ in 0..10 {
         let (reads, writes) = (counters.reads(), counters.writes());
         let mut stream = call(&connection, "x").await;
@@ -76,11 +79,12 @@ async fn small_calls_are_read_and_written_as_they_come() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn large_messages_pass_a_narrow_pipe_both_ways_unchanged() {
+async fn large_messages_pass_a_narrow_pipe_both_ways_unchanged(#[values(H2, Trunkline)] engine: Transport) {
     for pipe in [1, 100, 10_000, 100_000] {
         let size = (pipe * 2000).min(MEGABYTE);
-        let (mut dial, io) = Dial::begin_narrow(pipe).await;
+        let (mut dial, io) = Dial::begin_narrow(engine, pipe).await;
         serve_echo(io);
         let connection = dial.ready().await;
         let mut streams = Vec::new();

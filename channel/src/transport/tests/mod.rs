@@ -1,0 +1,12 @@
+//! What holds of a connection, whichever engine is below it: every test here runs on each. The servers are in
+//! memory, `h2::server` where a well-behaved one will do, frames by hand where it will not. Time is tokio's,
+//! paused.
+
+mod batches;
+mod fixture;
+mod hindsight;
+mod keepalive;
+mod life;
+mod limits;
+mod sending;
+mod streams;
