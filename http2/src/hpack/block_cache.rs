@@ -1,0 +1,95 @@
+//! Blocks that repeat, and what they were decoded to. A server answers call after call with the same few
+//! bytes; they are compared, not decoded, and all calls share the list.
+
+use super::decoder::Decoded;
+use super::hash::hash;
+use super::sightings::Sightings;
+
+/// How many blocks are remembered: head and trailers of a handful of methods.
+const MAX_BLOCKS: usize = 8;
+
+/// In bytes. Blocks that repeat consist of indices, so they are short; to compare a long one is no longer
+/// cheap.
+const MAX_BLOCK: usize = 512;
+
+/// In bytes. A few bytes of block may stand for a huge list, which a connection must not keep: with this, all
+/// that is remembered is below 13 KiB.
+const MAX_LIST: usize = 1024;
+
+/// The blocks that came at least twice and changed no table.
+pub(super) struct BlockCache {
+    blocks: Vec<Block>,
+    /// The one that gives way to the next.
+    oldest: usize,
+    sightings: Sightings,
+}
+
+struct Block {
+    hash: u32,
+    bytes: Vec<u8>,
+    /// The table under which it means this.
+    generation: u64,
+    decoded: Decoded,
+}
+
+/// A block that is not remembered, and what is needed to remember it.
+pub(super) struct Unknown {
+    hash: u32,
+}
+
+impl BlockCache {
+    pub(super) fn new() -> Self {
+        Self { blocks: Vec::new(), oldest: 0, sightings: Sightings::new() }
+    }
+
+    /// What the block stands for under this generation of the table, if that is known. Else what
+    /// [`keep`](Self::keep) needs; nothing for a block that is too long.
+    pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Result<&Decoded, Option<Unknown>> {
+        if bytes.len() > MAX_BLOCK {
+            return Err(None);
+        }
+        let hash = hash(bytes);
+        for block in &self.blocks {
+            if block.hash == hash && block.generation == generation && block.bytes == bytes {
+                return Ok(&block.decoded);
+            }
+        }
+        Err(Some(Unknown { hash }))
+    }
+
+    /// Remembers a block that did not change the table, if it was seen before. So blocks that all differ push
+    /// nothing out, and cost no copy.
+    pub(super) fn keep(&mut self, unknown: Unknown, bytes: &[u8], generation: u64, decoded: &Decoded) {
+        let hash = unknown.hash;
+        if decoded.headers.footprint() > MAX_LIST || !self.sightings.saw(hash) {
+            return;
+        }
+        // A block of another generation is as good as gone; the same bytes may have stood there, too.
+        let place = self.blocks.iter().position(|block| block.generation != generation);
+        match place {
+            Some(place) => self.blocks[place].replace(hash, bytes, generation, decoded),
+            None if self.blocks.len() < MAX_BLOCKS => {
+                let (bytes, decoded) = (bytes.to_vec(), decoded.clone());
+                self.blocks.push(Block { hash, bytes, generation, decoded });
+            }
+            None => {
+                self.blocks[self.oldest].replace(hash, bytes, generation, decoded);
+                self.oldest = (self.oldest + 1) % MAX_BLOCKS;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+}
+
+impl Block {
+    fn replace(&mut self, hash: u32, bytes: &[u8], generation: u64, decoded: &Decoded) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        (self.hash, self.generation) = (hash, generation);
+        self.decoded.clone_from(decoded);
+    }
+}

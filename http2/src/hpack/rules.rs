@@ -1,0 +1,153 @@
+//! What RFC 9113 allows in a header field, and which of it in a response. Apart from the decoder, because it
+//! is judged once for an entry of the table, however often the entry is named.
+
+/// What one field is in a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A field for the application.
+    Regular,
+    /// `:status`.
+    Status(u16),
+    /// A field that makes the response malformed (RFC 9113 8.1.1), and why.
+    Illegal(&'static str),
+}
+
+/// Judges one field of a response.
+pub(super) fn judge(name: &[u8], value: &[u8]) -> Kind {
+    if name == b":status" {
+        return match *value {
+            [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+                Kind::Status([a, b, c].iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')))
+            }
+            _ => Kind::Illegal(":status is not a number of three digits (RFC 9113 8.3.2)"),
+        };
+    }
+    if name.first() == Some(&b':') {
+        return Kind::Illegal("pseudo field other than :status in a response (RFC 9113 8.3)");
+    }
+    if !is_field_name(name) {
+        let has_uppercase = name.iter().any(u8::is_ascii_uppercase);
+        return Kind::Illegal(if has_uppercase {
+            "uppercase letter in a field name (RFC 9113 8.2.1)"
+        } else {
+            "illegal character in a field name (RFC 9113 8.2.1)"
+        });
+    }
+    if is_connection_specific(name) {
+        return Kind::Illegal("connection-specific field (RFC 9113 8.2.2)");
+    }
+    if !value.iter().all(|&octet| is_value_octet(octet)) {
+        return Kind::Illegal("NUL, CR or LF in a field value (RFC 9113 8.2.1)");
+    }
+    // gRPC's own grammar leaves spaces of a status message as they are (Percent-Byte-Unencoded), at its ends
+    // too, and servers send such messages. The status of a call matters more than that one rule.
+    if has_space_around(value) && name != b"grpc-message" {
+        return Kind::Illegal("white space around a field value (RFC 9113 8.2.1)");
+    }
+    Kind::Regular
+}
+
+/// Whether this is the name of a regular field: a token (RFC 9110 5.1) without uppercase letters (RFC 9113
+/// 8.2.1).
+pub(crate) fn is_field_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&octet| is_name_octet(octet))
+}
+
+/// Whether this can be the value of a field (RFC 9113 8.2.1).
+pub(crate) fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|&octet| is_value_octet(octet)) && !has_space_around(value)
+}
+
+/// RFC 9110 5.6.2, `tchar`.
+fn is_name_octet(octet: u8) -> bool {
+    matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*')
+        || matches!(octet, b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+fn is_value_octet(octet: u8) -> bool {
+    !matches!(octet, 0 | b'\r' | b'\n')
+}
+
+fn has_space_around(value: &[u8]) -> bool {
+    let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
+    is_space(value.first()) || is_space(value.last())
+}
+
+/// RFC 9113 8.2.2 and the list that it points to, RFC 9110 7.6.1. `te` is on it; the exception is for
+/// requests.
+fn is_connection_specific(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"connection" | b"proxy-connection" | b"keep-alive" | b"te" | b"transfer-encoding" | b"upgrade"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn is_illegal(name: &str, value: &str) -> bool {
+        matches!(judge(name.as_bytes(), value.as_bytes()), Kind::Illegal(_))
+    }
+
+    #[test]
+    fn a_status_is_three_digits() {
+        assert_eq!(judge(b":status", b"200"), Kind::Status(200));
+        assert_eq!(judge(b":status", b"999"), Kind::Status(999));
+        for value in ["", "20", "2000", "2x0", "+20", " 200", "099"] {
+            assert!(is_illegal(":status", value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn no_other_pseudo_field_belongs_into_a_response() {
+        for name in [":path", ":method", ":authority", ":scheme", ":protocol", ":", ":Status"] {
+            assert!(is_illegal(name, "200"), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_that_the_http_crate_takes_but_for_the_quote() {
+        for octet in 0..=255 {
+            let name = [b'x', octet];
+            let is_taken = HeaderName::from_lowercase(&name).is_ok() && octet != b'"';
+            assert_eq!(is_field_name(&name), is_taken, "{octet:#x}");
+        }
+        assert!(!is_field_name(b""));
+    }
+
+    #[test]
+    fn values_hold_everything_but_nul_and_line_ends() {
+        for octet in 0..=255 {
+            let value = [b'x', octet, b'x'];
+            assert_eq!(is_field_value(&value), !matches!(octet, 0 | 10 | 13), "{octet:#x}");
+            assert!(is_field_value(&value) || HeaderValue::from_bytes(&value).is_err());
+        }
+        for value in [&b" x"[..], b"x ", b"\tx", b"x\t", b" "] {
+            assert!(!is_field_value(value), "{value:?}");
+        }
+        assert!(is_field_value(b"") && is_field_value(b"x y"));
+    }
+
+    #[test]
+    fn fields_of_the_connection_do_not_belong_into_http_2() {
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"] {
+            assert!(is_illegal(name, "x"), "{name}");
+        }
+        assert!(!is_illegal("trailer", "x"));
+    }
+
+    #[test]
+    fn uppercase_names_and_bad_values_are_illegal() {
+        assert!(is_illegal("Grpc-Status", "0") && is_illegal("a b", "0") && is_illegal("", "0"));
+        assert!(is_illegal("a", "x\0") && is_illegal("a", "x\ny") && is_illegal("a", " x"));
+    }
+
+    #[test]
+    fn a_status_message_may_begin_and_end_with_spaces() {
+        assert!(!is_illegal("grpc-message", " no such file: "));
+        assert!(is_illegal("grpc-message", "a\n"));
+    }
+}
