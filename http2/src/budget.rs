@@ -1,0 +1,102 @@
+//! What a peer may cost without being of use. Counted per time and per useful frame, never per lifetime, so that a
+//! long healthy connection never dies of it.
+
+use std::time::Instant;
+
+/// A leaky bucket of frames. Frames that carry nothing (empty DATA, PING, SETTINGS, WINDOW_UPDATE, unknown types,
+/// ...) are paid from it; it fills by time, and by every frame that is of use, in whichever direction.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: u32,
+    /// Until when time has been credited.
+    credited: Instant,
+}
+
+/// The peer's useless frames are more than anybody needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Exhausted;
+
+impl Budget {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { left: BURST, credited: now }
+    }
+
+    /// A useful frame came or went, worth so many useless ones.
+    #[inline]
+    pub(crate) fn earn(&mut self, frames: u32) {
+        self.left = (self.left + frames).min(BURST);
+    }
+
+    /// Pays for useless frames.
+    #[inline]
+    pub(crate) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), Exhausted> {
+        if self.left < frames {
+            self.refill(now);
+        }
+        self.left = self.left.checked_sub(frames).ok_or(Exhausted)?;
+        Ok(())
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.credited).as_millis();
+        let whole = u32::try_from(elapsed).unwrap_or(u32::MAX);
+        let gained = whole.saturating_mul(REFILL_PER_MILLISECOND);
+        if gained >= BURST {
+            self.left = BURST;
+            self.credited = now;
+        } else if gained > 0 {
+            self.left = (self.left + gained).min(BURST);
+            self.credited += std::time::Duration::from_millis(u64::from(whole));
+        }
+    }
+}
+
+/// What a response's head, its data and its end earn each: a server may add a PING for its bandwidth estimate and a
+/// WINDOW_UPDATE to every frame that means something, as some do.
+pub(crate) const USEFUL_FRAME: u32 = 2;
+/// What a DATA frame of ours earns: servers may answer each with a WINDOW_UPDATE for the stream, one for the
+/// connection, and a PING.
+pub(crate) const SENT_DATA: u32 = 4;
+/// What a stream that we open earns: besides its window updates the server may send PRIORITY or a late reset.
+pub(crate) const OPENED_STREAM: u32 = 4;
+
+/// Useless frames that may come at once. 10 000 cost a few milliseconds to read, and no server that means well
+/// sends as many in one go.
+const BURST: u32 = 10_000;
+/// 1000 in a second cost less than a thousandth of a core; keepalive, window updates and new settings together need
+/// a hundredth of it.
+const REFILL_PER_MILLISECOND: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn a_burst_passes_and_more_passes_with_time() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        for _ in 0..BURST {
+            assert_eq!(budget.spend(start, 1), Ok(()));
+        }
+        assert_eq!(budget.spend(start, 1), Err(Exhausted));
+        let later = start + Duration::from_micros(2900);
+        assert_eq!(budget.spend(later, 2), Ok(()));
+        assert_eq!(budget.spend(later, 1), Err(Exhausted));
+        // The part of a millisecond that was not credited is not lost.
+        assert_eq!(budget.spend(start + Duration::from_millis(3), 1), Ok(()));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn useful_frames_pay_for_useless_ones_for_ever() {
+        let now = Instant::now();
+        let mut budget = Budget::new(now);
+        for _ in 0..1_000_000 {
+            budget.earn(USEFUL_FRAME);
+            assert_eq!(budget.spend(now, USEFUL_FRAME), Ok(()));
+        }
+    }
+}

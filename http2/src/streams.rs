@@ -1,0 +1,238 @@
+//! The streams that are open: where each of them lives, and what is known of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use bytes::Bytes;
+
+use crate::StreamKey;
+use crate::flow::{SendWindow, StreamCredit};
+
+/// A stream from HEADERS to its end. One that is idle or closed has no record (RFC 9113 section 5.1):
+///
+/// ```text
+///   open()                       receiving                         sending
+///                                Head ──── 1xx ──┐                 Open ── send(.., false) ──┐
+///                                 │ ^────────────┘                  │ ^──────────────────────┘
+///                                 │ final head                      │ send(.., end)
+///                                 v                                 v
+///                                Body                              Ending    END_STREAM waits behind data
+///                                 │                                 │ the last DATA is cut
+///                 END_STREAM      v                                 v
+///                 (in Head too)  Ended                             Ended
+///                                 `────────── both: closed ─────────┘
+///
+///   RST_STREAM from either side, a violation, or GOAWAY below its id: closed, whatever the halves.
+/// ```
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: u32,
+    pub(crate) receiving: Receiving,
+    pub(crate) sending: Sending,
+    /// What the peer accepts.
+    pub(crate) window: SendWindow,
+    /// What we accept.
+    pub(crate) credit: StreamCredit,
+    /// What content-length leaves to come, if the response said one (RFC 9113 section 8.1.1).
+    pub(crate) content: Option<u64>,
+    /// Data that waits for windows and for its turn.
+    pub(crate) queue: VecDeque<Bytes>,
+    /// Bytes in `queue`.
+    pub(crate) queued: usize,
+    /// Whether the owner waits for `Writable`.
+    pub(crate) is_full: bool,
+    /// Whether the stream stands in the queue of those that have data and window.
+    pub(crate) has_turn: bool,
+    /// Whether the stream stands in the queue of those whose window is to be returned.
+    pub(crate) returns_credit: bool,
+    /// Where in all that was ever written its HEADERS begin.
+    pub(crate) begins_at: u64,
+}
+
+/// How far the response has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Receiving {
+    /// No final head yet.
+    Head,
+    /// Data or trailers may come.
+    Body,
+    /// END_STREAM came.
+    Ended,
+}
+
+/// How far the request has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sending {
+    /// More may be queued.
+    Open,
+    /// All is queued; the last DATA will carry END_STREAM.
+    Ending,
+    /// END_STREAM was queued to be written.
+    Ended,
+}
+
+impl Stream {
+    pub(crate) fn new(id: u32, window: SendWindow, credit: StreamCredit, begins_at: u64) -> Self {
+        Self {
+            id,
+            receiving: Receiving::Head,
+            sending: Sending::Open,
+            window,
+            credit,
+            content: None,
+            queue: VecDeque::new(),
+            queued: 0,
+            is_full: false,
+            has_turn: false,
+            returns_credit: false,
+            begins_at,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.receiving == Receiving::Ended && self.sending == Sending::Ended
+    }
+}
+
+/// All open streams, by slot and by id. Slots are used again, so that whoever keeps a table beside this one keeps it
+/// as small as the number of streams at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    slots: Vec<Option<Stream>>,
+    free: Vec<u32>,
+    indices: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
+    /// The stream that was found last: the frames of a response usually follow one another.
+    found: Option<StreamKey>,
+}
+
+impl Streams {
+    pub(crate) fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    pub(crate) fn insert(&mut self, stream: Stream) -> StreamKey {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("there are fewer streams than ids, which have 31 bits")
+        });
+        let key = StreamKey::new(index, stream.id);
+        self.indices.insert(stream.id, index);
+        self.slots[key.index()] = Some(stream);
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: StreamKey) -> Option<Stream> {
+        let slot = self.slots.get_mut(key.index())?;
+        let stream = slot.take_if(|stream| stream.id == key.id())?;
+        self.free.push(u32::try_from(key.index()).expect("slots are numbered in 32 bits"));
+        self.indices.remove(&key.id());
+        self.found = None;
+        Some(stream)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream> {
+        self.slots.get(key.index())?.as_ref().filter(|stream| stream.id == key.id())
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
+        self.slots.get_mut(key.index())?.as_mut().filter(|stream| stream.id == key.id())
+    }
+
+    /// The open stream of this id.
+    #[inline]
+    pub(crate) fn find(&mut self, id: u32) -> Option<StreamKey> {
+        if let Some(key) = self.found.filter(|key| key.id() == id) {
+            return Some(key);
+        }
+        let key = StreamKey::new(*self.indices.get(&id)?, id);
+        self.found = Some(key);
+        Some(key)
+    }
+
+    /// All of them, in the order of their slots.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamKey, &mut Stream)> {
+        self.slots.iter_mut().zip(0..).filter_map(|(slot, index)| {
+            let stream = slot.as_mut()?;
+            Some((StreamKey::new(index, stream.id), stream))
+        })
+    }
+
+    /// Keys of the streams whose ids are greater, in the order of their ids.
+    pub(crate) fn above(&self, last_id: u32) -> Vec<StreamKey> {
+        let above = self.indices.iter().filter(|&(&id, _)| id > last_id);
+        let mut keys: Vec<_> = above.map(|(&id, &index)| StreamKey::new(index, id)).collect();
+        keys.sort_unstable_by_key(|key| key.id());
+        keys
+    }
+
+    /// Gives memory back, if no stream is open.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Ids are ours and count upwards, so that nobody can choose them to collide: one multiplication spreads them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, id: u32) {
+        // 2^64 divided by the golden ratio (Knuth, volume 3, section 6.4).
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::INITIAL_WINDOW;
+
+    fn stream(id: u32) -> Stream {
+        Stream::new(id, SendWindow::new(INITIAL_WINDOW), StreamCredit::new(INITIAL_WINDOW), 0)
+    }
+
+    #[test]
+    fn a_slot_is_used_again_under_another_id() {
+        let mut streams = Streams::default();
+        let first = streams.insert(stream(1));
+        assert!(streams.remove(first).is_some());
+        let second = streams.insert(stream(3));
+        assert_eq!(first.index(), second.index());
+        assert!(streams.get(first).is_none());
+        assert!(streams.remove(first).is_none());
+        assert_eq!(streams.get(second).map(|stream| stream.id), Some(3));
+    }
+
+    #[test]
+    fn a_stream_is_found_by_id_until_it_is_removed() {
+        let mut streams = Streams::default();
+        let keys: Vec<_> = (0..100).map(|n| streams.insert(stream(2 * n + 1))).collect();
+        for key in &keys {
+            assert_eq!(streams.find(key.id()), Some(*key));
+            assert_eq!(streams.find(key.id()), Some(*key));
+        }
+        streams.remove(keys[50]);
+        assert_eq!(streams.find(101), None);
+        assert_eq!(streams.len(), 99);
+        assert_eq!(streams.above(195).iter().map(|key| key.id()).collect::<Vec<_>>(), [197, 199]);
+    }
+}
