@@ -32,36 +32,30 @@ struct Block {
     decoded: Decoded,
 }
 
-/// A block that is not remembered, and what is needed to remember it.
-pub(super) struct Unknown {
-    hash: u32,
-}
-
 impl BlockCache {
     pub(super) fn new() -> Self {
         Self { blocks: Vec::new(), oldest: 0, sightings: Sightings::new() }
     }
 
-    /// What the block stands for under this generation of the table, if that is known. Else what
-    /// [`keep`](Self::keep) needs; nothing for a block that is too long.
-    pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Result<&Decoded, Option<Unknown>> {
+    /// What the block stands for under this generation of the table, if that is known.
+    pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Option<&Decoded> {
         if bytes.len() > MAX_BLOCK {
-            return Err(None);
+            return None;
         }
         let hash = hash(bytes);
-        for block in &self.blocks {
-            if block.hash == hash && block.generation == generation && block.bytes == bytes {
-                return Ok(&block.decoded);
-            }
-        }
-        Err(Some(Unknown { hash }))
+        let is_it =
+            |block: &&Block| block.hash == hash && block.generation == generation && block.bytes == bytes;
+        self.blocks.iter().find(is_it).map(|block| &block.decoded)
     }
 
-    /// Remembers a block that did not change the table, if it was seen before. So blocks that all differ push
-    /// nothing out, and cost no copy.
-    pub(super) fn keep(&mut self, unknown: Unknown, bytes: &[u8], generation: u64, decoded: &Decoded) {
-        let hash = unknown.hash;
-        if decoded.headers.footprint() > MAX_LIST || !self.sightings.saw(hash) {
+    /// Remembers a block that did not change the table and is not remembered yet, if it was seen before. So
+    /// blocks that all differ push nothing out, and cost no copy.
+    pub(super) fn keep(&mut self, bytes: &[u8], generation: u64, decoded: &Decoded) {
+        if bytes.len() > MAX_BLOCK || decoded.headers.footprint() > MAX_LIST {
+            return;
+        }
+        let hash = hash(bytes);
+        if !self.sightings.saw(hash) {
             return;
         }
         // A block of another generation is as good as gone; the same bytes may have stood there, too.

@@ -71,24 +71,25 @@ impl Decoder {
     /// Decodes one whole block. After an error the tables of both sides differ, and the connection cannot go
     /// on.
     pub(crate) fn decode(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
-        let generation = self.table.generation();
-        let mut unknown = None;
-        if self.required_size.is_none() {
-            match self.blocks.find(block, generation) {
-                Ok(decoded) => return Ok(decoded.clone()),
-                Err(not_found) => unknown = not_found,
-            }
-        }
-        let decoded = self.decode_anew(block)?;
-        if let Some(unknown) = unknown
-            && self.table.generation() == generation
+        if self.required_size.is_none()
+            && let Some(decoded) = self.blocks.find(block, self.table.generation())
         {
-            self.blocks.keep(unknown, block, generation, &decoded);
+            return Ok(decoded.clone());
+        }
+        self.decode_anew(block)
+    }
+
+    #[inline(never)]
+    fn decode_anew(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
+        let generation = self.table.generation();
+        let decoded = self.decode_fields(block)?;
+        if self.table.generation() == generation {
+            self.blocks.keep(block, generation, &decoded);
         }
         Ok(decoded)
     }
 
-    fn decode_anew(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
+    fn decode_fields(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
         self.fields.clear();
         let mut list = List { status: None, size: 0, has_regular: false, verdict: Verdict::Fine };
         let mut rest = self.decode_size_updates(block)?;

@@ -4,6 +4,7 @@ use super::index::{Hashes, Index};
 use super::sightings::Sightings;
 use super::static_table;
 use super::template::{Template, TemplateId, Templates};
+use super::transient_names::TransientNames;
 use super::{INITIAL_TABLE_SIZE, huffman, integer, list_size};
 use crate::{Field, Indexing};
 
@@ -28,6 +29,7 @@ pub(crate) struct Encoder {
     names: Sightings,
     fields: Sightings,
     templates: Templates,
+    transient_names: TransientNames,
 }
 
 /// The table's size changed since the last block. The peer hears of the smallest size in between, which
@@ -58,6 +60,7 @@ impl Encoder {
             names: Sightings::new(),
             fields: Sightings::new(),
             templates: Templates::default(),
+            transient_names: TransientNames::default(),
         }
     }
 
@@ -100,15 +103,9 @@ impl Encoder {
     /// Appends a template's fields: the bytes of the last time, unless the table has changed since.
     pub(crate) fn encode_template(&mut self, id: TemplateId, out: &mut Vec<u8>) {
         let Some(template) = self.templates.get_mut(id) else { return };
-        let generation = self.index.generation();
-        if let Some(block) = template.block(generation) {
-            out.extend_from_slice(block);
-            return;
-        }
-        let start = out.len();
-        encode_repeating(&mut self.index, template, out);
-        if self.index.generation() == generation {
-            template.keep_block(&out[start..], generation);
+        match template.block(self.index.generation()) {
+            Some(block) => out.extend_from_slice(block),
+            None => encode_template_anew(&mut self.index, template, out),
         }
     }
 
@@ -123,6 +120,7 @@ impl Encoder {
 
     /// What is seen a second time will be seen a third: then it enters the table. The same for names: if only
     /// they repeat, one field enters the table for its name.
+    #[inline(never)]
     fn encode_adaptive(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let hashes = Hashes::of(name, value);
         if let Some(index) = self.index.find_field(name, value, hashes) {
@@ -143,6 +141,19 @@ impl Encoder {
 
     /// The value is a literal, and the name costs its length only once.
     fn encode_transient(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        if value.len() < MIN_TRANSIENT_HUFFMAN
+            && let Some([first, second]) = self.transient_names.head(name, self.index.generation())
+        {
+            // A length below the prefix of seven bits is one octet.
+            out.extend_from_slice(&[first, second, value.len() as u8]);
+            out.extend_from_slice(value);
+            return;
+        }
+        self.encode_transient_anew(name, value, out);
+    }
+
+    #[inline(never)]
+    fn encode_transient_anew(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let hashes = Hashes::of(name, value);
         let name_index = self.index.find_name(name, hashes.name);
         let is_inserted = name_index.is_none() && admits(&self.index, name, value);
@@ -153,12 +164,15 @@ impl Encoder {
         } else {
             encode_text(value, out);
         }
-        if is_inserted {
+        if let Some(index) = name_index {
+            self.transient_names.keep(name, index, self.index.generation());
+        } else if is_inserted {
             self.index.insert(name, value, hashes);
         }
     }
 
     /// The value is in no table on the way to the server (RFC 7541 6.2.3).
+    #[inline(never)]
     fn encode_never(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let name_index = self.index.find_name(name, super::hash::hash(name));
         encode_literal(Literal::NeverIndexed, name_index, name, out);
@@ -173,8 +187,11 @@ impl Encoder {
 
 /// Encodes fields that repeat: those that are not in the table enter it, as long as those of this template
 /// that are in it leave room. So a template that is larger than the table does not push itself out of it
-/// again and again.
-fn encode_repeating(index: &mut Index, template: &Template, out: &mut Vec<u8>) {
+/// again and again. Once all that may be in the table is, the bytes are good for the next time.
+#[inline(never)]
+fn encode_template_anew(index: &mut Index, template: &mut Template, out: &mut Vec<u8>) {
+    let start = out.len();
+    let generation = index.generation();
     let mut room = index.limit();
     for (name, value, hashes) in template.fields() {
         let size = list_size(name, value);
@@ -193,6 +210,9 @@ fn encode_repeating(index: &mut Index, template: &Template, out: &mut Vec<u8>) {
             room -= size;
             index.insert(name, value, hashes);
         }
+    }
+    if index.generation() == generation {
+        template.keep_block(&out[start..], generation);
     }
 }
 

@@ -1,12 +1,12 @@
 //! HPACK (RFC 7541): header lists to bytes and back, with a table on either side of the connection.
 //!
 //! ```text
-//!   Encoder ── template ──┐                                    Decoder ── block_cache   a repeated block is compared
-//!      │                  │                                       │
-//!      ├── index          │ the dynamic table, found by hash      ├── rules             what RFC 9113 allows in a response
-//!      ├── sightings      │ what was seen lately                  └── Headers           one flat, shared list
-//!      └────────┬─────────┘                                       │
-//!            table · static_table · huffman · integer · hash ─────┘
+//!     Encoder                                        Decoder
+//!        ├── template, transient_names                  ├── block_cache   what repeats is compared
+//!        │     what repeats is copied                   ├── rules         what RFC 9113 lets a response have
+//!        ├── sightings: what was seen lately            └── Headers       the list, flat and shared
+//!        └── index: the table, searched by hash         │
+//!              └────────────── table · static_table · huffman · integer
 //! ```
 //!
 //! Nothing here knows of frames or streams. A block is decoded in the order in which it arrived, whatever
@@ -26,6 +26,7 @@ mod sightings;
 mod static_table;
 mod table;
 mod template;
+mod transient_names;
 
 #[cfg(test)]
 mod tests;

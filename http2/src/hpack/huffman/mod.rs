@@ -13,6 +13,7 @@ pub(super) fn encoded_length(text: &[u8]) -> usize {
 
 /// Appends `text` in the code, padded with ones.
 pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len());
     let mut bits = 0u64;
     let mut held = 0;
     for &symbol in text {

@@ -1,0 +1,89 @@
+//! The names of transient fields, and the two bytes that stand for each. Apart from the index, since a name
+//! that comes with every call is found here without being hashed.
+
+/// Calls carry one or two such fields: a timeout, a trace id.
+const PLACES: usize = 4;
+
+/// In bytes; longer names are searched for each time.
+const MAX_NAME: usize = 64;
+
+/// The indices that a literal without indexing writes in two octets: those that fill its prefix of four bits,
+/// and leave at most seven for the octet after it (RFC 7541 5.1, 6.2.2).
+const TWO_OCTETS: std::ops::Range<usize> = 0x0f..0x0f + 0x80;
+
+/// A few names and how a literal without indexing begins that has this name.
+#[derive(Default)]
+pub(super) struct TransientNames {
+    known: Vec<KnownName>,
+    /// The one that gives way to the next.
+    oldest: usize,
+}
+
+struct KnownName {
+    name: Box<[u8]>,
+    head: [u8; 2],
+    /// The table under which the head means this name.
+    generation: u64,
+}
+
+impl TransientNames {
+    /// How a literal of this name begins while the table has this generation.
+    pub(super) fn head(&self, name: &[u8], generation: u64) -> Option<[u8; 2]> {
+        let known = self.known.iter().find(|known| known.generation == generation && *known.name == *name)?;
+        Some(known.head)
+    }
+
+    /// Remembers that this name has this index while the table has this generation.
+    pub(super) fn keep(&mut self, name: &[u8], index: usize, generation: u64) {
+        if name.len() > MAX_NAME || !TWO_OCTETS.contains(&index) {
+            return;
+        }
+        let head = [0x0f, (index - TWO_OCTETS.start) as u8];
+        let known = KnownName { name: name.into(), head, generation };
+        let place = self.known.iter().position(|known| known.generation != generation);
+        match place {
+            Some(place) => self.known[place] = known,
+            None if self.known.len() < PLACES => self.known.push(known),
+            None => {
+                self.known[self.oldest] = known;
+                self.oldest = (self.oldest + 1) % PLACES;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_for_its_generation() {
+        let mut names = TransientNames::default();
+        names.keep(b"grpc-timeout", 62, 3);
+        assert_eq!(names.head(b"grpc-timeout", 3), Some([0x0f, 62 - 15]));
+        assert_eq!(names.head(b"grpc-timeout", 4), None);
+        assert_eq!(names.head(b"traceparent", 3), None);
+    }
+
+    #[test]
+    fn only_indices_of_two_octets_are_kept() {
+        let mut names = TransientNames::default();
+        for index in [14, 15, 142, 143] {
+            names.keep(index.to_string().as_bytes(), index, 1);
+        }
+        let heads = ["14", "15", "142", "143"].map(|name| names.head(name.as_bytes(), 1));
+        assert_eq!(heads, [None, Some([15, 0]), Some([15, 127]), None]);
+    }
+
+    #[test]
+    fn names_are_few_and_short() {
+        let mut names = TransientNames::default();
+        for number in 0..100u8 {
+            names.keep(&[b'x', number], 62, u64::from(number) / 50);
+        }
+        assert_eq!(names.known.len(), PLACES);
+        assert!(names.head(&[b'x', 99], 1).is_some() && names.head(&[b'x', 95], 1).is_none());
+        names.keep(&[b'x'; MAX_NAME + 1], 62, 1);
+        assert!(names.head(&[b'x'; MAX_NAME + 1], 1).is_none());
+    }
+}
