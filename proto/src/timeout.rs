@@ -34,8 +34,8 @@ pub struct InvalidTimeout;
 /// The value is marked sensitive, which to HPACK means "never index": it differs in every call, and would
 /// push what repeats out of the table.
 pub fn encode(timeout: Duration) -> HeaderValue {
-    let mut header =
-        HeaderValue::from_bytes(Text::new(timeout).as_bytes()).expect("digits and a letter are a header value");
+    let mut header = HeaderValue::from_bytes(Text::new(timeout).as_bytes())
+        .expect("digits and a letter are a header value");
     header.set_sensitive(true);
     header
 }

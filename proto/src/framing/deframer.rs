@@ -43,6 +43,23 @@ pub struct Frame {
     pub body: Bytes,
 }
 
+/// The body of the only message in `piece`, if that is one whole message and nothing else, uncompressed and
+/// within `limit`. It is the shortest way to the usual reply.
+///
+/// # Errors
+///
+/// The piece itself, if it is anything else: for that there is the [`Deframer`], which also says what is
+/// wrong.
+pub fn sole_body(mut piece: Bytes, limit: usize) -> Result<Bytes, Bytes> {
+    let Some(&[0, a, b, c, d]) = piece.first_chunk() else { return Err(piece) };
+    let size = u32::from_be_bytes([a, b, c, d]) as usize;
+    if size > limit || piece.len() - PREFIX_LENGTH != size {
+        return Err(piece);
+    }
+    piece.advance(PREFIX_LENGTH);
+    Ok(piece)
+}
+
 #[derive(Debug)]
 enum State {
     Prefix { bytes: [u8; PREFIX_LENGTH], filled: usize },
@@ -252,6 +269,20 @@ mod tests {
             cuts.sort_unstable();
             assert_eq!(bodies_of(&stream, cuts), bodies);
         }
+    }
+
+    #[test]
+    fn a_piece_that_is_one_whole_message_needs_no_deframer_and_anything_else_does() {
+        let sole = |piece: &[u8]| sole_body(Bytes::copy_from_slice(piece), 5).ok();
+        assert_eq!(sole(&frame(b"hello")).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(sole(&frame(b"")).as_deref(), Some(&b""[..]));
+        assert_eq!(sole(&frame(b"longer")), None, "the deframer says that it is too long");
+        let whole = frame(b"hello");
+        for cut in 0..whole.len() {
+            assert_eq!(sole(&whole[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(sole(&[frame(b"a"), frame(b"b")].concat()), None);
+        assert_eq!(sole(&[&prefix(true, 1)[..], b"z"].concat()), None);
     }
 
     #[test]
