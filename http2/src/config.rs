@@ -31,7 +31,8 @@ pub struct Config {
     pub decoder_table_size: u32,
     /// The largest header table for what we encode, whatever the peer allows. Default 4096 bytes.
     pub encoder_table_limit: u32,
-    /// How many bytes of one stream may wait to be sent before it counts as not writable. Default 256 KiB.
+    /// How many bytes of one stream may wait to be sent before it counts as not writable. Default 256 KiB, at
+    /// least 1.
     pub send_buffer: usize,
     /// How long the peer may take to acknowledge SETTINGS; then the connection fails with SETTINGS_TIMEOUT.
     /// Default 30 s. `None`: for ever.
@@ -67,6 +68,7 @@ impl Config {
             connection_window,
             unread_limit: self.unread_limit.max(connection_window),
             max_frame_size: self.max_frame_size.clamp(SMALLEST_FRAME_LIMIT, LARGEST_FRAME_LIMIT),
+            send_buffer: self.send_buffer.max(1),
             first_stream_id: self.first_stream_id.min(LAST_STREAM_ID) | 1,
             ..self
         }

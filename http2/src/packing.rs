@@ -44,7 +44,8 @@ impl Packing {
     #[inline]
     pub(crate) fn take(&mut self) -> Bytes {
         self.stream = None;
-        self.chunk.split().freeze()
+        // An empty piece would pin the chunk for nothing.
+        if self.chunk.is_empty() { Bytes::new() } else { self.chunk.split().freeze() }
     }
 
     /// Gives memory back, if nothing is waiting.

@@ -89,6 +89,12 @@ impl Stream {
         }
     }
 
+    /// Whether it ought to stand in the line of those that have data and window, and does not.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.queued > 0 && self.window.available() > 0 && !self.has_turn
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.receiving == Receiving::Ended && self.sending == Sending::Ended
     }

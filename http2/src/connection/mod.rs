@@ -1,169 +1,266 @@
-//! The connection: what its owner calls, and the state behind it.
+//! The connection: its state, and what its owner asks of it. What happens to it lies in rooms of their own:
+//!
+//! ```text
+//!   receive ── headers, data, control      frames of the peer            -> events, answers
+//!   send                                   open and send                 -> frames, or data that waits
+//!   write                                  data that waits, by turns     -> bytes
+//!   ends                                   how streams and it all end
+//! ```
 
-use std::io::IoSlice;
+mod control;
+mod data;
+mod ends;
+mod headers;
+mod receive;
+mod send;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use crate::budget::Budget;
+use crate::config::LAST_STREAM_ID;
+use crate::flow::{ConnectionCredit, SendWindow};
+use crate::frame::{write_settings, write_window_update};
+use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
+use crate::outgoing::Outgoing;
+use crate::packing::Packing;
+use crate::resets::Resets;
+use crate::settings::{OwnSettings, PeerSettings, announced};
+use crate::streams::Streams;
+use crate::turns::Turns;
+use crate::{Config, ConnectionError, ErrorCode, Event, StreamKey};
 
-use crate::{Config, ConnectionError, ErrorCode, Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
+use headers::OpenBlock;
 
-/// One HTTP/2 connection, seen from the client.
-#[derive(Debug)]
+/// One HTTP/2 connection, seen from the client (RFC 9113).
+///
+/// Its owner calls it in any order, and after every call asks [`poll_event`](Self::poll_event) until there is
+/// nothing more, and [`wants_write`](Self::wants_write) whether there is something to write. How it passes:
+///
+/// ```text
+///   Greeting ── the server's SETTINGS ──> Running ── a broken rule, a timeout ──> Over
+///      `────────────── anything else ───────────────────────────────────────────────^
+/// ```
+///
+/// Streams may be opened in `Greeting` too. GOAWAY from either side ends that, and nothing else: streams that are
+/// open go on, and it is the owner that closes the socket after the last.
 pub struct Connection {
     config: Config,
+    phase: Phase,
+    /// What the next stream is called; above [`LAST_STREAM_ID`] there is none.
+    next_id: u32,
+    /// GOAWAY was sent.
+    is_closed: bool,
+    /// The last stream id of the peer's last GOAWAY.
+    goaway: Option<u32>,
+
+    streams: Streams,
+    resets: Resets,
+    events: VecDeque<Event>,
+
+    // Receiving.
+    decoder: Decoder,
+    /// A header block that goes on in CONTINUATION, and its bytes so far.
+    open_block: Option<OpenBlock>,
+    block: Vec<u8>,
+    packing: Packing,
+    credit: ConnectionCredit,
+    /// Streams whose window is to be given back.
+    returns: Turns,
+    budget: Budget,
+
+    // Sending.
+    peer: PeerSettings,
+    own: OwnSettings,
+    /// PINGs of ours that are not answered, and when they were queued.
+    pings: VecDeque<(u64, Instant)>,
+    encoder: Encoder,
+    window: SendWindow,
+    /// Streams that have both data and window.
+    turns: Turns,
+    outgoing: Outgoing,
+}
+
+enum Phase {
+    /// The server's SETTINGS, which come before all else (RFC 9113 section 3.4), are awaited.
+    Greeting,
+    Running,
+    Over(ConnectionError),
 }
 
 impl Connection {
     /// A new connection. The preface, SETTINGS and WINDOW_UPDATE are queued to be written.
-    pub fn new(config: Config, _now: Instant) -> Self {
-        Self { config: config.allowed() }
-    }
-
-    /// Takes all complete frames off the front of `input`; what is left is the beginning of a frame.
-    ///
-    /// # Errors
-    /// The connection is over: GOAWAY is queued, streams are not told one by one.
-    pub fn receive(&mut self, _now: Instant, _input: &mut BytesMut) -> Result<(), ConnectionError> {
-        Ok(())
-    }
-
-    /// How many bytes more make the frame complete at whose beginning `input` stands: a hint for reading.
-    pub fn wanted(&self, _input: &[u8]) -> usize {
-        0
+    pub fn new(config: Config, now: Instant) -> Self {
+        let config = config.allowed();
+        let mut credit = ConnectionCredit::new(config.connection_window, config.unread_limit);
+        let mut outgoing = Outgoing::default();
+        outgoing.frames(|out| {
+            out.extend_from_slice(PREFACE);
+            write_settings(out, &announced(&config));
+            let raise = credit.missing();
+            if raise > 0 {
+                write_window_update(out, 0, raise);
+                credit.raise(raise);
+            }
+        });
+        let peer = PeerSettings::default();
+        Self {
+            phase: Phase::Greeting,
+            next_id: config.first_stream_id,
+            is_closed: false,
+            goaway: None,
+            streams: Streams::default(),
+            resets: Resets::default(),
+            events: VecDeque::new(),
+            // What we announce is in force when it was acknowledged.
+            decoder: Decoder::new(INITIAL_TABLE_SIZE, config.max_header_list_size),
+            open_block: None,
+            block: Vec::new(),
+            packing: Packing::default(),
+            credit,
+            returns: Turns::default(),
+            budget: Budget::new(now),
+            peer,
+            own: OwnSettings::begun(now),
+            pings: VecDeque::new(),
+            encoder: Encoder::new(config.encoder_table_limit),
+            window: SendWindow::new(peer.initial_window),
+            turns: Turns::default(),
+            outgoing,
+            config,
+        }
     }
 
     /// The next of what happened. To be asked until `None` after every other call.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
-
-    /// Remembers header fields that requests have in common, pseudo fields first, and encodes them once for many
-    /// requests. `None` when there are too many templates (1024), or a field is one that HTTP/2 cannot carry.
-    pub fn template<N, V>(&mut self, _fields: impl IntoIterator<Item = (N, V)>) -> Option<TemplateId>
-    where
-        N: AsRef<[u8]>,
-        V: AsRef<[u8]>,
-    {
-        None
-    }
-
-    /// Opens a stream: HEADERS, then `body` in DATA as far as windows allow, END_STREAM with `end`. `fields`
-    /// follow the template's.
-    ///
-    /// # Errors
-    /// Nothing was queued, and the connection is as it was.
-    pub fn open(
-        &mut self,
-        _template: TemplateId,
-        _fields: &[Field<'_>],
-        _body: Bytes,
-        _end: bool,
-    ) -> Result<StreamKey, OpenError> {
-        Err(OpenError::Draining)
-    }
-
-    /// Queues data, all of it, whatever the windows; see [`is_writable`](Self::is_writable).
-    ///
-    /// # Errors
-    /// The stream is over, or `end` was said before.
-    pub fn send(&mut self, _stream: StreamKey, _data: Bytes, _end: bool) -> Result<(), StreamGone> {
-        Err(StreamGone)
-    }
-
-    /// Whether fewer bytes of the stream wait than [`Config::send_buffer`]. `false` for one that is over.
-    pub fn is_writable(&self, _stream: StreamKey) -> bool {
-        false
-    }
-
-    /// Ends a stream by RST_STREAM; what it had queued is dropped. Nothing happens to one that is over.
-    pub fn reset(&mut self, _stream: StreamKey, _code: ErrorCode) {}
-
-    /// Gives bytes of `Data` back, so that the peer may send more. To be called for streams that are over as well:
-    /// what they left unread counts on the connection.
-    pub fn release(&mut self, _stream: StreamKey, _bytes: usize) {}
-
-    /// Queues a PING; `Pong` is the answer. `false`, and nothing is queued, while too many (8) are unanswered.
-    pub fn ping(&mut self, _now: Instant, _opaque: u64) -> bool {
-        false
-    }
-
-    /// Queues SETTINGS that change nothing; `SettingsAcknowledged` tells that the peer has read all that was
-    /// written before. `false`, and nothing is queued, while too many (8) are unanswered.
-    pub fn probe(&mut self, _now: Instant) -> bool {
-        false
-    }
-
-    /// Queues GOAWAY with last stream id 0. There are no new streams; those that are open go on.
-    pub fn close(&mut self, _code: ErrorCode) {}
-
-    /// What is to be written, in at most `slices.len()` pieces; returns how many were filled.
-    pub fn outgoing<'a>(&'a mut self, _slices: &mut [IoSlice<'a>]) -> usize {
-        0
-    }
-
-    /// The first `bytes` of what `outgoing` showed were written.
-    pub fn written(&mut self, _bytes: usize) {}
-
-    /// Whether `outgoing` would show something.
-    pub fn wants_write(&self) -> bool {
-        false
+        self.events.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        match self.phase {
+            Phase::Over(_) => None,
+            _ => Some(self.own.oldest()? + self.config.settings_timeout?),
+        }
     }
 
     /// The time that was asked for has come. Calls that are too early are harmless.
     ///
     /// # Errors
-    /// The peer did not acknowledge SETTINGS in time; as in `receive`.
-    pub fn handle_timeout(&mut self, _now: Instant) -> Result<(), ConnectionError> {
+    /// The peer did not acknowledge SETTINGS in time (RFC 9113 section 6.5.3); as in [`receive`](Self::receive).
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        if let Phase::Over(error) = &self.phase {
+            return Err(error.clone());
+        }
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            let reason = "SETTINGS were not acknowledged in time (RFC 9113 6.5.3)";
+            return Err(self.fail(ConnectionError::new(ErrorCode::SETTINGS_TIMEOUT, reason)));
+        }
         Ok(())
     }
 
     /// How many streams the peer allows at a time. `None`: as many as there are ids, as before its SETTINGS.
     pub fn stream_limit(&self) -> Option<u32> {
-        None
+        self.peer.max_concurrent_streams
     }
 
     /// How many streams are open.
+    #[inline]
     pub fn active_streams(&self) -> usize {
-        0
+        self.streams.len()
     }
 
-    /// Whether `open` finds a place: stream limit, ids and GOAWAY. The server's SETTINGS need not be in.
+    /// Whether [`open`](Self::open) finds a place: stream limit, ids and GOAWAY. The server's SETTINGS need not be
+    /// in.
+    #[inline]
     pub fn can_open(&self) -> bool {
-        false
+        !self.is_draining() && self.has_place()
     }
 
-    /// Whether there are no new streams for good: GOAWAY came or was sent, or the ids are used up.
+    /// Whether there are no new streams for good: GOAWAY came or was sent, the ids are used up, or the connection is
+    /// over.
+    #[inline]
     pub fn is_draining(&self) -> bool {
-        false
+        self.refuses_streams() || self.next_id > LAST_STREAM_ID
     }
 
     /// Since when the oldest SETTINGS or PING of ours that is not acknowledged was queued.
     pub fn unanswered_since(&self) -> Option<Instant> {
-        None
+        let ping = self.pings.front().map(|(_, since)| *since);
+        self.own.oldest().into_iter().chain(ping).min()
     }
 
-    /// Whether a byte of the stream's HEADERS was given to `written`. `true` for a stream that is over.
-    pub fn is_sent(&self, _stream: StreamKey) -> bool {
-        false
+    /// Whether a byte of the stream's HEADERS was given to [`written`](Self::written). `true` for a stream that is
+    /// over, of which nothing is known any more.
+    pub fn is_sent(&self, stream: StreamKey) -> bool {
+        self.streams.get(stream).is_none_or(|stream| stream.begins_at < self.outgoing.written_total())
     }
 
     /// Whether data of the stream waits for a window, its own or the connection's.
-    pub fn is_window_exhausted(&self, _stream: StreamKey) -> bool {
-        false
+    pub fn is_window_exhausted(&self, stream: StreamKey) -> bool {
+        self.streams.get(stream).is_some_and(|stream| {
+            stream.queued > 0 && (stream.window.available() == 0 || self.window.available() == 0)
+        })
     }
 
-    /// How many bytes the peer accepts on the connection. Never negative.
+    /// How many bytes the peer accepts on the connection, over all streams. Never negative.
     pub fn connection_send_window(&self) -> i64 {
-        0
+        i64::try_from(self.window.available()).unwrap_or(i64::MAX)
     }
 
-    /// Gives back the spare capacity of buffers: nothing is under way, and nothing is expected.
+    /// Gives back the spare capacity of buffers: nothing is under way, and nothing is expected soon. What is in use
+    /// stays.
     pub fn rest(&mut self) {
-        let _ = &self.config;
+        self.streams.rest();
+        self.turns.rest();
+        self.returns.rest();
+        self.packing.rest();
+        self.outgoing.rest();
+        self.events.shrink_to_fit();
+        self.block.shrink_to_fit();
+    }
+
+    fn refuses_streams(&self) -> bool {
+        self.is_closed || self.goaway.is_some() || matches!(self.phase, Phase::Over(_))
+    }
+
+    fn has_place(&self) -> bool {
+        self.peer.max_concurrent_streams.is_none_or(|limit| self.streams.len() < limit as usize)
+    }
+
+    /// Queues an event behind the data that came before it.
+    #[inline]
+    fn tell(&mut self, event: Event) {
+        self.unpack();
+        self.events.push_back(event);
     }
 }
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Connection");
+        match &self.phase {
+            Phase::Greeting => shown.field("phase", &"greeting"),
+            Phase::Running => shown.field("phase", &"running"),
+            Phase::Over(error) => shown.field("over", error),
+        };
+        shown
+            .field("next_id", &self.next_id)
+            .field("is_draining", &self.is_draining())
+            .field("streams", &self.streams.len())
+            .field("peer", &self.peer)
+            .field("window", &self.window)
+            .field("credit", &self.credit)
+            .field("unwritten", &self.outgoing.pending())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client says first (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

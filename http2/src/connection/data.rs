@@ -1,0 +1,171 @@
+//! DATA (RFC 9113 section 6.1) and the windows that it uses up and gives back.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Connection;
+use super::receive::part;
+use crate::budget::USEFUL_FRAME;
+use crate::flow::Exceeded;
+use crate::frame::{Head, flag, split_padding};
+use crate::streams::Receiving;
+use crate::{ConnectionError, ErrorCode, Event, StreamKey, StreamViolation};
+
+/// The payload of a DATA frame, as it is cheaper to have.
+pub(super) enum Payload<'a> {
+    /// To be copied.
+    Small(&'a [u8]),
+    /// A slice of what was read.
+    Shared(Bytes),
+}
+
+impl Connection {
+    /// Gives bytes of [`Event::Data`] back, so that the peer may send more. To be called for streams that are over
+    /// as well: what they left unread counts on the connection.
+    pub fn release(&mut self, stream: StreamKey, bytes: usize) {
+        self.credit.release(bytes);
+        let Some(open) = self.streams.get_mut(stream) else { return };
+        open.credit.release(bytes);
+        self.return_credit(stream);
+    }
+
+    pub(super) fn receive_data(
+        &mut self,
+        now: Instant,
+        head: Head,
+        payload: Payload<'_>,
+    ) -> Result<(), ConnectionError> {
+        self.check_opened(head.stream)?;
+        // The whole payload counts, padding too, and whatever becomes of the stream (RFC 9113 section 6.1).
+        self.credit.receive(head.length).map_err(|Exceeded| {
+            ConnectionError::flow_control("DATA beyond the window of the connection (RFC 9113 6.9)")
+        })?;
+        let (from, to) = match &payload {
+            Payload::Small(payload) => split_padding(head, payload)?,
+            Payload::Shared(payload) => split_padding(head, payload)?,
+        };
+        let length = to - from;
+        let end = head.has(flag::END_STREAM);
+        if length == 0 && !end {
+            self.spend(now, 1)?;
+        }
+        let Some(stream) = self.streams.find(head.stream) else {
+            // What we reset may still have data under way, which the connection's window is given back for by not
+            // being handed over.
+            return self.check_reset(head.stream);
+        };
+        if let Err(violation) = self.account(stream, head.length, length, end) {
+            self.violate(stream, violation);
+            return Ok(());
+        }
+        if length == 0 && !end {
+            self.return_credit(stream);
+            return Ok(());
+        }
+        self.budget.earn(USEFUL_FRAME);
+        self.credit.hand_over(length);
+        match payload {
+            Payload::Small(payload) => self.pack(stream, &payload[from..to], end),
+            Payload::Shared(mut data) => {
+                part(&mut data, from, to);
+                self.tell(Event::Data { stream, data, end });
+            }
+        }
+        if end {
+            self.end_receiving(stream);
+        } else if head.has(flag::PADDED) {
+            self.return_credit(stream);
+        }
+        Ok(())
+    }
+
+    /// Whether the stream may have this, by its state, its window and its content-length.
+    #[inline]
+    fn account(
+        &mut self,
+        stream: StreamKey,
+        payload: u32,
+        length: usize,
+        end: bool,
+    ) -> Result<(), Violation> {
+        let open = self.streams.get_mut(stream).expect("the stream was found");
+        match open.receiving {
+            Receiving::Body => {}
+            Receiving::Head => return Err(malformed("DATA before the head of the response (RFC 9113 8.1)")),
+            Receiving::Ended => return Err(Violation::Closed),
+        }
+        let length = length as u64;
+        let padding = payload - u32::try_from(length).expect("a part of the payload");
+        if open.credit.receive(payload, padding).is_err() {
+            let reason = "DATA beyond the window of the stream (RFC 9113 6.9)";
+            return Err(Violation::Told(StreamViolation::FlowControl(reason.into())));
+        }
+        if let Some(left) = &mut open.content {
+            match left.checked_sub(length) {
+                Some(0) => *left = 0,
+                Some(rest) if !end => *left = rest,
+                _ => return Err(malformed("DATA does not add up to content-length (RFC 9113 8.1.1)")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts small data behind what came before it, if that is the same stream's.
+    #[inline]
+    fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
+        if self.packing.stream().is_some_and(|packed| packed != stream) || !self.packing.has_room(data.len())
+        {
+            self.unpack();
+        }
+        self.packing.push(stream, data);
+        if end {
+            let data = self.packing.take();
+            self.events.push_back(Event::Data { stream, data, end });
+        }
+    }
+
+    /// Makes an event of the small data that has gathered.
+    #[inline]
+    pub(super) fn unpack(&mut self) {
+        if let Some(stream) = self.packing.stream() {
+            let data = self.packing.take();
+            self.events.push_back(Event::Data { stream, data, end: false });
+        }
+    }
+
+    /// Lines the stream up for a WINDOW_UPDATE, if one is due.
+    #[inline]
+    fn return_credit(&mut self, stream: StreamKey) {
+        let Some(open) = self.streams.get_mut(stream) else { return };
+        let may_receive = open.receiving != Receiving::Ended;
+        if may_receive && !open.returns_credit && open.credit.is_due(self.config.stream_window) {
+            open.returns_credit = true;
+            self.returns.push(stream);
+        }
+    }
+
+    /// A frame came for a stream that is over. Whatever we reset may still have frames under way; what ended in order
+    /// may not (RFC 9113 section 5.1).
+    pub(super) fn check_reset(&self, id: u32) -> Result<(), ConnectionError> {
+        if self.resets.contains(id) {
+            return Ok(());
+        }
+        Err(ConnectionError::new(
+            ErrorCode::STREAM_CLOSED,
+            "frame after the end of its stream (RFC 9113 5.1)",
+        ))
+    }
+}
+
+/// What is wrong with a stream.
+pub(super) enum Violation {
+    /// The owner is told.
+    Told(StreamViolation),
+    /// A frame after END_STREAM: the owner has had the whole response.
+    Closed,
+}
+
+pub(super) fn malformed(reason: &'static str) -> Violation {
+    Violation::Told(StreamViolation::Protocol(reason.into()))
+}

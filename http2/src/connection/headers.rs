@@ -1,0 +1,228 @@
+//! HEADERS and CONTINUATION (RFC 9113 sections 6.2 and 6.10): from fragments to heads and trailers, and what a
+//! response may look like (section 8).
+
+use std::time::Instant;
+
+use http::StatusCode;
+
+use super::Connection;
+use super::data::{Violation, malformed};
+use crate::budget::USEFUL_FRAME;
+use crate::frame::{Head, flag, split_headers};
+use crate::hpack::{Decoded, Verdict};
+use crate::streams::Receiving;
+use crate::{ConnectionError, ErrorCode, Event, Headers, StreamKey, StreamViolation};
+
+/// A header block whose END_HEADERS has not come.
+#[derive(Debug)]
+pub(super) struct OpenBlock {
+    pub(super) stream: u32,
+    about: About,
+    /// CONTINUATION frames so far.
+    continuations: u32,
+}
+
+/// What HEADERS say besides the block.
+#[derive(Clone, Copy, Debug)]
+struct About {
+    end: bool,
+    /// The stream depends on itself (RFC 7540 section 5.3.1).
+    is_circular: bool,
+}
+
+impl Connection {
+    #[inline]
+    pub(super) fn receive_headers(
+        &mut self,
+        now: Instant,
+        head: Head,
+        payload: &[u8],
+    ) -> Result<(), ConnectionError> {
+        self.check_opened(head.stream)?;
+        if self.streams.find(head.stream).is_none() {
+            self.check_reset(head.stream)?;
+        }
+        let (fragment, dependency) = split_headers(head, payload)?;
+        let about = About { end: head.has(flag::END_STREAM), is_circular: dependency == Some(head.stream) };
+        self.check_block_size(fragment.len())?;
+        if head.has(flag::END_HEADERS) {
+            return self.receive_block(now, head.stream, about, fragment);
+        }
+        self.block.clear();
+        self.block.extend_from_slice(fragment);
+        self.open_block = Some(OpenBlock { stream: head.stream, about, continuations: 0 });
+        Ok(())
+    }
+
+    pub(super) fn receive_continuation(
+        &mut self,
+        now: Instant,
+        head: Head,
+        payload: &[u8],
+    ) -> Result<(), ConnectionError> {
+        if payload.is_empty() {
+            self.spend(now, 1)?;
+        }
+        self.check_block_size(self.block.len() + payload.len())?;
+        self.block.extend_from_slice(payload);
+        let block = self.open_block.as_mut().expect("CONTINUATION is admitted in an open block only");
+        block.continuations += 1;
+        if block.continuations > MAX_CONTINUATIONS {
+            return Err(ConnectionError::calm("header block in too many frames (RFC 9113 10.5.1)"));
+        }
+        if !head.has(flag::END_HEADERS) {
+            return Ok(());
+        }
+        let about = block.about;
+        self.open_block = None;
+        let mut block = std::mem::take(&mut self.block);
+        let result = self.receive_block(now, head.stream, about, &block);
+        // A long block is rare, and its buffer is not kept for the next.
+        block.clear();
+        block.shrink_to(KEPT_BLOCK);
+        self.block = block;
+        result
+    }
+
+    fn check_block_size(&self, bytes: usize) -> Result<(), ConnectionError> {
+        if bytes <= self.config.max_header_block {
+            return Ok(());
+        }
+        Err(ConnectionError::calm("header block above the limit (RFC 9113 10.5.1)"))
+    }
+
+    /// A whole block. It is decoded whatever becomes of its stream, since the table must stay the peer's
+    /// (RFC 9113 section 4.3).
+    #[inline]
+    fn receive_block(
+        &mut self,
+        now: Instant,
+        id: u32,
+        about: About,
+        block: &[u8],
+    ) -> Result<(), ConnectionError> {
+        let decoded = self
+            .decoder
+            .decode(block)
+            .map_err(|error| ConnectionError::new(ErrorCode::COMPRESSION_ERROR, error.reason()))?;
+        let Some(stream) = self.streams.find(id) else {
+            self.check_reset(id)?;
+            return self.spend(now, 1);
+        };
+        match self.judge(stream, about, &decoded) {
+            Ok(Block::Informational) => self.spend(now, 1)?,
+            Ok(Block::Head { status, content }) => {
+                self.budget.earn(USEFUL_FRAME);
+                let open = self.streams.get_mut(stream).expect("the stream was found");
+                open.receiving = Receiving::Body;
+                open.content = content;
+                self.tell(Event::Head { stream, status, headers: decoded.headers, end: about.end });
+            }
+            Ok(Block::Trailers) => {
+                self.budget.earn(USEFUL_FRAME);
+                self.tell(Event::Trailers { stream, headers: decoded.headers });
+            }
+            Err(violation) => {
+                self.violate(stream, violation);
+                return Ok(());
+            }
+        }
+        if about.end {
+            self.end_receiving(stream);
+        }
+        Ok(())
+    }
+
+    /// What the block is, by where its stream stands.
+    #[inline]
+    fn judge(&self, stream: StreamKey, about: About, decoded: &Decoded) -> Result<Block, Violation> {
+        let open = self.streams.get(stream).expect("the stream was found");
+        if open.receiving == Receiving::Ended {
+            return Err(Violation::Closed);
+        }
+        if about.is_circular {
+            return Err(malformed("stream that depends on itself (RFC 7540 5.3.1)"));
+        }
+        match decoded.verdict {
+            Verdict::Fine => {}
+            Verdict::TooLarge => {
+                let limit = self.config.max_header_list_size;
+                return Err(Violation::Told(StreamViolation::HeadersTooLarge { limit }));
+            }
+            Verdict::Malformed(reason) => return Err(malformed(reason)),
+        }
+        if open.receiving == Receiving::Body {
+            return judge_trailers(about, decoded, open.content);
+        }
+        judge_head(about, decoded)
+    }
+}
+
+/// A block that is as it should be.
+enum Block {
+    /// 1xx, of which more may follow.
+    Informational,
+    /// The final head, with what content-length leaves to come.
+    Head {
+        status: StatusCode,
+        content: Option<u64>,
+    },
+    Trailers,
+}
+
+#[inline]
+fn judge_head(about: About, decoded: &Decoded) -> Result<Block, Violation> {
+    let Some(status) = decoded.status else {
+        return Err(malformed("response without :status (RFC 9113 8.3.2)"));
+    };
+    match status {
+        101 => Err(malformed("101 Switching Protocols, which HTTP/2 does not have (RFC 9113 8.6)")),
+        100..200 if about.end => Err(malformed("informational response that ends the stream (RFC 9113 8.1)")),
+        100..200 => Ok(Block::Informational),
+        _ => {
+            let status =
+                StatusCode::from_u16(status).map_err(|_| malformed(":status out of range (RFC 9110 15)"))?;
+            let content = content_length(&decoded.headers)?;
+            // These have no content, whatever content-length says (RFC 9110 sections 8.6 and 15.4.5).
+            let has_content = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
+            let content = content.filter(|_| has_content);
+            if about.end && content.is_some_and(|length| length > 0) {
+                return Err(malformed("response ends before its content-length (RFC 9113 8.1.1)"));
+            }
+            Ok(Block::Head { status, content })
+        }
+    }
+}
+
+fn judge_trailers(about: About, decoded: &Decoded, content: Option<u64>) -> Result<Block, Violation> {
+    if !about.end {
+        return Err(malformed("second head, or trailers that do not end the stream (RFC 9113 8.1)"));
+    }
+    if decoded.status.is_some() {
+        return Err(malformed("pseudo field in trailers (RFC 9113 8.1)"));
+    }
+    if content.is_some_and(|left| left > 0) {
+        return Err(malformed("DATA does not add up to content-length (RFC 9113 8.1.1)"));
+    }
+    Ok(Block::Trailers)
+}
+
+/// What content-length says. Repeated it must be the same (RFC 9110 section 8.6).
+#[inline]
+fn content_length(headers: &Headers) -> Result<Option<u64>, Violation> {
+    let mut found = None;
+    for value in headers.get_all("content-length") {
+        let digits = value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()).flatten();
+        match digits.and_then(|digits| digits.parse::<u64>().ok()) {
+            Some(length) if found.is_none_or(|earlier| earlier == length) => found = Some(length),
+            _ => return Err(malformed("content-length is no number, or two (RFC 9110 8.6)")),
+        }
+    }
+    Ok(found)
+}
+
+/// Four times what a block of the largest default size needs in frames of the usual one; each costs a look even
+/// when it is small.
+const MAX_CONTINUATIONS: u32 = 256;
+/// What is kept of the buffer for blocks in several frames.
+const KEPT_BLOCK: usize = 16 << 10;

@@ -1,0 +1,134 @@
+//! From bytes to frames: which frames may come at all, and who takes them.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::data::Payload;
+use super::{Connection, Phase};
+use crate::ConnectionError;
+use crate::budget::Exhausted;
+use crate::frame::{Head, flag, kind};
+use crate::packing::Packing;
+
+impl Connection {
+    /// Takes all complete frames off the front of `input`; what is left is the beginning of a frame, to be
+    /// completed and handed in again.
+    ///
+    /// # Errors
+    /// The connection is over, now or since an earlier call: GOAWAY is queued and ought to be written, streams are
+    /// not told one by one, and events that were queued before are still there.
+    pub fn receive(&mut self, now: Instant, input: &mut BytesMut) -> Result<(), ConnectionError> {
+        if let Phase::Over(error) = &self.phase {
+            return Err(error.clone());
+        }
+        let result = self.read_frames(now, input);
+        self.unpack();
+        result.map_err(|error| self.fail(error))
+    }
+
+    /// How many bytes more complete the frame at whose beginning `input` stands: a hint for how much to read. At
+    /// least 1 for what [`receive`](Self::receive) left.
+    pub fn wanted(&self, input: &[u8]) -> usize {
+        let whole = Head::parse(input).map_or(Head::LENGTH, Head::frame_length);
+        whole.saturating_sub(input.len())
+    }
+
+    fn read_frames(&mut self, now: Instant, input: &mut BytesMut) -> Result<(), ConnectionError> {
+        // Frames are taken off together, since each cut of the buffer costs as much as reading a small frame.
+        let mut taken = 0;
+        loop {
+            let rest = &input[taken..];
+            let Some(head) = Head::parse(rest) else { break };
+            self.admit(head, rest)?;
+            let Some(payload) = rest.get(Head::LENGTH..head.frame_length()) else { break };
+            if head.kind == kind::DATA && payload.len() >= Packing::SMALL {
+                let length = payload.len();
+                bytes::Buf::advance(input, taken + Head::LENGTH);
+                let payload = input.split_to(length).freeze();
+                self.receive_data(now, head, Payload::Shared(payload))?;
+                taken = 0;
+            } else {
+                self.receive_frame(now, head, payload)?;
+                taken += head.frame_length();
+            }
+        }
+        bytes::Buf::advance(input, taken);
+        Ok(())
+    }
+
+    /// Whether such a frame may come now. It needs the head alone, so that what is wrong is an error before the
+    /// payload is here.
+    #[inline]
+    fn admit(&self, head: Head, rest: &[u8]) -> Result<(), ConnectionError> {
+        if matches!(self.phase, Phase::Greeting) && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
+            // RFC 9113 section 3.4. A server that never heard of HTTP/2 answers the preface with an HTTP/1 error.
+            return Err(ConnectionError::protocol(match rest {
+                [b'H', b'T', b'T', b'P', b'/', ..] => "the server answers in HTTP/1 (RFC 9113 3.4)",
+                _ => "the server does not begin with SETTINGS (RFC 9113 3.4)",
+            }));
+        }
+        if head.length > self.config.max_frame_size {
+            // For all kinds: DATA too changes the connection, namely its window.
+            return Err(ConnectionError::frame_size("frame above SETTINGS_MAX_FRAME_SIZE (RFC 9113 4.2)"));
+        }
+        match &self.open_block {
+            Some(block) if head.kind != kind::CONTINUATION || head.stream != block.stream => {
+                Err(ConnectionError::protocol("header block interrupted by another frame (RFC 9113 6.10)"))
+            }
+            None if head.kind == kind::CONTINUATION => {
+                Err(ConnectionError::protocol("CONTINUATION of nothing (RFC 9113 6.10)"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn receive_frame(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
+        match head.kind {
+            kind::DATA => self.receive_data(now, head, Payload::Small(payload)),
+            kind::HEADERS => self.receive_headers(now, head, payload),
+            kind::CONTINUATION => self.receive_continuation(now, head, payload),
+            kind::RST_STREAM => self.receive_reset(now, head, payload),
+            kind::SETTINGS => self.receive_settings(now, head, payload),
+            kind::PING => self.receive_ping(now, head, payload),
+            kind::GOAWAY => self.receive_goaway(now, head, payload),
+            kind::WINDOW_UPDATE => self.receive_window_update(now, head, payload),
+            kind::PRIORITY => self.receive_priority(now, head, payload),
+            kind::PUSH_PROMISE => {
+                Err(ConnectionError::protocol("PUSH_PROMISE, though push is off (RFC 9113 8.4)"))
+            }
+            // Unknown types, ALTSVC and ORIGIN among them, are ignored (RFC 9113 section 5.5).
+            _ => self.spend(now, 1),
+        }
+    }
+
+    /// Whether the id is of a stream that was opened once, by us, since servers cannot open any.
+    #[inline]
+    pub(super) fn check_opened(&self, id: u32) -> Result<(), ConnectionError> {
+        if !id.is_multiple_of(2) && id < self.next_id {
+            return Ok(());
+        }
+        Err(ConnectionError::protocol(match id {
+            0 => "a stream's frame on stream 0 (RFC 9113 5.1.1)",
+            _ if id.is_multiple_of(2) => {
+                "frame on a stream of the server's, which it cannot have (RFC 9113 5.1.1)"
+            }
+            _ => "frame on an idle stream (RFC 9113 5.1)",
+        }))
+    }
+
+    /// Pays for frames that are of no use.
+    #[inline]
+    pub(super) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), ConnectionError> {
+        self.budget
+            .spend(now, frames)
+            .map_err(|Exhausted| ConnectionError::calm("too many frames that carry nothing (RFC 9113 10.5)"))
+    }
+}
+
+/// Bytes of which a part is of interest.
+pub(super) fn part(bytes: &mut Bytes, from: usize, to: usize) {
+    bytes.truncate(to);
+    bytes::Buf::advance(bytes, from);
+}

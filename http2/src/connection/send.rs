@@ -1,0 +1,193 @@
+//! Requests: streams are opened, and their data is written at once or waits.
+
+use bytes::Bytes;
+
+use super::{Connection, Phase};
+use crate::budget::{OPENED_STREAM, SENT_DATA};
+use crate::config::LAST_STREAM_ID;
+use crate::flow::{SendWindow, StreamCredit};
+use crate::hpack::{is_field_name, is_field_value, list_size};
+use crate::streams::{Sending, Stream};
+use crate::{Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
+
+impl Connection {
+    /// Remembers header fields that requests have in common, pseudo fields first, and encodes them once for many
+    /// requests. `None` if there are too many templates already (1024), or if a field is one that HTTP/2 cannot
+    /// carry.
+    pub fn template<N, V>(&mut self, fields: impl IntoIterator<Item = (N, V)>) -> Option<TemplateId>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let fields: Vec<_> = fields.into_iter().collect();
+        let is_pseudo = |name: &[u8]| name.starts_with(b":");
+        let regular = fields.iter().position(|(name, _)| !is_pseudo(name.as_ref())).unwrap_or(fields.len());
+        let (pseudo, regular) = fields.split_at(regular);
+        let is_valid = pseudo
+            .iter()
+            .all(|(name, value)| is_field_name(&name.as_ref()[1..]) && is_field_value(value.as_ref()))
+            && regular.iter().all(|(name, value)| check_field(name.as_ref(), value.as_ref()).is_ok());
+        if is_valid { self.encoder.template(fields) } else { None }
+    }
+
+    /// Opens a stream: HEADERS, then `body` in DATA as far as windows allow, END_STREAM with `end`. `fields`
+    /// follow the template's. The template is one of this connection's.
+    ///
+    /// Nothing waits for the peer's SETTINGS: whoever wants to keep its limits from the first stream on waits for
+    /// [`Event::SettingsReceived`].
+    ///
+    /// # Errors
+    /// Nothing was queued, and the connection is as it was.
+    pub fn open(
+        &mut self,
+        template: TemplateId,
+        fields: &[Field<'_>],
+        body: Bytes,
+        end: bool,
+    ) -> Result<StreamKey, OpenError> {
+        self.check_place()?;
+        self.check_fields(template, fields)?;
+        let id = self.next_id;
+        self.next_id += 2;
+        let ends_at_once = end && body.is_empty();
+        let mut stream = Stream::new(
+            id,
+            SendWindow::new(self.peer.initial_window),
+            StreamCredit::new(self.own.window_in_force(&self.config)),
+            self.outgoing.position(),
+        );
+        if ends_at_once {
+            stream.sending = Sending::Ended;
+        }
+        let key = self.streams.insert(stream);
+        let encoder = &mut self.encoder;
+        self.outgoing.headers(id, ends_at_once, self.peer.frame_limit(), |out| {
+            encoder.begin(out);
+            encoder.encode_template(template, out);
+            for field in fields {
+                encoder.encode(field, out);
+            }
+        });
+        self.budget.earn(OPENED_STREAM);
+        if !body.is_empty() {
+            self.queue(key, body, end);
+        }
+        if self.next_id > LAST_STREAM_ID {
+            self.tell(Event::IdsExhausted);
+        }
+        Ok(key)
+    }
+
+    /// Queues data, all of it, whatever the windows; see [`is_writable`](Self::is_writable). Empty data with `end`
+    /// only ends the request.
+    ///
+    /// # Errors
+    /// The stream is over, or `end` was said before, or the connection is over: nothing was queued.
+    pub fn send(&mut self, stream: StreamKey, data: Bytes, end: bool) -> Result<(), StreamGone> {
+        let open = self.streams.get(stream).ok_or(StreamGone)?;
+        if open.sending != Sending::Open || matches!(self.phase, Phase::Over(_)) {
+            return Err(StreamGone);
+        }
+        self.queue(stream, data, end);
+        Ok(())
+    }
+
+    /// Whether fewer bytes of the stream wait than [`Config::send_buffer`](crate::Config::send_buffer), in fewer
+    /// than 4096 pieces. `false` for one that is over. Once it was `false` after [`send`](Self::send),
+    /// [`Event::Writable`] tells when half of that is free again.
+    pub fn is_writable(&self, stream: StreamKey) -> bool {
+        self.streams.get(stream).is_some_and(|stream| !is_full(stream, self.config.send_buffer))
+    }
+
+    fn check_place(&self) -> Result<(), OpenError> {
+        if self.refuses_streams() {
+            return Err(OpenError::Draining);
+        }
+        if self.next_id > LAST_STREAM_ID {
+            return Err(OpenError::IdsExhausted);
+        }
+        match self.peer.max_concurrent_streams {
+            Some(limit) if !self.has_place() => Err(OpenError::TooManyStreams { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_fields(&self, template: TemplateId, fields: &[Field<'_>]) -> Result<(), OpenError> {
+        let Some(mut size) = self.encoder.template_list_size(template) else {
+            return Err(OpenError::Invalid("template of another connection".into()));
+        };
+        for field in fields {
+            check_field(field.name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            size += list_size(field.name, field.value);
+        }
+        match self.peer.max_header_list_size {
+            Some(limit) if size > limit as usize => Err(OpenError::HeadersTooLarge { size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Data of a stream that is open for sending. What fits into one frame, and has nobody to wait for, is written
+    /// at once, so that a small request is HEADERS and DATA in one piece.
+    fn queue(&mut self, key: StreamKey, data: Bytes, end: bool) {
+        let allowed = self.window.available().min(self.peer.frame_limit());
+        let waits = !self.turns.is_empty() || self.outgoing.pending() >= STAGED;
+        let stream = self.streams.get_mut(key).expect("the caller found the stream");
+        if stream.queued > 0
+            || !data.is_empty() && (waits || data.len() > allowed.min(stream.window.available()))
+        {
+            self.enqueue(key, data, end);
+        } else if !data.is_empty() || end {
+            stream.window.consume(data.len());
+            self.window.consume(data.len());
+            self.outgoing.data_head(key.id(), data.len(), end);
+            self.outgoing.payload(data);
+            self.budget.earn(SENT_DATA);
+            if end {
+                self.end_sending(key);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, key: StreamKey, data: Bytes, end: bool) {
+        let stream = self.streams.get_mut(key).expect("the caller found the stream");
+        if !data.is_empty() {
+            stream.queued += data.len();
+            stream.queue.push_back(data);
+        }
+        if end {
+            stream.sending = Sending::Ending;
+        }
+        stream.is_full = is_full(stream, self.config.send_buffer);
+        if stream.is_ready() {
+            stream.has_turn = true;
+            self.turns.push(key);
+        }
+    }
+}
+
+/// Whether HTTP/2 can carry the field.
+fn check_field(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+    if !is_field_name(name) {
+        return Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)");
+    }
+    if !is_field_value(value) {
+        return Err("field value that HTTP/2 cannot carry (RFC 9113 8.2.1)");
+    }
+    match name {
+        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
+            Err("field of HTTP/1 connections (RFC 9113 8.2.2)")
+        }
+        b"te" if value != b"trailers" => Err("te other than trailers (RFC 9113 8.2.2)"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn is_full(stream: &Stream, send_buffer: usize) -> bool {
+    stream.queued >= send_buffer || stream.queue.len() >= MAX_PIECES
+}
+
+/// Frames of data that wait to be written. More than a socket takes at once is of no use, and what is here already
+/// can no longer give way to other streams.
+pub(super) const STAGED: usize = 256 << 10;
+/// Pieces of data that a stream may have waiting before it counts as full: each costs memory beyond its bytes.
+pub(super) const MAX_PIECES: usize = 4096;

@@ -1,0 +1,450 @@
+//! The connection's own stories: one or a few for each of its rooms. What the RFC says section by section is told
+//! beside the crate, in `tests/`.
+
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::frame::{Head, flag, kind};
+use crate::{
+    Config, Connection, ConnectionError, ErrorCode, Event, Field, Indexing, OpenError, StreamKey,
+    StreamViolation, TemplateId,
+};
+
+/// `:status: 200` from the static table (RFC 7541 appendix A), and `grpc-status: 0` as a literal.
+const OK: &[u8] = b"\x88";
+const TRAILERS: &[u8] = b"\x00\x0bgrpc-status\x010";
+
+/// A connection between its owner and a server that does what it is told.
+struct Story {
+    connection: Connection,
+    template: TemplateId,
+    now: Instant,
+}
+
+impl Story {
+    /// SETTINGS were exchanged, and what was said so far is forgotten.
+    fn begin(config: Config) -> Self {
+        let mut story = Self::greet(config);
+        story.server(kind::SETTINGS, 0, 0, b"");
+        story.server(kind::SETTINGS, flag::ACK, 0, b"");
+        story.events();
+        story.write();
+        story
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn greet(config: Config) -> Self {
+        let now = Instant::now();
+        let mut connection = Connection::new(config, now);
+        let template =
+            connection.template([(":method", "POST"), (":path", "/a/b"), ("te", "trailers")]).unwrap();
+        Self { connection, template, now }
+    }
+
+    fn open(&mut self, body: &[u8], end: bool) -> StreamKey {
+        self.connection.open(self.template, &[], Bytes::copy_from_slice(body), end).unwrap()
+    }
+
+    fn server(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.try_server(kind, flags, stream, payload).unwrap();
+    }
+
+    fn try_server(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> Result<(), ConnectionError> {
+        let length = u32::try_from(payload.len()).unwrap();
+        let mut input = BytesMut::from(&Head { length, kind, flags, stream }.to_bytes()[..]);
+        input.extend_from_slice(payload);
+        self.connection.receive(self.now, &mut input)
+    }
+
+    fn head(&mut self, stream: StreamKey) {
+        self.server(kind::HEADERS, flag::END_HEADERS, stream.id(), OK);
+    }
+
+    fn data(&mut self, stream: StreamKey, data: &[u8]) {
+        self.server(kind::DATA, 0, stream.id(), data);
+    }
+
+    fn trailers(&mut self, stream: StreamKey) {
+        self.server(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream.id(), TRAILERS);
+    }
+
+    fn window_update(&mut self, stream: u32, by: u32) {
+        self.server(kind::WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.connection.poll_event()).map(|event| shown(&event)).collect()
+    }
+
+    /// All that is to be written, as frames: kind, flags, stream, length.
+    fn write(&mut self) -> Vec<(u8, u8, u32, usize)> {
+        let bytes = self.write_bytes();
+        let mut rest = bytes.strip_prefix(super::PREFACE).unwrap_or(&bytes);
+        let mut frames = Vec::new();
+        while let Some(head) = Head::parse(rest) {
+            frames.push((head.kind, head.flags, head.stream, head.length as usize));
+            rest = &rest[head.frame_length()..];
+        }
+        assert!(rest.is_empty(), "half a frame was written");
+        frames
+    }
+
+    fn write_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.connection.wants_write() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = self.connection.outgoing(&mut slices);
+            assert!(filled > 0);
+            let before = bytes.len();
+            slices[..filled].iter().for_each(|slice| bytes.extend_from_slice(slice));
+            self.connection.written(bytes.len() - before);
+        }
+        bytes
+    }
+}
+
+fn shown(event: &Event) -> String {
+    match event {
+        Event::Head { stream, status, end, .. } => format!("{} head {} {end}", stream.id(), status.as_u16()),
+        Event::Data { stream, data, end } => format!("{} data {} {end}", stream.id(), data.len()),
+        Event::Trailers { stream, headers } => format!("{} trailers {}", stream.id(), headers.len()),
+        Event::Reset { stream, code } => format!("{} reset {code}", stream.id()),
+        Event::NotProcessed { stream } => format!("{} not processed", stream.id()),
+        Event::Violation { stream, violation } => format!("{} violation {}", stream.id(), violation.code()),
+        Event::Writable { stream } => format!("{} writable", stream.id()),
+        Event::GoAway { last_stream_id, code, .. } => format!("goaway {last_stream_id} {code}"),
+        Event::StreamLimit(limit) => format!("limit {limit:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_connection_begins_with_preface_settings_and_a_window() {
+    let mut story = Story::greet(Config::default());
+    let bytes = story.write_bytes();
+    assert!(bytes.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00"));
+    assert!(bytes.ends_with(b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\xff\x00\x01"));
+    story.server(kind::SETTINGS, 0, 0, b"\0\x03\0\0\0\x07");
+    assert_eq!(story.events(), ["SettingsReceived", "limit Some(7)"]);
+    assert_eq!(story.write(), [(kind::SETTINGS, flag::ACK, 0, 0)]);
+    story.server(kind::SETTINGS, flag::ACK, 0, b"");
+    assert_eq!(story.events(), ["SettingsAcknowledged"]);
+}
+
+#[test]
+fn a_unary_call_is_headers_and_data_in_one_piece_and_three_events() {
+    let mut story = Story::begin(Config::default());
+    let stream = story.open(b"hello", true);
+    assert!(!story.connection.is_sent(stream));
+    let frames = story.write();
+    assert_eq!(frames.len(), 2);
+    assert_eq!(frames[0].1, flag::END_HEADERS);
+    assert_eq!(frames[1], (kind::DATA, flag::END_STREAM, 1, 5));
+    assert!(story.connection.is_sent(stream));
+    story.head(stream);
+    story.data(stream, b"answer");
+    story.trailers(stream);
+    assert_eq!(story.events(), ["1 head 200 false", "1 data 6 false", "1 trailers 1"]);
+    assert_eq!(story.connection.active_streams(), 0);
+    assert_eq!(story.open(b"", true).index(), stream.index());
+}
+
+#[test]
+fn data_that_finds_no_window_waits_and_goes_by_turns() {
+    let mut story = Story::begin(Config { send_buffer: 50_000, ..Config::default() });
+    let large = story.open(&[0; 100_000], true);
+    let other = story.open(&[1; 60_000], false);
+    assert!(!story.connection.is_writable(other));
+    let data = story.write().into_iter().filter(|frame| frame.0 == kind::DATA);
+    let lengths: Vec<_> = data.map(|frame| (frame.2, frame.3)).collect();
+    assert_eq!(lengths, [(1, 16_384), (3, 16_384), (1, 16_384), (3, 16_383)]);
+    assert!(story.connection.is_window_exhausted(large));
+    assert_eq!(story.connection.connection_send_window(), 0);
+    story.window_update(0, 100_000);
+    assert_eq!(story.events(), [] as [&str; 0]);
+    let lengths: Vec<_> = story.write().into_iter().map(|frame| (frame.2, frame.3)).collect();
+    assert_eq!(lengths, [(1, 16_384), (3, 16_384), (1, 16_383), (3, 10_849)]);
+    assert_eq!(story.events(), ["3 writable"]);
+    assert!(story.connection.is_writable(other));
+    story.window_update(1, 100_000);
+    story.connection.send(other, Bytes::new(), true).unwrap();
+    let frames = story.write();
+    assert_eq!(frames[0], (kind::DATA, flag::END_STREAM, 3, 0));
+    assert_eq!(frames.last().map(|frame| frame.1), Some(flag::END_STREAM));
+    assert_eq!(story.connection.send(other, Bytes::new(), false), Err(crate::StreamGone));
+}
+
+#[test]
+fn settings_may_make_windows_negative_and_bring_them_back() {
+    let mut story = Story::begin(Config::default());
+    let stream = story.open(&[0; 65_535], false);
+    story.write();
+    story.window_update(0, 100_000);
+    story.connection.send(stream, Bytes::from_static(&[0; 1000]), true).unwrap();
+    story.server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    story.window_update(1, 65_535);
+    assert_eq!(story.write(), [(kind::SETTINGS, flag::ACK, 0, 0)]);
+    assert!(story.connection.is_window_exhausted(stream));
+    story.server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 10]);
+    assert_eq!(story.write()[1], (kind::DATA, 0, 1, 10));
+    story.window_update(1, 990);
+    assert_eq!(story.write(), [(kind::DATA, flag::END_STREAM, 1, 990)]);
+}
+
+#[test]
+fn small_data_is_packed_and_large_data_is_not() {
+    let mut story = Story::begin(Config::default());
+    let stream = story.open(b"", true);
+    story.write();
+    let mut input = BytesMut::new();
+    let mut frame = |kind, flags, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap();
+        input.extend_from_slice(&Head { length, kind, flags, stream: 1 }.to_bytes());
+        input.extend_from_slice(payload);
+    };
+    frame(kind::HEADERS, flag::END_HEADERS, OK);
+    for _ in 0..3 {
+        frame(kind::DATA, 0, b"small");
+    }
+    frame(kind::DATA, 0, &[0; 2000]);
+    frame(kind::DATA, flag::PADDED, b"\x03small\0\0\0");
+    frame(kind::DATA, flag::END_STREAM, b"end");
+    story.connection.receive(story.now, &mut input).unwrap();
+    assert!(input.is_empty());
+    assert_eq!(story.events(), ["1 head 200 false", "1 data 15 false", "1 data 2000 false", "1 data 8 true"]);
+    story.connection.release(stream, 2023);
+    assert_eq!(story.write(), []);
+}
+
+#[test]
+fn windows_are_given_back_by_halves() {
+    let mut story = Story::begin(Config { stream_window: 10_000, ..Config::default() });
+    let stream = story.open(b"", true);
+    story.write();
+    story.head(stream);
+    story.data(stream, &[0; 6000]);
+    story.events();
+    assert_eq!(story.write(), []);
+    story.connection.release(stream, 4000);
+    assert_eq!(story.write(), []);
+    story.connection.release(stream, 1000);
+    assert_eq!(story.write(), [(kind::WINDOW_UPDATE, 0, 1, 4)]);
+    let violation = {
+        story.data(stream, &[0; 9001]);
+        story.events()
+    };
+    assert_eq!(violation, ["1 violation FLOW_CONTROL_ERROR"]);
+    assert_eq!(story.write(), [(kind::RST_STREAM, 0, 1, 4)]);
+}
+
+#[test]
+fn what_comes_for_a_stream_that_was_reset_is_ignored_and_after_its_end_an_error() {
+    let mut story = Story::begin(Config::default());
+    let reset = story.open(b"", true);
+    let ended = story.open(b"", true);
+    story.connection.reset(reset, ErrorCode::CANCEL);
+    story.connection.reset(reset, ErrorCode::CANCEL);
+    assert_eq!(story.write().last(), Some(&(kind::RST_STREAM, 0, 1, 4)));
+    story.head(reset);
+    story.data(reset, b"late");
+    story.trailers(reset);
+    story.head(ended);
+    story.trailers(ended);
+    assert_eq!(story.events(), ["3 head 200 false", "3 trailers 1"]);
+    story.window_update(ended.id(), 1);
+    story.server(kind::RST_STREAM, 0, ended.id(), &[0; 4]);
+    let error = story.try_server(kind::DATA, 0, ended.id(), b"late").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::STREAM_CLOSED);
+    assert_eq!(story.write(), [(kind::GOAWAY, 0, 0, 8)]);
+    assert!(story.connection.is_draining());
+    assert_eq!(story.try_server(kind::PING, 0, 0, &[0; 8]), Err(error));
+}
+
+#[test]
+fn goaway_tells_which_streams_were_not_processed() {
+    let mut story = Story::begin(Config::default());
+    let first = story.open(b"", true);
+    story.open(b"", true);
+    story.server(kind::GOAWAY, 0, 0, b"\0\0\0\x01\0\0\0\0bye");
+    assert_eq!(story.events(), ["goaway 1 NO_ERROR", "3 not processed"]);
+    let refused = story.connection.open(story.template, &[], Bytes::new(), true);
+    assert_eq!(refused, Err(OpenError::Draining));
+    story.head(first);
+    story.trailers(first);
+    assert_eq!(story.connection.active_streams(), 0);
+    let error = story.try_server(kind::GOAWAY, 0, 0, b"\0\0\0\x03\0\0\0\0").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
+fn the_last_id_is_used_and_no_other() {
+    let mut story = Story::begin(Config { first_stream_id: (1 << 31) - 3, ..Config::default() });
+    story.open(b"", true);
+    assert!(story.connection.can_open());
+    let last = story.open(b"", true);
+    assert_eq!(last.id(), (1 << 31) - 1);
+    assert_eq!(story.events(), ["IdsExhausted"]);
+    assert!(story.connection.is_draining());
+    let refused = story.connection.open(story.template, &[], Bytes::new(), true);
+    assert_eq!(refused, Err(OpenError::IdsExhausted));
+    story.head(last);
+    assert_eq!(story.events(), ["2147483647 head 200 false"]);
+}
+
+#[test]
+fn a_stream_is_not_opened_against_the_peers_limits() {
+    let mut story = Story::begin(Config::default());
+    story.server(kind::SETTINGS, 0, 0, b"\0\x03\0\0\0\x01\0\x06\0\0\0\xa0");
+    assert_eq!(story.events(), ["limit Some(1)"]);
+    let mut open = |name: &str, value: &str| {
+        let (name, value) = (name.as_bytes(), value.as_bytes());
+        let field = Field { name, value, indexing: Indexing::Adaptive };
+        story.connection.open(story.template, &[field], Bytes::new(), true)
+    };
+    let size = 3 * 32 + ":methodPOST:path/a/btetrailers".len() + 32 + "name".len() + 100;
+    assert_eq!(open("name", &"x".repeat(100)), Err(OpenError::HeadersTooLarge { size, limit: 160 }));
+    assert!(matches!(open("Name", ""), Err(OpenError::Invalid(_))));
+    assert!(matches!(open("name", "a\nb"), Err(OpenError::Invalid(_))));
+    assert!(matches!(open(":path", "/"), Err(OpenError::Invalid(_))));
+    assert!(matches!(open("te", "gzip"), Err(OpenError::Invalid(_))));
+    assert!(open("n", "v").is_ok());
+    assert_eq!(open("n", "v"), Err(OpenError::TooManyStreams { limit: 1 }));
+}
+
+#[test]
+fn settings_that_nobody_acknowledges_end_the_connection() {
+    let mut story = Story::greet(Config::default());
+    let at = story.connection.poll_timeout().unwrap();
+    assert_eq!(at, story.now + Duration::from_secs(30));
+    assert_eq!(story.connection.handle_timeout(at - Duration::from_millis(1)), Ok(()));
+    let error = story.connection.handle_timeout(at).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::SETTINGS_TIMEOUT);
+    assert_eq!(story.connection.poll_timeout(), None);
+    assert_eq!(story.write().last(), Some(&(kind::GOAWAY, 0, 0, 8)));
+}
+
+#[test]
+fn a_probe_and_a_ping_are_answered_and_until_then_known() {
+    let mut story = Story::begin(Config::default());
+    assert_eq!(story.connection.unanswered_since(), None);
+    assert!(story.connection.ping(story.now, 7));
+    assert!(story.connection.probe(story.now + Duration::from_secs(1)));
+    assert_eq!(story.connection.unanswered_since(), Some(story.now));
+    assert_eq!(story.write(), [(kind::PING, 0, 0, 8), (kind::SETTINGS, 0, 0, 0)]);
+    story.server(kind::PING, flag::ACK, 0, &8_u64.to_be_bytes());
+    story.server(kind::PING, flag::ACK, 0, &7_u64.to_be_bytes());
+    assert_eq!(story.connection.unanswered_since(), Some(story.now + Duration::from_secs(1)));
+    story.server(kind::SETTINGS, flag::ACK, 0, b"");
+    assert_eq!(story.events(), ["Pong { opaque: 7 }", "SettingsAcknowledged"]);
+    assert_eq!(story.connection.unanswered_since(), None);
+    for _ in 0..8 {
+        assert!(story.connection.ping(story.now, 1));
+    }
+    assert!(!story.connection.ping(story.now, 1));
+}
+
+#[test]
+fn a_response_that_breaks_a_rule_ends_its_stream_alone() {
+    let responses: [(&[(u8, u8, &[u8])], &str); 7] = [
+        (&[(kind::DATA, 0, b"x")], "data before the head"),
+        (&[(kind::HEADERS, flag::END_HEADERS, TRAILERS)], "head without status"),
+        (&[(kind::HEADERS, flag::END_HEADERS, b"\x08\x03101")], "101"),
+        (&[(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, b"\x08\x03100")], "1xx that ends"),
+        (&[(kind::HEADERS, flag::END_HEADERS, OK), (kind::HEADERS, flag::END_HEADERS, OK)], "two heads"),
+        (
+            &[(kind::HEADERS, flag::END_HEADERS, b"\x88\x0f\x0d\x012"), (kind::DATA, flag::END_STREAM, b"x")],
+            "content-length",
+        ),
+        (&[(kind::WINDOW_UPDATE, 0, &[0; 4])], "window update by 0"),
+    ];
+    for (frames, what) in responses {
+        let mut story = Story::begin(Config::default());
+        let stream = story.open(b"", true);
+        let neighbour = story.open(b"", true);
+        for (kind, flags, payload) in frames {
+            story.server(*kind, *flags, stream.id(), payload);
+        }
+        let told = story.events();
+        assert_eq!(told.last().map(String::as_str), Some("1 violation PROTOCOL_ERROR"), "{what}");
+        assert_eq!(story.write().last(), Some(&(kind::RST_STREAM, 0, 1, 4)), "{what}");
+        story.head(neighbour);
+        story.trailers(neighbour);
+        assert_eq!(story.events().len(), 2, "{what}");
+    }
+}
+
+#[test]
+fn a_header_list_that_is_too_large_ends_its_stream_alone() {
+    let mut story = Story::begin(Config { max_header_list_size: 100, ..Config::default() });
+    let stream = story.open(b"", true);
+    let list = [b"\x88\x00\x01n\x40", &[b'v'; 64][..]].concat();
+    story.server(kind::HEADERS, flag::END_HEADERS, stream.id(), &list);
+    let Some(Event::Violation { violation, .. }) = story.connection.poll_event() else {
+        panic!("no violation")
+    };
+    assert_eq!(violation, StreamViolation::HeadersTooLarge { limit: 100 });
+}
+
+#[test]
+fn useless_frames_end_the_connection_and_time_forgives_them() {
+    let mut story = Story::begin(Config::default());
+    let flood = |story: &mut Story| {
+        for sent in 0..1_000_000 {
+            if let Err(error) = story.try_server(kind::PING, flag::ACK, 0, &[9; 8]) {
+                return (sent, error.code());
+            }
+        }
+        panic!("it took a million");
+    };
+    for _ in 0..100_000 {
+        story.now += Duration::from_millis(1);
+        story.server(kind::PING, flag::ACK, 0, &[9; 8]);
+    }
+    let (sent, code) = flood(&mut story);
+    assert_eq!(code, ErrorCode::ENHANCE_YOUR_CALM);
+    assert!((9_000..11_000).contains(&sent), "{sent}");
+}
+
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_told_to_be_calm() {
+    let mut story = Story::begin(Config::default());
+    for _ in 0..1000 {
+        story.server(kind::PING, 0, 0, &[0; 8]);
+    }
+    let error = story.try_server(kind::PING, 0, 0, &[0; 8]).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn a_long_healthy_connection_never_dies_of_its_budget() {
+    // A busy server that adds a WINDOW_UPDATE for stream and connection, and a PING, to every response, in time that
+    // stands still: useful frames alone pay for them.
+    let mut story = Story::begin(Config::default());
+    for _ in 0..50_000 {
+        let stream = story.open(b"request", true);
+        story.head(stream);
+        story.data(stream, b"response");
+        story.window_update(stream.id(), 7);
+        story.window_update(0, 7);
+        story.server(kind::PING, 0, 0, &[0; 8]);
+        story.server(kind::DATA, 0, stream.id(), b"");
+        story.trailers(stream);
+        while let Some(event) = story.connection.poll_event() {
+            if let Event::Data { stream, data, .. } = event {
+                story.connection.release(stream, data.len());
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); 4];
+        let filled = story.connection.outgoing(&mut slices);
+        let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
+        story.connection.written(bytes);
+    }
+}

@@ -1,0 +1,122 @@
+//! What is to be written: what lies ready, window updates that are due, and the data that waits, fairly by turns.
+
+use std::io::IoSlice;
+
+use super::send::{MAX_PIECES, STAGED};
+use super::{Connection, Phase};
+use crate::Event;
+use crate::budget::SENT_DATA;
+use crate::frame::write_window_update;
+use crate::streams::{Receiving, Sending};
+
+impl Connection {
+    /// Shows what is to be written, in at most `slices.len()` pieces, and returns how many were filled. What was
+    /// written is told by [`written`](Self::written); until then the same is shown again, and more may follow it.
+    ///
+    /// Frames of data that waits are cut here, by turns, one frame each. It may cause [`Event::Writable`].
+    pub fn outgoing<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.stage();
+        self.outgoing.fill(slices)
+    }
+
+    /// The first `bytes` of what [`outgoing`](Self::outgoing) showed were written.
+    pub fn written(&mut self, bytes: usize) {
+        self.outgoing.written(bytes);
+    }
+
+    /// Whether [`outgoing`](Self::outgoing) would show something. It may cause [`Event::Writable`].
+    #[inline]
+    pub fn wants_write(&mut self) -> bool {
+        self.stage();
+        self.outgoing.pending() > 0
+    }
+
+    /// Makes bytes of all that may be written now, up to a limit.
+    #[inline]
+    fn stage(&mut self) {
+        // While the peer does not read, nothing is added: updates that wait become one.
+        if matches!(self.phase, Phase::Over(_)) || self.outgoing.pending() >= STAGED {
+            return;
+        }
+        if let Some(raise) = self.credit.due() {
+            self.credit.raise(raise);
+            self.outgoing.frames(|out| write_window_update(out, 0, raise));
+        }
+        if !self.returns.is_empty() {
+            self.stage_window_updates();
+        }
+        if !self.turns.is_empty() {
+            self.stage_data();
+        }
+    }
+
+    fn stage_window_updates(&mut self) {
+        while let Some(key) = self.returns.pop() {
+            let Some(stream) = self.streams.get_mut(key) else {
+                self.returns.pass_gap();
+                continue;
+            };
+            stream.returns_credit = false;
+            if stream.receiving != Receiving::Ended {
+                let increment = stream.credit.take();
+                self.outgoing.frames(|out| write_window_update(out, key.id(), increment));
+            }
+        }
+    }
+
+    fn stage_data(&mut self) {
+        while self.window.available() > 0 && self.outgoing.pending() < STAGED {
+            let Some(key) = self.turns.pop() else { return };
+            let limit = self.window.available().min(self.peer.frame_limit());
+            let Some(stream) = self.streams.get_mut(key) else {
+                self.turns.pass_gap();
+                continue;
+            };
+            stream.has_turn = false;
+            let limit = limit.min(stream.window.available());
+            if limit == 0 {
+                // SETTINGS took its window away; WINDOW_UPDATE brings the stream back into the line.
+                continue;
+            }
+            let length = limit.min(stream.queued);
+            let end = stream.sending == Sending::Ending && length == stream.queued;
+            self.outgoing.data_head(key.id(), length, end);
+            let mut left = length;
+            while left > 0 {
+                let front = stream.queue.front_mut().expect("what is queued is in the queue");
+                let piece = front.split_to(left.min(front.len()));
+                left -= piece.len();
+                if front.is_empty() {
+                    stream.queue.pop_front();
+                }
+                self.outgoing.payload(piece);
+            }
+            stream.window.consume(length);
+            self.window.consume(length);
+            let was_cut_short = length < stream.queued && length < SHORT_FRAME;
+            stream.queued -= length;
+            if !was_cut_short {
+                // A peer that opens its window by single bytes pays for its WINDOW_UPDATEs.
+                self.budget.earn(SENT_DATA);
+            }
+            if stream.is_ready() {
+                stream.has_turn = true;
+                self.turns.push(key);
+            }
+            let has_room =
+                stream.queued <= self.config.send_buffer / 2 && stream.queue.len() <= MAX_PIECES / 2;
+            if stream.is_full && has_room {
+                stream.is_full = false;
+                if stream.sending == Sending::Open {
+                    self.tell(Event::Writable { stream: key });
+                }
+            }
+            if end {
+                self.end_sending(key);
+            }
+        }
+    }
+}
+
+/// A frame that is shorter although more data waits was cut by a window that is nearly shut.
+const SHORT_FRAME: usize = 256;
