@@ -50,3 +50,8 @@ pub use error::{ConnectionError, ErrorCode, OpenError, StreamGone, StreamViolati
 pub use event::{Event, StreamKey};
 pub use headers::Headers;
 pub use hpack::{Field, Indexing, TemplateId};
+
+/// What fuzzers run; no part of the product.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use hpack::fuzzing;

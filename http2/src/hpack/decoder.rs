@@ -89,7 +89,7 @@ impl Decoder {
         Ok(decoded)
     }
 
-    fn decode_fields(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
+    pub(super) fn decode_fields(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
         self.fields.clear();
         let mut list = List { status: None, size: 0, has_regular: false, verdict: Verdict::Fine };
         let mut rest = self.decode_size_updates(block)?;
@@ -164,9 +164,15 @@ impl Decoder {
         Ok((kind, list_size(name, value)))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn table(&self) -> &Table<impl Sized> {
         &self.table
+    }
+
+    /// The bytes that are allocated for lists to come.
+    #[cfg(test)]
+    pub(super) fn capacity(&mut self) -> usize {
+        self.fields.bytes().capacity()
     }
 
     #[cfg(test)]

@@ -179,7 +179,7 @@ impl Encoder {
         encode_text(value, out);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn index(&self) -> &Index {
         &self.index
     }

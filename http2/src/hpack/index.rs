@@ -115,7 +115,7 @@ impl Index {
         self.table.generation()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn table(&self) -> &Table<impl Sized> {
         &self.table
     }

@@ -28,6 +28,8 @@ mod table;
 mod template;
 mod transient_names;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

@@ -113,7 +113,7 @@ impl<N> Table<N> {
 
     /// How many entries there are, the bytes that they count, and the bytes that are allocated for their
     /// text.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn measure(&self) -> (usize, usize, usize) {
         (self.entries.len(), self.size, self.text.capacity())
     }

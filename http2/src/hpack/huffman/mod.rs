@@ -1,6 +1,8 @@
 //! Strings in the Huffman code (RFC 7541 5.2): up to eight bits a step in both directions.
 
 mod code;
+#[cfg(test)]
+mod tests;
 
 use super::DecodeError;
 use code::{CODES, EOS, LONG_CODES, SHORT, SHORT_CODES, SYMBOLS};
