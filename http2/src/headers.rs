@@ -133,9 +133,9 @@ pub(crate) struct HeadersBuilder {
 /// The two lengths before each field.
 const LENGTHS: usize = 8;
 
-/// A buffer above this capacity, in bytes, is given back once its list is done: lists are smaller, and a
+/// A buffer above this capacity, in bytes, is given back once its list is done. Most lists are smaller, and a
 /// large one should not cost memory for as long as the connection lives.
-const MAX_KEPT_CAPACITY: usize = 8 * 1024;
+const MAX_KEPT_CAPACITY: usize = 2 * 1024;
 
 impl HeadersBuilder {
     /// Begins a field; its name is to be appended to [`bytes`](Self::bytes).

@@ -48,7 +48,7 @@ pub use config::Config;
 pub use connection::Connection;
 pub use error::{ConnectionError, ErrorCode, OpenError, StreamGone, StreamViolation};
 pub use event::{Event, StreamKey};
-pub use headers::Headers;
+pub use headers::{Headers, HeadersIter};
 pub use hpack::{Field, Indexing, TemplateId};
 
 /// What fuzzers run; no part of the product.

@@ -218,8 +218,11 @@ impl List {
     }
 }
 
-/// The field at an index of both tables (RFC 7541 2.3.3), and its kind if it was judged.
-fn lookup(table: &Table<Kind>, index: usize) -> Result<(&[u8], &[u8], Option<Kind>), DecodeError> {
+/// Name and value of an entry, and its kind if it was judged when it came.
+type Entry<'a> = (&'a [u8], &'a [u8], Option<Kind>);
+
+/// The entry at an index of both tables (RFC 7541 2.3.3).
+fn lookup(table: &Table<Kind>, index: usize) -> Result<Entry<'_>, DecodeError> {
     let position = index.checked_sub(1).ok_or(DecodeError::InvalidIndex)?;
     if let Some(&(name, value)) = static_table::FIELDS.get(position) {
         return Ok((name, value, None));

@@ -1,10 +1,12 @@
 //! Header lists to blocks: which field becomes an index, which enters the table, and which stays out of it.
 
+use super::hash::hash;
 use super::index::{Hashes, Index};
+use super::known_names::KnownNames;
+use super::known_values::KnownValues;
 use super::sightings::Sightings;
 use super::static_table;
 use super::template::{Template, TemplateId, Templates};
-use super::transient_names::TransientNames;
 use super::{INITIAL_TABLE_SIZE, huffman, integer, list_size};
 use crate::{Field, Indexing};
 
@@ -15,6 +17,10 @@ const MAX_PART_OF_TABLE: usize = 4;
 /// Values that differ per call are Huffman-coded from this length on. Below it, a tenth of the time that a
 /// request's head costs would go into saving a few bytes: a `grpc-timeout` of seven octets becomes six.
 const MIN_TRANSIENT_HUFFMAN: usize = 32;
+
+/// What a literal that is never indexed has before its index, where one that is just not indexed has zeros
+/// (RFC 7541 6.2.3).
+const NEVER_INDEXED: u8 = 0x10;
 
 /// Turns header lists into blocks, for one connection.
 ///
@@ -29,7 +35,8 @@ pub(crate) struct Encoder {
     names: Sightings,
     fields: Sightings,
     templates: Templates,
-    transient_names: TransientNames,
+    known_names: KnownNames,
+    known_values: KnownValues,
 }
 
 /// The table's size changed since the last block. The peer hears of the smallest size in between, which
@@ -60,7 +67,8 @@ impl Encoder {
             names: Sightings::new(),
             fields: Sightings::new(),
             templates: Templates::default(),
-            transient_names: TransientNames::default(),
+            known_names: KnownNames::default(),
+            known_values: KnownValues::new(),
         }
     }
 
@@ -91,6 +99,7 @@ impl Encoder {
     }
 
     /// Begins a block: changes of the table's size come first (RFC 7541 4.2).
+    #[inline]
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
         if let Some(change) = self.size_change.take() {
             if change.smallest < change.last {
@@ -101,6 +110,7 @@ impl Encoder {
     }
 
     /// Appends a template's fields: the bytes of the last time, unless the table has changed since.
+    #[inline]
     pub(crate) fn encode_template(&mut self, id: TemplateId, out: &mut Vec<u8>) {
         let Some(template) = self.templates.get_mut(id) else { return };
         match template.block(self.index.generation()) {
@@ -142,7 +152,7 @@ impl Encoder {
     /// The value is a literal, and the name costs its length only once.
     fn encode_transient(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         if value.len() < MIN_TRANSIENT_HUFFMAN
-            && let Some([first, second]) = self.transient_names.head(name, self.index.generation())
+            && let Some([first, second]) = self.known_names.head(name, self.index.generation())
         {
             // A length below the prefix of seven bits is one octet.
             out.extend_from_slice(&[first, second, value.len() as u8]);
@@ -165,7 +175,7 @@ impl Encoder {
             encode_text(value, out);
         }
         if let Some(index) = name_index {
-            self.transient_names.keep(name, index, self.index.generation());
+            self.known_names.keep(name, index, self.index.generation());
         } else if is_inserted {
             self.index.insert(name, value, hashes);
         }
@@ -174,9 +184,23 @@ impl Encoder {
     /// The value is in no table on the way to the server (RFC 7541 6.2.3).
     #[inline(never)]
     fn encode_never(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let name_index = self.index.find_name(name, super::hash::hash(name));
-        encode_literal(Literal::NeverIndexed, name_index, name, out);
-        encode_text(value, out);
+        let generation = self.index.generation();
+        if let Some([first, second]) = self.known_names.head(name, generation) {
+            out.extend_from_slice(&[NEVER_INDEXED | first, second]);
+        } else {
+            let name_index = self.index.find_name(name, hash(name));
+            encode_literal(Literal::NeverIndexed, name_index, name, out);
+            if let Some(index) = name_index {
+                self.known_names.keep(name, index, generation);
+            }
+        }
+        if let Some(text) = self.known_values.text(value) {
+            out.extend_from_slice(text);
+        } else {
+            let start = out.len();
+            encode_text(value, out);
+            self.known_values.keep(value, &out[start..]);
+        }
     }
 
     #[cfg(any(test, fuzzing))]
@@ -232,7 +256,7 @@ fn encode_literal(literal: Literal, name_index: Option<usize>, name: &[u8], out:
     let (first, prefix) = match literal {
         Literal::Inserted => (0x40, 6),
         Literal::NotIndexed => (0x00, 4),
-        Literal::NeverIndexed => (0x10, 4),
+        Literal::NeverIndexed => (NEVER_INDEXED, 4),
     };
     match name_index {
         Some(index) => integer::encode(out, first, prefix, index),

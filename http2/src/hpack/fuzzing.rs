@@ -4,6 +4,9 @@
 use super::table::Table;
 use super::*;
 
+/// Names and values.
+pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Blocks from a hostile peer: whatever they are, a decoder that remembers blocks gives the same answers as
 /// one that decodes each of them, and neither keeps more than it was told to.
 pub fn hpack_decode(input: &[u8]) {
@@ -35,11 +38,11 @@ pub fn hpack_round_trip(input: &[u8]) {
 }
 
 /// The same; `observe` sees every block and what it holds.
-pub(super) fn round_trip(input: &[u8], mut observe: impl FnMut(&[u8], &[(Vec<u8>, Vec<u8>)])) {
+pub(super) fn round_trip(input: &[u8], mut observe: impl FnMut(&[u8], &Fields)) {
     let mut tape = Tape(input);
     let mut encoder = Encoder::new(tape.number());
     let mut decoder = Decoder::new(INITIAL_TABLE_SIZE, u32::MAX);
-    let mut templates: Vec<(TemplateId, Vec<(Vec<u8>, Vec<u8>)>)> = Vec::new();
+    let mut templates: Vec<(TemplateId, Fields)> = Vec::new();
     while let Some(order) = tape.next() {
         match order % 16 {
             0 => {
@@ -84,9 +87,8 @@ pub(super) fn round_trip(input: &[u8], mut observe: impl FnMut(&[u8], &[(Vec<u8>
 fn assert_same<L, R>(left: &Table<L>, right: &Table<R>) {
     assert_eq!(left.measure().0, right.measure().0, "the tables have different numbers of entries");
     for position in 0..left.measure().0 {
-        let field = |(name, value): (_, _)| (name, value);
-        let left = left.get(position).map(|(name, value, _)| field((name, value)));
-        let right = right.get(position).map(|(name, value, _)| field((name, value)));
+        let left = left.get(position).map(|(name, value, _)| (name, value));
+        let right = right.get(position).map(|(name, value, _)| (name, value));
         assert_eq!(left, right, "position {position}");
     }
 }

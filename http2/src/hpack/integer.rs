@@ -8,14 +8,19 @@ use super::DecodeError;
 const MAX_CONTINUATION: u32 = 5;
 
 /// Writes `value` behind the bits of `first` that are above the prefix of `prefix` bits.
+#[inline]
 pub(super) fn encode(out: &mut Vec<u8>, first: u8, prefix: u32, value: usize) {
     let full = (1 << prefix) - 1;
     if value < full {
         out.push(first | value as u8);
-        return;
+    } else {
+        out.push(first | full as u8);
+        encode_rest(out, value - full);
     }
-    out.push(first | full as u8);
-    let mut rest = value - full;
+}
+
+/// Seven bits an octet, the lowest first.
+fn encode_rest(out: &mut Vec<u8>, mut rest: usize) {
     while rest >= 0x80 {
         out.push(0x80 | (rest & 0x7f) as u8);
         rest >>= 7;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     Encoder                                        Decoder
-//!        ├── template, transient_names                  ├── block_cache   what repeats is compared
+//!        ├── template, known_names, known_values        ├── block_cache   what repeats is compared
 //!        │     what repeats is copied                   ├── rules         what RFC 9113 lets a response have
 //!        ├── sightings: what was seen lately            └── Headers       the list, flat and shared
 //!        └── index: the table, searched by hash         │
@@ -21,12 +21,13 @@ mod hash;
 mod huffman;
 mod index;
 mod integer;
+mod known_names;
+mod known_values;
 mod rules;
 mod sightings;
 mod static_table;
 mod table;
 mod template;
-mod transient_names;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

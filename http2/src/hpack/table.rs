@@ -90,7 +90,7 @@ impl<N> Table<N> {
         self.limit = limit as usize;
         self.evict(self.limit);
         self.compact();
-        self.text.shrink_to(2 * self.limit);
+        self.text.shrink_to(self.limit.saturating_mul(2));
     }
 
     fn evict(&mut self, size: usize) {

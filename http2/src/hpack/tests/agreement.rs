@@ -23,7 +23,7 @@ fn another_decoder_reads_our_blocks() {
                 blocks += 1;
                 // It refuses blocks that hold a size and no field, although an empty list may need one.
                 let mut block = block.to_vec();
-                let mut expected = fields.to_vec();
+                let mut expected = fields.clone();
                 block.push(0x88);
                 expected.push((b":status".to_vec(), b"200".to_vec()));
                 assert_eq!(decoded_elsewhere(&mut other, &block), expected);

@@ -6,11 +6,9 @@ mod blocks;
 mod hostile;
 mod policy;
 
+use super::fuzzing::Fields;
 use super::table::Table;
 use super::*;
-
-/// Names and values.
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// A block with these fields in this way of treating the table.
 fn block(encoder: &mut Encoder, fields: &[(&str, &str)], indexing: Indexing) -> Vec<u8> {

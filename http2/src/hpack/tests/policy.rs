@@ -121,6 +121,24 @@ fn a_secret_is_never_indexed_and_says_so() {
 }
 
 #[test]
+fn a_token_is_the_same_bytes_each_time_though_it_is_coded_once() {
+    let mut encoder = Encoder::new(4096);
+    let (first, second) =
+        ("Bearer ".to_owned() + &"abc.DEF-".repeat(50), "Bearer ".to_owned() + &"x".repeat(400));
+    let plain = [("authorization", &first[..])];
+    let mut reference = Encoder::new(4096);
+    let expected = block(&mut reference, &plain, Indexing::Never);
+    for round in 0..6 {
+        assert_eq!(block(&mut encoder, &plain, Indexing::Never), expected, "round {round}");
+        // Another name, another token, a changed table: none of them confuses it.
+        let other = block(&mut encoder, &[("x-token", &second), ("authorization", &second)], Indexing::Never);
+        let read = decoded_elsewhere(&mut loona_hpack::Decoder::new(), &other);
+        assert_eq!(read, owned(&[("x-token", &second), ("authorization", &second)]));
+        encode(&mut encoder, &format!("x-name-{round}"), "", Indexing::Transient);
+    }
+}
+
+#[test]
 fn what_would_fill_a_quarter_of_the_table_stays_out_of_it() {
     let mut encoder = Encoder::new(400);
     let (fits, large) = ("v".repeat(100), "v".repeat(101));

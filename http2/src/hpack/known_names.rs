@@ -1,7 +1,7 @@
-//! The names of transient fields, and the two bytes that stand for each. Apart from the index, since a name
-//! that comes with every call is found here without being hashed.
+//! The names of fields whose values are literals, and the two octets that stand for each. Apart from the
+//! index, since a name that comes with every call is found here without being hashed.
 
-/// Calls carry one or two such fields: a timeout, a trace id.
+/// Calls carry one or two such fields: a timeout, a trace id, a token.
 const PLACES: usize = 4;
 
 /// In bytes; longer names are searched for each time.
@@ -11,10 +11,10 @@ const MAX_NAME: usize = 64;
 /// and leave at most seven for the octet after it (RFC 7541 5.1, 6.2.2).
 const TWO_OCTETS: std::ops::Range<usize> = 0x0f..0x0f + 0x80;
 
-/// A few names and how a literal without indexing begins that has this name.
+/// A few names, and how a literal without indexing begins that has this name.
 #[derive(Default)]
-pub(super) struct TransientNames {
-    known: Vec<KnownName>,
+pub(super) struct KnownNames {
+    names: Vec<KnownName>,
     /// The one that gives way to the next.
     oldest: usize,
 }
@@ -26,10 +26,10 @@ struct KnownName {
     generation: u64,
 }
 
-impl TransientNames {
-    /// How a literal of this name begins while the table has this generation.
+impl KnownNames {
+    /// How a literal without indexing of this name begins, while the table has this generation.
     pub(super) fn head(&self, name: &[u8], generation: u64) -> Option<[u8; 2]> {
-        let known = self.known.iter().find(|known| known.generation == generation && *known.name == *name)?;
+        let known = self.names.iter().find(|known| known.generation == generation && *known.name == *name)?;
         Some(known.head)
     }
 
@@ -40,12 +40,12 @@ impl TransientNames {
         }
         let head = [0x0f, (index - TWO_OCTETS.start) as u8];
         let known = KnownName { name: name.into(), head, generation };
-        let place = self.known.iter().position(|known| known.generation != generation);
-        match place {
-            Some(place) => self.known[place] = known,
-            None if self.known.len() < PLACES => self.known.push(known),
+        let outdated = self.names.iter().position(|known| known.generation != generation);
+        match outdated {
+            Some(place) => self.names[place] = known,
+            None if self.names.len() < PLACES => self.names.push(known),
             None => {
-                self.known[self.oldest] = known;
+                self.names[self.oldest] = known;
                 self.oldest = (self.oldest + 1) % PLACES;
             }
         }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_name_is_known_for_its_generation() {
-        let mut names = TransientNames::default();
+        let mut names = KnownNames::default();
         names.keep(b"grpc-timeout", 62, 3);
         assert_eq!(names.head(b"grpc-timeout", 3), Some([0x0f, 62 - 15]));
         assert_eq!(names.head(b"grpc-timeout", 4), None);
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn only_indices_of_two_octets_are_kept() {
-        let mut names = TransientNames::default();
+        let mut names = KnownNames::default();
         for index in [14, 15, 142, 143] {
             names.keep(index.to_string().as_bytes(), index, 1);
         }
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn names_are_few_and_short() {
-        let mut names = TransientNames::default();
+        let mut names = KnownNames::default();
         for number in 0..100u8 {
             names.keep(&[b'x', number], 62, u64::from(number) / 50);
         }
-        assert_eq!(names.known.len(), PLACES);
+        assert_eq!(names.names.len(), PLACES);
         assert!(names.head(&[b'x', 99], 1).is_some() && names.head(&[b'x', 95], 1).is_none());
         names.keep(&[b'x'; MAX_NAME + 1], 62, 1);
         assert!(names.head(&[b'x'; MAX_NAME + 1], 1).is_none());
