@@ -19,8 +19,6 @@ const MAX_LIST: usize = 1024;
 /// The blocks that came at least twice and changed no table.
 pub(super) struct BlockCache {
     blocks: Vec<Block>,
-    /// The one that gives way to the next.
-    oldest: usize,
     sightings: Sightings,
 }
 
@@ -34,7 +32,7 @@ struct Block {
 
 impl BlockCache {
     pub(super) fn new() -> Self {
-        Self { blocks: Vec::new(), oldest: 0, sightings: Sightings::new() }
+        Self { blocks: Vec::new(), sightings: Sightings::new() }
     }
 
     /// What the block stands for under this generation of the table, if that is known.
@@ -58,19 +56,17 @@ impl BlockCache {
         if !self.sightings.saw(hash) {
             return;
         }
-        // A block of another generation is as good as gone; the same bytes may have stood there, too.
-        let place = self.blocks.iter().position(|block| block.generation != generation);
-        match place {
-            Some(place) => self.blocks[place].replace(hash, bytes, generation, decoded),
-            None if self.blocks.len() < MAX_BLOCKS => {
-                let (bytes, decoded) = (bytes.to_vec(), decoded.clone());
-                self.blocks.push(Block { hash, bytes, generation, decoded });
-            }
-            None => {
-                self.blocks[self.oldest].replace(hash, bytes, generation, decoded);
-                self.oldest = (self.oldest + 1) % MAX_BLOCKS;
-            }
+        // A block of another generation is as good as gone.
+        let outdated = self.blocks.iter().position(|block| block.generation != generation);
+        if outdated.is_none() && self.blocks.len() < MAX_BLOCKS {
+            let (bytes, decoded) = (bytes.to_vec(), decoded.clone());
+            self.blocks.push(Block { hash, bytes, generation, decoded });
+            return;
         }
+        // If there are a few blocks too many that repeat, some share a place, and the others stay. In the
+        // order of their age, each would push out the one that comes next.
+        let place = outdated.unwrap_or((hash >> 16) as usize % MAX_BLOCKS);
+        self.blocks[place].replace(hash, bytes, generation, decoded);
     }
 
     #[cfg(test)]

@@ -139,7 +139,10 @@ impl Encoder {
         let name_index = self.index.find_name(name, hashes.name);
         let name_repeats = name_index.is_none() && self.names.saw(hashes.name);
         let repeats = self.fields.saw(hashes.field) || name_repeats;
-        if repeats && admits(&self.index, name, value) {
+        if !admits(&self.index, name, value) {
+            encode_literal(Literal::NotIndexed, name_index, name, out);
+            self.encode_kept_out(value, out);
+        } else if repeats {
             encode_literal(Literal::Inserted, name_index, name, out);
             encode_text(value, out);
             self.index.insert(name, value, hashes);
@@ -151,19 +154,21 @@ impl Encoder {
 
     /// The value is a literal, and the name costs its length only once.
     fn encode_transient(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        if value.len() < MIN_TRANSIENT_HUFFMAN
-            && let Some([first, second]) = self.known_names.head(name, self.index.generation())
-        {
+        let Some([first, second]) = self.known_names.head(name, self.index.generation()) else {
+            return self.encode_unknown_transient(name, value, out);
+        };
+        if value.len() < MIN_TRANSIENT_HUFFMAN {
             // A length below the prefix of seven bits is one octet.
             out.extend_from_slice(&[first, second, value.len() as u8]);
             out.extend_from_slice(value);
-            return;
+        } else {
+            out.extend_from_slice(&[first, second]);
+            encode_text(value, out);
         }
-        self.encode_transient_anew(name, value, out);
     }
 
     #[inline(never)]
-    fn encode_transient_anew(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    fn encode_unknown_transient(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let hashes = Hashes::of(name, value);
         let name_index = self.index.find_name(name, hashes.name);
         let is_inserted = name_index.is_none() && admits(&self.index, name, value);
@@ -194,6 +199,11 @@ impl Encoder {
                 self.known_names.keep(name, index, generation);
             }
         }
+        self.encode_kept_out(value, out);
+    }
+
+    /// A value that may repeat, and yet is in no table.
+    fn encode_kept_out(&mut self, value: &[u8], out: &mut Vec<u8>) {
         if let Some(text) = self.known_values.text(value) {
             out.extend_from_slice(text);
         } else {

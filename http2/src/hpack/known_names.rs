@@ -1,8 +1,9 @@
 //! The names of fields whose values are literals, and the two octets that stand for each. Apart from the
 //! index, since a name that comes with every call is found here without being hashed.
 
-/// Calls carry one or two such fields: a timeout, a trace id, a token.
-const PLACES: usize = 4;
+/// Calls carry a few such fields: a timeout, a trace id, a token. The first names are kept; further ones are
+/// searched for each time, which costs less than to push out one another in turn.
+const PLACES: usize = 8;
 
 /// In bytes; longer names are searched for each time.
 const MAX_NAME: usize = 64;
@@ -15,8 +16,6 @@ const TWO_OCTETS: std::ops::Range<usize> = 0x0f..0x0f + 0x80;
 #[derive(Default)]
 pub(super) struct KnownNames {
     names: Vec<KnownName>,
-    /// The one that gives way to the next.
-    oldest: usize,
 }
 
 struct KnownName {
@@ -33,21 +32,17 @@ impl KnownNames {
         Some(known.head)
     }
 
-    /// Remembers that this name has this index while the table has this generation.
+    /// Remembers a name that is not known: it has this index while the table has this generation.
     pub(super) fn keep(&mut self, name: &[u8], index: usize, generation: u64) {
         if name.len() > MAX_NAME || !TWO_OCTETS.contains(&index) {
             return;
         }
         let head = [0x0f, (index - TWO_OCTETS.start) as u8];
         let known = KnownName { name: name.into(), head, generation };
-        let outdated = self.names.iter().position(|known| known.generation != generation);
-        match outdated {
-            Some(place) => self.names[place] = known,
-            None if self.names.len() < PLACES => self.names.push(known),
-            None => {
-                self.names[self.oldest] = known;
-                self.oldest = (self.oldest + 1) % PLACES;
-            }
+        if let Some(outdated) = self.names.iter_mut().find(|known| known.generation != generation) {
+            *outdated = known;
+        } else if self.names.len() < PLACES {
+            self.names.push(known);
         }
     }
 }
@@ -76,14 +71,16 @@ mod tests {
     }
 
     #[test]
-    fn names_are_few_and_short() {
+    fn names_are_few_and_short_and_those_of_another_table_give_way() {
         let mut names = KnownNames::default();
-        for number in 0..100u8 {
-            names.keep(&[b'x', number], 62, u64::from(number) / 50);
+        for generation in 1..4 {
+            for number in 0..100 {
+                names.keep(&[b'x', number], 62, generation);
+            }
+            assert_eq!(names.names.len(), PLACES);
+            assert!((0..PLACES as u8).all(|number| names.head(&[b'x', number], generation).is_some()));
         }
-        assert_eq!(names.names.len(), PLACES);
-        assert!(names.head(&[b'x', 99], 1).is_some() && names.head(&[b'x', 95], 1).is_none());
-        names.keep(&[b'x'; MAX_NAME + 1], 62, 1);
-        assert!(names.head(&[b'x'; MAX_NAME + 1], 1).is_none());
+        names.keep(&[b'x'; MAX_NAME + 1], 62, 9);
+        assert!(names.head(&[b'x'; MAX_NAME + 1], 9).is_none());
     }
 }

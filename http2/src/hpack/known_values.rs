@@ -1,6 +1,6 @@
-//! Long values that no table may keep, and their Huffman code: a token goes with every call for minutes, and
-//! to code it anew each time costs more than all the rest of a request's head. They stay in this process, as
-//! long as the connection.
+//! Long values that are in no table, because they are secret or large, and their Huffman code. A token goes
+//! with every call for minutes, and to code it anew each time costs more than all the rest of a request's
+//! head. They stay in this process, as long as the connection.
 
 use super::hash::hash;
 use super::sightings::Sightings;

@@ -98,6 +98,32 @@ fn a_transient_field_enters_the_table_once_for_its_name() {
 }
 
 #[test]
+fn many_transient_fields_keep_their_names() {
+    let mut encoder = Encoder::new(4096);
+    let names: Vec<String> = (0..20).map(|number| format!("x-name-{number}")).collect();
+    for value in ["short".to_owned(), "0123456789abcdef".repeat(4)] {
+        for round in 0..4 {
+            for name in &names {
+                let length = encode(&mut encoder, name, &value, Indexing::Transient);
+                let is_first = round == 0 && value == "short";
+                assert!(is_first || length <= 2 + 1 + value.len(), "{name}, round {round}: {length}");
+            }
+        }
+    }
+    assert_eq!(table(&encoder).len(), names.len());
+}
+
+#[test]
+fn a_large_value_is_the_same_bytes_each_time_though_no_table_keeps_it() {
+    let mut encoder = Encoder::new(4096);
+    let large = "a large value ".repeat(100);
+    let blocks: Vec<_> =
+        (0..4).map(|_| block(&mut encoder, &[("date", &large)], Indexing::Adaptive)).collect();
+    assert!(blocks.iter().all(|block| *block == blocks[0]) && blocks[0].len() < large.len());
+    assert_eq!(table(&encoder), []);
+}
+
+#[test]
 fn a_transient_name_that_was_evicted_comes_back() {
     let mut encoder = Encoder::new(4096);
     encode(&mut encoder, "grpc-timeout", "1S", Indexing::Transient);
