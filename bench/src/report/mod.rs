@@ -1,0 +1,123 @@
+//! What was measured: kept, compared with what must be reached, printed, written down.
+
+mod chart;
+mod figures;
+mod goals;
+mod table;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Settings;
+use crate::contender::Contender;
+use crate::machine::description::Description;
+use crate::sample::Sample;
+use crate::server::ServerKind;
+use crate::workload::Workload;
+
+pub(crate) use self::figures::Figures;
+
+/// One contender in one workload beside one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) workload: Workload,
+    pub(crate) server: ServerKind,
+    pub(crate) contender: Contender,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.workload.name(), self.contender.title())?;
+        if self.server == ServerKind::Tonic { write!(f, ", tonic's server") } else { Ok(()) }
+    }
+}
+
+/// All that is known of one key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) key: Key,
+    /// In the order of rounds, so that those of other cells belong to the same minute.
+    pub(crate) rounds: Vec<Sample>,
+    pub(crate) counted: Counted,
+}
+
+/// What was counted apart from the rounds, per call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) allocations: Option<f64>,
+    /// Bytes that were allocated.
+    pub(crate) bytes: Option<f64>,
+    pub(crate) instructions: Option<f64>,
+    pub(crate) system_calls: Option<PerCall>,
+    /// Bytes of live heap per idle thing.
+    pub(crate) heap: Option<f64>,
+}
+
+/// System calls of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PerCall {
+    pub(crate) all: f64,
+    pub(crate) writes: f64,
+    pub(crate) reads: f64,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Description,
+    pub(crate) rounds: usize,
+    pub(crate) millis_per_round: u64,
+    pub(crate) seconds: f64,
+    /// The share of the machine's time that others had, from 0 to 1.
+    pub(crate) steal: Option<f64>,
+    /// Who counted system calls.
+    pub(crate) tracer: Option<String>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+impl Report {
+    pub(crate) fn new(machine: Description, settings: &Settings) -> Self {
+        Self {
+            machine,
+            rounds: settings.rounds,
+            millis_per_round: settings.measured.as_millis() as u64,
+            seconds: 0.0,
+            steal: None,
+            tracer: None,
+            cells: Vec::new(),
+        }
+    }
+
+    /// The cell of `key`, which is new if need be.
+    pub(crate) fn cell(&mut self, key: Key) -> &mut Cell {
+        let index = self.cells.iter().position(|cell| cell.key == key).unwrap_or_else(|| {
+            self.cells.push(Cell { key, rounds: Vec::new(), counted: Counted::default() });
+            self.cells.len() - 1
+        });
+        &mut self.cells[index]
+    }
+}
+
+/// On stdout, for people.
+pub(crate) fn print(report: &Report) {
+    print!("{}", table::render(&Figures::of(report)));
+}
+
+/// As `name.json`, for programs, and `name.svg`.
+pub(crate) fn write(report: &Report, folder: &Path, name: &str) -> io::Result<()> {
+    let figures = Figures::of(report);
+    let json = serde_json::json!({
+        "report": report,
+        "medians": figures.medians(),
+        "goals": goals::all(&figures),
+    });
+    std::fs::create_dir_all(folder)?;
+    let path = |kind: &str| folder.join(format!("{name}.{kind}"));
+    std::fs::write(path("json"), format!("{}\n", serde_json::to_string_pretty(&json)?))?;
+    std::fs::write(path("svg"), chart::render(&figures))?;
+    println!("\nwritten: {} and {}", path("json").display(), path("svg").display());
+    Ok(())
+}

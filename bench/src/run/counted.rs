@@ -1,0 +1,159 @@
+//! What is counted instead of timed: allocations, system calls and instructions per call. Each is a matter of
+//! the code and not of the machine's mood, and is taken in processes of its own, since counting takes time.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::contender::Contender;
+use crate::report::{Counted, Key, PerCall};
+use crate::sample::Extent;
+use crate::server::ServerKind;
+use crate::workload::Workload;
+
+use super::callgrind;
+use super::plan;
+use super::process::{self, ProcessError, ServerProcess};
+use super::rounds::Bench;
+use super::system_calls::Tracer;
+
+/// The workload whose allocations and instructions are counted.
+const BUSY: Workload = Workload::Hundred;
+
+/// Calls over which allocations are counted, after those that fill pools and tables.
+const ALLOCATING: (u64, u64) = (4_000, 20_000);
+
+/// Workloads whose system calls are counted, and over how many calls.
+const CALLING: [(Workload, u64); 4] = [
+    (Workload::Alone, 2_000),
+    (Workload::Hundred, 20_000),
+    (Workload::Large, 100),
+    (Workload::LargeEight, 200),
+];
+
+impl Bench<'_> {
+    /// Counts all that can be counted here.
+    pub(super) fn count(&mut self) -> Result<(), ProcessError> {
+        self.count_allocations()?;
+        self.count_system_calls()?;
+        self.count_instructions()
+    }
+
+    fn count_allocations(&mut self) -> Result<(), ProcessError> {
+        let wanted = [BUSY, Workload::IdleStreams, Workload::IdleConnections];
+        let keys = self.keys(&wanted);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let binary = counting_binary()?;
+        for key in keys {
+            let Some(server) = self.begin("allocations", key)? else { return Ok(()) };
+            let (warm_up, measured) = (Extent::Calls(ALLOCATING.0), Extent::Calls(ALLOCATING.1));
+            let order = plan::order(key, &server, self.cores, warm_up, measured);
+            let sample = match process::client_under::<&str>(&[], &binary, &order) {
+                Ok(sample) if sample.failures == 0 => sample,
+                _ => continue,
+            };
+            let counted = &mut self.report.cell(key).counted;
+            if let Some(allocations) = sample.allocations {
+                let calls = sample.calls as f64;
+                counted.allocations = Some(allocations.count as f64 / calls);
+                counted.bytes = Some(allocations.bytes as f64 / calls);
+            }
+            counted.heap = sample.memory.and_then(|memory| memory.heap);
+        }
+        Ok(())
+    }
+
+    fn count_system_calls(&mut self) -> Result<(), ProcessError> {
+        let Some(tracer) = Tracer::installed() else { return Ok(()) };
+        self.report.tracer = Some(tracer.name().to_owned());
+        for (workload, calls) in CALLING {
+            for key in self.keys(&[workload]) {
+                let Some(server) = self.begin("system calls", key)? else { return Ok(()) };
+                let order = |calls| {
+                    let (warm_up, measured) = (Extent::Calls(calls / 2), Extent::Calls(calls));
+                    plan::order(key, &server, self.cores, warm_up, measured)
+                };
+                let counted = tracer.count(&order(calls)).and_then(|once| {
+                    // The warm-up doubles too.
+                    Ok(tracer.count(&order(2 * calls))?.minus(once).per_call(1.5 * calls as f64))
+                });
+                keep(
+                    counted,
+                    |calls: PerCall, counted| counted.system_calls = Some(calls),
+                    self.report.cell(key),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn count_instructions(&mut self) -> Result<(), ProcessError> {
+        if !process::is_installed("valgrind") {
+            return Ok(());
+        }
+        for key in self.keys(&[BUSY]) {
+            let Some(server) = self.begin("instructions", key)? else { return Ok(()) };
+            let counted = callgrind::instructions(|calls| {
+                let (warm_up, measured) = (Extent::Calls(callgrind::WARM_UP), Extent::Calls(calls));
+                let mut order = plan::order(key, &server, self.cores, warm_up, measured);
+                callgrind::be_patient(&mut order);
+                order
+            });
+            keep(counted, |count, counted| counted.instructions = Some(count), self.report.cell(key));
+        }
+        Ok(())
+    }
+
+    /// The cells of these workloads beside the responder, which are clients of ours.
+    fn keys(&self, workloads: &[Workload]) -> Vec<Key> {
+        let mut keys = plan::cells(self.settings);
+        keys.retain(|key| {
+            workloads.contains(&key.workload)
+                && key.server == ServerKind::Responder
+                && key.contender != Contender::H2load
+        });
+        keys
+    }
+
+    /// A server for the next count; `None` if there is no time for it.
+    fn begin(&self, what: &str, key: Key) -> Result<Option<ServerProcess>, ProcessError> {
+        if self.is_over() {
+            return Ok(None);
+        }
+        eprint!("\r{what}: {:60}", key.to_string());
+        ServerProcess::start(key.server, self.cores.server()).map(Some)
+    }
+}
+
+/// What could not be counted is missing in the report, and said.
+fn keep<T>(
+    counted: Result<T, ProcessError>,
+    put: impl FnOnce(T, &mut Counted),
+    cell: &mut crate::report::Cell,
+) {
+    match counted {
+        Ok(counted) => put(counted, &mut cell.counted),
+        Err(error) => eprintln!("\n{error}"),
+    }
+}
+
+/// The binary that counts stands beside this one. It is made when it is needed, since `cargo run` makes only
+/// what it runs; that takes a moment if it is there already.
+fn counting_binary() -> Result<PathBuf, ProcessError> {
+    let this = process::this()?;
+    let name = format!("bench-counting{}", std::env::consts::EXE_SUFFIX);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--package", "bench", "--bin", "bench-counting"]);
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    // The folder of this binary is one of its target folder.
+    if let Some(target) = this.parent().and_then(|folder| folder.parent()) {
+        build.arg("--target-dir").arg(target);
+    }
+    process::said(&mut build)?;
+    Ok(this.with_file_name(name))
+}
