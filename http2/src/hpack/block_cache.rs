@@ -19,6 +19,7 @@ const MAX_LIST: usize = 1024;
 /// The blocks that came at least twice and changed no table.
 pub(super) struct BlockCache {
     blocks: Vec<Block>,
+    /// They know no time: what was seen twice is kept.
     sightings: Sightings,
 }
 
@@ -53,7 +54,7 @@ impl BlockCache {
             return;
         }
         let hash = hash(bytes);
-        if !self.sightings.saw(hash) {
+        if self.sightings.saw(hash, 0).is_none() {
             return;
         }
         // A block of another generation is as good as gone.

@@ -14,6 +14,11 @@ use crate::{Field, Indexing};
 /// repeats.
 const MAX_PART_OF_TABLE: usize = 4;
 
+/// When the table is full, what was seen within so many blocks may push out what is older, and nothing else
+/// may. What repeats within so many blocks fits into a table of 4 KiB, together with what all of them share:
+/// so the table settles, and with it the blocks of templates stay good.
+const LATELY: u32 = 32;
+
 /// Values that differ per call are Huffman-coded from this length on. Below it, a tenth of the time that a
 /// request's head costs would go into saving a few bytes: a `grpc-timeout` of seven octets becomes six.
 const MIN_TRANSIENT_HUFFMAN: usize = 32;
@@ -32,6 +37,9 @@ pub(crate) struct Encoder {
     max_table_size: u32,
     index: Index,
     size_change: Option<SizeChange>,
+    /// How many blocks were begun; it may start over. This is the encoder's time.
+    now: u32,
+    /// Names and fields that were in no table.
     names: Sightings,
     fields: Sightings,
     templates: Templates,
@@ -64,6 +72,7 @@ impl Encoder {
             max_table_size,
             index: Index::new(size, max_table_size),
             size_change: (size != INITIAL_TABLE_SIZE).then_some(change),
+            now: 0,
             names: Sightings::new(),
             fields: Sightings::new(),
             templates: Templates::default(),
@@ -101,6 +110,7 @@ impl Encoder {
     /// Begins a block: changes of the table's size come first (RFC 7541 4.2).
     #[inline]
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
+        self.now = self.now.wrapping_add(1);
         if let Some(change) = self.size_change.take() {
             if change.smallest < change.last {
                 integer::encode(out, 0x20, 5, change.smallest as usize);
@@ -113,9 +123,9 @@ impl Encoder {
     #[inline]
     pub(crate) fn encode_template(&mut self, id: TemplateId, out: &mut Vec<u8>) {
         let Some(template) = self.templates.get_mut(id) else { return };
-        match template.block(self.index.generation()) {
+        match template.final_block(self.index.generation()) {
             Some(block) => out.extend_from_slice(block),
-            None => encode_template_anew(&mut self.index, template, out),
+            None => encode_template_anew(&mut self.index, self.now, template, out),
         }
     }
 
@@ -137,8 +147,11 @@ impl Encoder {
             return encode_index(index, out);
         }
         let name_index = self.index.find_name(name, hashes.name);
-        let name_repeats = name_index.is_none() && self.names.saw(hashes.name);
-        let repeats = self.fields.saw(hashes.field) || name_repeats;
+        let max_age = if self.index.has_room(list_size(name, value)) { u32::MAX } else { LATELY };
+        let mut repeats = self.fields.saw(hashes.field, self.now).is_some_and(|age| age <= max_age);
+        if name_index.is_none() {
+            repeats |= self.names.saw(hashes.name, self.now).is_some_and(|age| age <= max_age);
+        }
         if !admits(&self.index, name, value) {
             encode_literal(Literal::NotIndexed, name_index, name, out);
             self.encode_kept_out(value, out);
@@ -171,7 +184,10 @@ impl Encoder {
     fn encode_unknown_transient(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let hashes = Hashes::of(name, value);
         let name_index = self.index.find_name(name, hashes.name);
-        let is_inserted = name_index.is_none() && admits(&self.index, name, value);
+        let is_inserted = name_index.is_none()
+            && admits(&self.index, name, value)
+            && (self.index.has_room(list_size(name, value))
+                || self.names.saw(hashes.name, self.now).is_some_and(|age| age <= LATELY));
         let literal = if is_inserted { Literal::Inserted } else { Literal::NotIndexed };
         encode_literal(literal, name_index, name, out);
         if value.len() < MIN_TRANSIENT_HUFFMAN {
@@ -219,14 +235,22 @@ impl Encoder {
     }
 }
 
-/// Encodes fields that repeat: those that are not in the table enter it, as long as those of this template
-/// that are in it leave room. So a template that is larger than the table does not push itself out of it
-/// again and again. Once all that may be in the table is, the bytes are good for the next time.
+/// Encodes fields that repeat. Those that are not in the table enter it while there is room; if the template
+/// was used lately, they push out others. So a peer may have more methods than fit into the table: those in
+/// use are there.
+///
+/// Those of one template together take no more than the table has, or its end would push out its beginning
+/// each time.
 #[inline(never)]
-fn encode_template_anew(index: &mut Index, template: &mut Template, out: &mut Vec<u8>) {
+fn encode_template_anew(index: &mut Index, now: u32, template: &mut Template, out: &mut Vec<u8>) {
+    let is_frequent = template.use_again(now).is_some_and(|age| age <= LATELY);
+    if !is_frequent && let Some(block) = template.block(index.generation()) {
+        return out.extend_from_slice(block);
+    }
     let start = out.len();
     let generation = index.generation();
     let mut room = index.limit();
+    let mut is_final = true;
     for (name, value, hashes) in template.fields() {
         let size = list_size(name, value);
         if let Some(found) = index.find_field(name, value, hashes) {
@@ -236,17 +260,21 @@ fn encode_template_anew(index: &mut Index, template: &mut Template, out: &mut Ve
             encode_index(found, out);
             continue;
         }
-        let is_inserted = size <= room && admits(index, name, value);
-        let literal = if is_inserted { Literal::Inserted } else { Literal::NotIndexed };
-        encode_literal(literal, index.find_name(name, hashes.name), name, out);
-        encode_text(value, out);
-        if is_inserted {
+        let name_index = index.find_name(name, hashes.name);
+        let may_enter = size <= room && admits(index, name, value);
+        if may_enter && (is_frequent || index.has_room(size)) {
+            encode_literal(Literal::Inserted, name_index, name, out);
+            encode_text(value, out);
             room -= size;
             index.insert(name, value, hashes);
+        } else {
+            encode_literal(Literal::NotIndexed, name_index, name, out);
+            encode_text(value, out);
+            is_final &= !may_enter;
         }
     }
     if index.generation() == generation {
-        template.keep_block(&out[start..], generation);
+        template.keep_block(&out[start..], generation, is_final);
     }
 }
 

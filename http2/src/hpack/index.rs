@@ -105,6 +105,11 @@ impl Index {
         self.table.limit()
     }
 
+    /// Whether a field of this size may enter without pushing another out.
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        self.table.has_room(size)
+    }
+
     /// Changes how many bytes the table may hold.
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.table.set_limit(limit);

@@ -17,6 +17,7 @@ pub(super) struct KnownValues {
     values: Vec<KnownValue>,
     /// The one that gives way to the next.
     oldest: usize,
+    /// They know no time: what was seen twice is kept.
     sightings: Sightings,
 }
 
@@ -37,7 +38,7 @@ impl KnownValues {
 
     /// Remembers how a value is written, if it was seen before.
     pub(super) fn keep(&mut self, value: &[u8], text: &[u8]) {
-        if !LENGTHS.contains(&value.len()) || !self.sightings.saw(hash(value)) {
+        if !LENGTHS.contains(&value.len()) || self.sightings.saw(hash(value), 0).is_none() {
             return;
         }
         let known = KnownValue { value: value.into(), text: text.into() };

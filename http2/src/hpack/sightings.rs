@@ -1,21 +1,29 @@
 //! What was seen lately: a small memory of hashes, old ones giving way to new ones.
 
-/// Enough to recognise what repeats among some dozens of things that do not; 256 bytes.
+/// Enough to recognise what repeats among some dozens of things that do not; half a kilobyte.
 const PLACES: usize = 64;
 
-/// Remembers hashes, each in the one place that it may take. Who errs pays with a few bytes on the wire or a
-/// needless copy: two things may share a hash, and something may be forgotten early.
-pub(super) struct Sightings([u32; PLACES]);
+/// Remembers hashes, each in the one place that it may take, and when they were seen: in whatever the owner
+/// counts. Who errs pays with a few bytes on the wire or a needless copy: two things may share a hash, and
+/// something may be forgotten early.
+pub(super) struct Sightings([Sighting; PLACES]);
+
+#[derive(Clone, Copy, Default)]
+struct Sighting {
+    hash: u32,
+    when: u32,
+}
 
 impl Sightings {
     pub(super) fn new() -> Self {
-        Self([0; PLACES])
+        Self([Sighting::default(); PLACES])
     }
 
-    /// Whether this was seen lately; from now on it was.
-    pub(super) fn saw(&mut self, hash: u32) -> bool {
+    /// How long ago this was seen, if that is remembered; from now on it was.
+    pub(super) fn saw(&mut self, hash: u32, now: u32) -> Option<u32> {
         let place = &mut self.0[hash as usize % PLACES];
-        std::mem::replace(place, hash) == hash
+        let before = std::mem::replace(place, Sighting { hash, when: now });
+        (before.hash == hash).then(|| now.wrapping_sub(before.when))
     }
 }
 
@@ -26,12 +34,13 @@ mod tests {
     #[test]
     fn the_second_time_is_seen_and_the_first_is_not() {
         let mut sightings = Sightings::new();
-        assert_eq!([7, 8, 7, 7].map(|hash| sightings.saw(hash)), [false, false, true, true]);
+        let seen = [(7, 10), (8, 11), (7, 15), (7, 15), (8, 20)].map(|(hash, now)| sightings.saw(hash, now));
+        assert_eq!(seen, [None, None, Some(5), Some(0), Some(9)]);
     }
 
     #[test]
     fn what_takes_the_same_place_makes_it_forget() {
         let mut sightings = Sightings::new();
-        assert_eq!([7, 7 + 64, 7].map(|hash| sightings.saw(hash)), [false, false, false]);
+        assert_eq!([7, 7 + 64, 7].map(|hash| sightings.saw(hash, 0)), [None; 3]);
     }
 }

@@ -40,6 +40,11 @@ impl<N> Table<N> {
         self.limit
     }
 
+    /// Whether a field of this size may enter without pushing another out.
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        self.size + size <= self.limit
+    }
+
     /// Changes with every insertion, eviction and change of the limit. Under one generation an index means
     /// one field.
     pub(super) fn generation(&self) -> u64 {

@@ -46,9 +46,14 @@ pub(super) struct Template {
     text: Box<[u8]>,
     fields: Box<[TemplateField]>,
     list_size: usize,
-    /// The fields as they were encoded last without a change of the table, and its generation then.
+    /// The fields as they were encoded last without a change of the table.
     block: Vec<u8>,
+    /// The table's generation then; none before the first time.
     generation: Option<u64>,
+    /// Whether encoding the fields anew could not make the block shorter.
+    is_final: bool,
+    /// When the template was used last, in blocks. Not kept up while its block is final.
+    last_use: Option<u32>,
 }
 
 /// Where in the text a field ends, and what the index needs of it.
@@ -70,7 +75,15 @@ impl Template {
             TemplateField { name_end, value_end: text.len(), hashes: Hashes::of(name, value) }
         };
         let fields = fields.into_iter().map(copy).collect();
-        Self { text: text.into(), fields, list_size: size, block: Vec::new(), generation: None }
+        Self {
+            text: text.into(),
+            fields,
+            list_size: size,
+            block: Vec::new(),
+            generation: None,
+            is_final: false,
+            last_use: None,
+        }
     }
 
     /// What the fields count in a header list, in bytes (RFC 9113 6.5.2).
@@ -88,16 +101,29 @@ impl Template {
         })
     }
 
-    /// The block that stands for the fields while the table has this generation.
+    /// The final block that stands for the fields while the table has this generation.
+    #[inline]
+    pub(super) fn final_block(&self, generation: u64) -> Option<&[u8]> {
+        (self.is_final && self.generation == Some(generation)).then_some(&self.block)
+    }
+
+    /// The block that stands for the fields while the table has this generation, though some of them might
+    /// enter it.
     pub(super) fn block(&self, generation: u64) -> Option<&[u8]> {
         (self.generation == Some(generation)).then_some(&self.block)
     }
 
+    /// How many blocks ago the template was used, if ever; now it is.
+    pub(super) fn use_again(&mut self, now: u32) -> Option<u32> {
+        self.last_use.replace(now).map(|before| now.wrapping_sub(before))
+    }
+
     /// `block` stands for the fields as long as the table has this generation.
-    pub(super) fn keep_block(&mut self, block: &[u8], generation: u64) {
+    pub(super) fn keep_block(&mut self, block: &[u8], generation: u64, is_final: bool) {
         self.block.clear();
         self.block.extend_from_slice(block);
         self.generation = Some(generation);
+        self.is_final = is_final;
     }
 }
 
@@ -117,8 +143,18 @@ mod tests {
     fn a_block_is_good_for_its_generation_only() {
         let mut template = Template::new([("te", "trailers")]);
         assert_eq!(template.block(0), None);
-        template.keep_block(b"block", 7);
+        template.keep_block(b"block", 7, true);
         assert_eq!((template.block(7), template.block(8)), (Some(&b"block"[..]), None));
+        assert_eq!((template.final_block(7), template.final_block(8)), (Some(&b"block"[..]), None));
+        template.keep_block(b"other", 8, false);
+        assert_eq!((template.block(8), template.final_block(8)), (Some(&b"other"[..]), None));
+    }
+
+    #[test]
+    fn a_template_knows_when_it_was_used_last() {
+        let mut template = Template::new([("te", "trailers")]);
+        let ages = [u32::MAX, 4, 4].map(|now| template.use_again(now));
+        assert_eq!(ages, [None, Some(5), Some(0)]);
     }
 
     #[test]

@@ -64,6 +64,67 @@ fn a_template_larger_than_the_table_does_not_push_itself_out() {
     assert_eq!(table(&encoder).len(), 2);
 }
 
+/// A template for each of many methods, which share all but the path.
+fn templates(encoder: &mut Encoder, count: usize) -> Vec<TemplateId> {
+    let head = |number| {
+        let path = format!("/helloworld.Greeter/SayHello{number}");
+        HEAD.map(|(name, value)| (name, if name == ":path" { path.clone() } else { value.to_owned() }))
+    };
+    (0..count).map(|number| encoder.template(head(number)).unwrap()).collect()
+}
+
+#[test]
+fn more_methods_in_turn_than_the_table_has_room_for_leave_it_alone() {
+    let mut encoder = Encoder::new(4096);
+    let templates = templates(&mut encoder, 300);
+    let mut round = || {
+        let blocks = templates.iter().map(|template| template_block(&mut encoder, *template));
+        let sizes: Vec<usize> = blocks.map(|block| block.len()).collect();
+        (sizes.iter().filter(|size| **size == HEAD.len()).count(), sizes.iter().max().copied())
+    };
+    round();
+    let (indexed, longest) = round();
+    assert!(indexed >= 40, "{indexed} methods are in the table");
+    // The others have a literal path, and everything else in one octet each.
+    assert!(longest.unwrap() < HEAD.len() + "/helloworld.Greeter/SayHello299".len(), "{longest:?}");
+    assert_eq!(round(), (indexed, longest));
+    let before = encoder.index().generation();
+    for _ in 0..10 {
+        templates.iter().for_each(|template| drop(template_block(&mut encoder, *template)));
+    }
+    assert_eq!(encoder.index().generation(), before);
+}
+
+#[test]
+fn a_method_that_becomes_frequent_gets_its_place() {
+    let mut encoder = Encoder::new(4096);
+    let templates = templates(&mut encoder, 300);
+    for template in &templates {
+        template_block(&mut encoder, *template);
+    }
+    for frequent in [299, 298, 150, 0] {
+        let calls = (0..20).map(|_| template_block(&mut encoder, templates[frequent]).len());
+        let sizes: Vec<usize> = calls.collect();
+        assert_eq!(sizes[6..], [HEAD.len(); 14], "{sizes:?}");
+    }
+}
+
+#[test]
+fn as_many_methods_as_are_used_at_a_time_settle() {
+    let mut encoder = Encoder::new(4096);
+    let templates = templates(&mut encoder, 300);
+    for set in templates.chunks(30) {
+        for _ in 0..8 {
+            set.iter().for_each(|template| drop(template_block(&mut encoder, *template)));
+        }
+        let before = encoder.index().generation();
+        let sizes: Vec<usize> =
+            set.iter().map(|template| template_block(&mut encoder, *template).len()).collect();
+        assert_eq!(sizes, [HEAD.len(); 30]);
+        assert_eq!(encoder.index().generation(), before);
+    }
+}
+
 #[test]
 fn an_adaptive_field_enters_the_table_the_second_time() {
     let mut encoder = Encoder::new(4096);
