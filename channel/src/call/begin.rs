@@ -14,6 +14,7 @@ use super::layered::{LayeredCall, UploadBody};
 use super::machine::{DirectCall, Request};
 use super::{Call, CallOptions, FailFast, Upload};
 use crate::channel::Channel;
+use crate::transport::Reply;
 use crate::vocabulary::Body;
 
 /// A call as one of the roads made it.
@@ -21,12 +22,28 @@ pub(crate) struct CallStart {
     /// When the method was called: the deadline counts from here.
     pub(crate) began: Instant,
     pub(crate) path: PathAndQuery,
+    pub(crate) attached: Option<Box<Attached>>,
+    /// Of the call itself; what they leave open may be in the extensions.
+    pub(crate) options: CallOptions,
+    pub(crate) reply: Reply,
+    /// Or what is wrong with the request. In a box, which only calls that fail pay for.
+    pub(crate) upload: Result<Upload, Box<wire::Status>>,
+}
+
+/// What an application attached to a call. In a box, since most calls carry neither.
+#[derive(Default)]
+pub(crate) struct Attached {
     /// The application's metadata. A `grpc-timeout` in it becomes the deadline.
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
-    /// Of the call itself; what they leave open may be in the extensions.
-    pub(crate) options: CallOptions,
-    pub(crate) upload: Result<Upload, wire::Status>,
+}
+
+impl Attached {
+    /// These, if they are anything.
+    pub(crate) fn some(headers: HeaderMap, extensions: Extensions) -> Option<Box<Self>> {
+        let any = !headers.is_empty() || !extensions.is_empty();
+        any.then(|| Box::new(Self { headers, extensions }))
+    }
 }
 
 impl CallStart {
@@ -38,47 +55,55 @@ impl CallStart {
             (Some(layers), Ok(mut upload)) if terms.malformed.is_none() => {
                 // What must be kept for sending again is kept below the layers.
                 upload.commit();
+                let Attached { headers, extensions } = *self.attached.unwrap_or_default();
                 let mut request = http::Request::new(Body::new(UploadBody(upload)));
                 *request.uri_mut() = Uri::from(self.path);
-                *request.headers_mut() = self.headers;
-                *request.extensions_mut() = self.extensions;
+                *request.headers_mut() = headers;
+                *request.extensions_mut() = extensions;
                 let options = CallOptions {
                     timeout: terms.timeout,
                     fail_fast: Some(terms.fail_fast),
                     began: Some(self.began),
                 };
                 request.extensions_mut().insert(options);
-                let call =
-                    LayeredCall::new(channel.clone(), layers.send(request), self.began, terms.deadline);
-                Call::Layered { call }
+                let answer = layers.send(request);
+                let call = LayeredCall::new(channel.clone(), answer, self.began, terms.deadline);
+                Call::Layered(Box::new(call))
             }
             (_, upload) => {
-                let request = Request { path: self.path, headers: self.headers, extensions: self.extensions };
-                Call::Direct { call: terms.direct(channel, request, upload, self.began) }
+                let request = Request { path: self.path, attached: self.attached, reply: self.reply };
+                Call::Direct(terms.direct(channel, request, upload, self.began))
             }
         }
     }
 
     /// Makes the call below the layers.
-    pub(crate) fn directly_on(mut self, channel: &Channel) -> DirectCall {
+    pub(crate) fn directly_on(mut self, channel: &Channel) -> Call {
         let terms = self.settle(channel);
-        let request = Request { path: self.path, headers: self.headers, extensions: self.extensions };
-        terms.direct(channel, request, self.upload, self.began)
+        let request = Request { path: self.path, attached: self.attached, reply: self.reply };
+        Call::Direct(terms.direct(channel, request, self.upload, self.began))
     }
 
     /// Brings together what the call, its extensions, its headers, its method and its channel say.
     fn settle(&mut self, channel: &Channel) -> Terms {
         let core = channel.core();
         let settings = core.settings();
-        let in_extensions = self.extensions.remove::<CallOptions>().unwrap_or_default();
+        let (in_extensions, header) = match &mut self.attached {
+            Some(attached) => {
+                let options = attached.extensions.remove::<CallOptions>();
+                (options.unwrap_or_default(), attached.headers.remove(&names::GRPC_TIMEOUT))
+            }
+            None => (CallOptions::default(), None),
+        };
         let snapshot = core.snapshot();
         let method = snapshot.methods.lookup(self.path.as_str());
         self.began = in_extensions.began.unwrap_or(self.began);
 
-        let header = self.headers.remove(&names::GRPC_TIMEOUT);
         let (in_header, malformed) = match header.as_ref().map(timeout::parse) {
             Some(Ok(timeout)) => (Some(timeout), None),
-            Some(Err(error)) => (None, Some(wire::Status::new(wire::Code::Internal, error.to_string()))),
+            Some(Err(error)) => {
+                (None, Some(Box::new(wire::Status::new(wire::Code::Internal, error.to_string()))))
+            }
             None => (None, None),
         };
         let own = self.options.timeout.or(in_extensions.timeout).or(in_header).or(settings.timeout);
@@ -105,7 +130,7 @@ struct Terms {
     deadline: Option<Deadline>,
     fail_fast: FailFast,
     /// The request's own `grpc-timeout` makes no sense.
-    malformed: Option<wire::Status>,
+    malformed: Option<Box<wire::Status>>,
 }
 
 impl Terms {
@@ -113,7 +138,7 @@ impl Terms {
         self,
         channel: &Channel,
         request: Request,
-        upload: Result<Upload, wire::Status>,
+        upload: Result<Upload, Box<wire::Status>>,
         began: Instant,
     ) -> DirectCall {
         let upload = match self.malformed {

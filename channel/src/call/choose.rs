@@ -1,5 +1,5 @@
 //! The step of a call that asks the picker. It reads one snapshot and decides nothing about time: whether a
-//! connection was found, whether to wait for the next snapshot, or why not.
+//! connection was found, whether to wait for a newer snapshot, or why not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,37 +19,45 @@ use crate::transport::Connection;
 /// what there is, or waits.
 const PICKS_AGAIN: usize = 3;
 
-/// What asking the picker came to.
-pub(crate) enum Choice {
-    Use(Chosen),
-    /// Nothing now: ask again when a snapshot newer than this version is out. `for_good`: every address has
-    /// failed permanently, and the call waits because it was told to.
+/// What asking the picker of a snapshot came to.
+pub(crate) enum Choice<'s> {
+    Use(Chosen<'s>),
+    /// Nothing now: ask again when a newer snapshot is out. `for_good`: every address has failed permanently,
+    /// and the call waits because it was told to.
     Wait {
-        version: u64,
         for_good: bool,
     },
     Fail(Failure),
 }
 
 /// A connection for one attempt.
-pub(crate) struct Chosen {
-    pub(crate) address: Address,
-    pub(crate) connection: Connection,
-    pub(crate) live: Arc<LiveCalls>,
-    pub(crate) metadata: Option<Box<HeaderMap>>,
-    pub(crate) on_finish: Option<OnFinish>,
-    pub(crate) version: u64,
+pub(crate) struct Chosen<'s> {
+    pub(crate) address: &'s Address,
+    pub(crate) connection: &'s Connection,
+    pub(crate) live: &'s Arc<LiveCalls>,
+    pub(crate) extras: Extras,
 }
 
-/// Asks the picker of the newest snapshot.
-pub(crate) fn choose(core: &Arc<Core>, call: &CallInfo<'_>, fail_fast: FailFast) -> Choice {
-    let snapshot = core.snapshot();
+/// What a pick may bring beside its address.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) metadata: Option<Box<HeaderMap>>,
+    pub(crate) on_finish: Option<OnFinish>,
+}
+
+/// Asks the picker of `snapshot`.
+pub(crate) fn choose<'s>(
+    core: &Core,
+    snapshot: &'s Snapshot<Connection>,
+    call: &CallInfo<'_>,
+    fail_fast: FailFast,
+) -> Choice<'s> {
     if snapshot.is_asleep {
         core.wake(snapshot.version);
-        return Choice::Wait { version: snapshot.version, for_good: false };
+        return Choice::Wait { for_good: false };
     }
     // A plugin's panic is an error of this call, not of the process.
-    match catch_unwind(AssertUnwindSafe(|| ask(core, &snapshot, call, fail_fast))) {
+    match catch_unwind(AssertUnwindSafe(|| ask(core, snapshot, call, fail_fast))) {
         Ok(choice) => choice,
         Err(panic) => {
             let text = panic_text(&*panic);
@@ -58,13 +66,12 @@ pub(crate) fn choose(core: &Arc<Core>, call: &CallInfo<'_>, fail_fast: FailFast)
     }
 }
 
-fn ask(
-    core: &Arc<Core>,
-    snapshot: &Snapshot<Connection>,
+fn ask<'s>(
+    core: &Core,
+    snapshot: &'s Snapshot<Connection>,
     call: &CallInfo<'_>,
     fail_fast: FailFast,
-) -> Choice {
-    let version = snapshot.version;
+) -> Choice<'s> {
     let (mut tried, mut for_good) = (None, false);
     for _ in 0..=PICKS_AGAIN {
         let mut pick = match snapshot.picker.pick(call) {
@@ -87,20 +94,14 @@ fn ask(
         let Some(connection) = entry.connection.as_ref().filter(|connection| connection.is_open()) else {
             continue;
         };
-        let chosen = Chosen {
-            address: pick.address().clone(),
-            connection: connection.clone(),
-            live: Arc::clone(&entry.live),
-            metadata: pick.take_metadata(),
-            on_finish: pick.take_on_finish(),
-            version,
-        };
+        let extras = Extras { metadata: pick.take_metadata(), on_finish: pick.take_on_finish() };
+        let chosen = Chosen { address: pick.address(), connection, live: &entry.live, extras };
         if !call.tried().contains(pick.address()) {
             return Choice::Use(chosen);
         }
         tried = Some(chosen);
     }
-    tried.map_or(Choice::Wait { version, for_good }, Choice::Use)
+    tried.map_or(Choice::Wait { for_good }, Choice::Use)
 }
 
 /// Whether a call of that mode waits although nothing can serve it now.

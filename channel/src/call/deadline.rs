@@ -43,37 +43,52 @@ impl Deadline {
     }
 }
 
+/// A deadline that can be polled.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    deadline: Option<Deadline>,
+    /// In a box, so that a call may be moved while it waits.
+    running: Option<Pin<Box<Running>>>,
+}
+
 pin_project! {
-    /// A deadline that can be polled. It can be moved until it is first polled.
     #[derive(Debug)]
-    pub(crate) struct Timer {
-        deadline: Option<Deadline>,
+    struct Running {
         // The runtime whose timer `sleep` is: it must not be polled once that has shut down.
         runtime: Option<Id>,
         #[pin]
-        sleep: Option<Sleep>,
+        sleep: Sleep,
     }
 }
 
 impl Timer {
     pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, runtime: None, sleep: None }
+        Self { deadline, running: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 
+    /// The deadline, if it has passed at `now`.
+    pub(crate) fn passed(&self, now: Instant) -> Option<Deadline> {
+        self.deadline.filter(|deadline| deadline.at <= now)
+    }
+
     /// Ready when the deadline has passed; never without one. To be polled within a runtime.
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Deadline> {
-        let mut this = self.project();
-        let Some(deadline) = *this.deadline else { return Poll::Pending };
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
-        if this.sleep.is_none() || *this.runtime != here {
-            *this.runtime = here;
-            this.sleep.set(Some(tokio::time::sleep_until(deadline.at)));
+        if self.running.as_ref().is_none_or(|running| running.runtime != here) {
+            let sleep = tokio::time::sleep_until(deadline.at);
+            self.running = Some(Box::pin(Running { runtime: here, sleep }));
         }
-        let sleep = this.sleep.as_pin_mut().expect("it was made just above");
-        sleep.poll(cx).map(|()| deadline)
+        let running = self.running.as_mut().expect("it was made just above");
+        running.as_mut().project().sleep.poll(cx).map(|()| deadline)
+    }
+
+    /// Stops it: the call has ended.
+    pub(crate) fn stop(&mut self) {
+        self.running = None;
     }
 }

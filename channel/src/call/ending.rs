@@ -1,18 +1,20 @@
-//! How a call ends that has no response to read: what it says, and what becomes of its stream.
+//! How a call ends: what it says, and what becomes of its stream.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
-use trunkline_proto::wire;
+use tokio::time::Instant;
+use trunkline_proto::{wire, wire::Code};
 
+use super::Upload;
 use super::deadline::Deadline;
-use super::machine::{Machine, Stage};
+use super::machine::{Attempt, DirectCall, Received, Rest, Stage};
 use super::progress::Problem;
 use super::report::Sent;
 use crate::channel::NoRuntime;
 use crate::vocabulary::{self, Status};
 
-/// How a call can end without a response to read. In a box, which only calls that fail pay for.
+/// How a call can fail. In a box, which only calls that fail pay for.
 pub(super) struct Failed(Box<Ending>);
 
 enum Ending {
@@ -45,62 +47,52 @@ impl From<Problem> for Failed {
     }
 }
 
-/// What a call does that has no connection yet.
-const WAITING: &str = "waiting for a connection";
-
-impl Machine {
+impl DirectCall {
     pub(super) fn answered_with(&self, status: wire::Status) -> Failed {
         Problem::response(status, self.progress.address.as_ref()).into()
     }
 
     /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
-    pub(super) fn rung(&self, code: wire::Code) -> Option<Failed> {
-        let deadline = self.deadline.filter(|deadline| deadline.explains(code))?;
-        Some(self.unanswered(deadline).into())
-    }
-
-    fn unanswered(&self, deadline: Deadline) -> Problem {
-        let address = self.progress.address.as_ref();
-        Problem::expired(deadline, "waiting for the response", Sent::Maybe, Arc::default()).at(address)
+    pub(super) fn rung(&self, code: Code) -> Option<Failed> {
+        let deadline = self.timer.deadline().filter(|deadline| deadline.explains(code))?;
+        Some(self.expired(deadline).into())
     }
 
     /// What the call was doing when its deadline passed.
     pub(super) fn expired(&self, deadline: Deadline) -> Problem {
-        let core = self.ticket.as_ref().expect("held until the end").core();
-        let address = self.progress.address.as_ref();
-        let trouble = || Arc::clone(&core.snapshot().trouble);
-        let none = || Arc::default();
+        let (doing, sent) = match &self.stage {
+            Stage::Reserve(_) => {
+                ("queued for a stream, since the server's limit of concurrent streams is reached", Sent::No)
+            }
+            Stage::Sent(attempt) => match (&attempt.received, &attempt.rest) {
+                (Received::Nothing, Rest::Here(_)) => ("sending the request", Sent::Maybe),
+                (Received::Nothing, _) => ("waiting for the response", Sent::Maybe),
+                (Received::Foreign(_), _) => ("reading a response that is not gRPC", Sent::Yes),
+                (Received::Head, _) => ("reading the response", Sent::Yes),
+            },
+            _ => return self.expired_waiting(deadline),
+        };
+        Problem::expired(deadline, doing, sent, Arc::default()).at(self.progress.address.as_ref())
+    }
+
+    fn expired_waiting(&self, deadline: Deadline) -> Problem {
+        let trouble = Arc::clone(&self.ticket.core().snapshot().trouble);
+        let problem = Problem::expired(deadline, "waiting for a connection", Sent::No, trouble);
         match &self.stage {
-            Stage::Reserve { .. } => {
-                let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
-                Problem::expired(deadline, doing, Sent::No, none()).at(address)
-            }
-            Stage::Answer(sending) if sending.sender.is_some() => {
-                Problem::expired(deadline, "sending the request", Sent::Maybe, none()).at(address)
-            }
-            Stage::Answer(_) => self.unanswered(deadline),
-            Stage::Foreign { .. } => {
-                Problem::expired(deadline, "reading a response that is not gRPC", Sent::Yes, none())
-                    .at(address)
-            }
-            Stage::Wait { for_good, .. } => {
-                let problem = Problem::expired(deadline, WAITING, Sent::No, trouble());
-                if *for_good { problem.permanent() } else { problem }
-            }
-            _ => Problem::expired(deadline, WAITING, Sent::No, trouble()),
+            Stage::Wait { for_good: true, .. } => problem.permanent(),
+            _ => problem,
         }
     }
 
-    /// Ends the call, and with it its stream.
+    /// Ends the call, and makes the status that says why.
     pub(super) fn fail(&mut self, failed: Failed) -> Status {
-        let stage = std::mem::replace(&mut self.stage, Stage::Done);
-        match &stage {
-            Stage::Wait { since, .. } => self.progress.connecting += since.elapsed(),
-            Stage::Reserve { since, .. } => self.progress.queued += since.elapsed(),
+        let now = Instant::now();
+        match &self.stage {
+            Stage::Wait { since, .. } => self.progress.waited(now.saturating_duration_since(*since)),
+            Stage::Reserve(place) => self.progress.queued(now.saturating_duration_since(place.since)),
             _ => {}
         }
-        let ticket = self.ticket.take().expect("a call ends once");
-        let core = ticket.core();
+        let core = self.ticket.core();
         let status = match *failed.0 {
             Ending::Here(problem) => self.progress.status(core, problem),
             Ending::Server(status, headers) => {
@@ -108,14 +100,27 @@ impl Machine {
                 vocabulary::server_status(status, headers, report)
             }
             Ending::Request(status) => {
-                let sent = if matches!(stage, Stage::Answer(_)) { Sent::Maybe } else { Sent::No };
+                let sent = match &self.stage {
+                    Stage::Sent(Attempt { received: Received::Head, .. }) => Sent::Yes,
+                    Stage::Sent(_) => Sent::Maybe,
+                    _ => Sent::No,
+                };
                 self.progress.request_failed(core, status, sent)
             }
         };
-        if let Stage::Answer(mut sending) | Stage::Foreign { mut sending, .. } = stage {
-            sending.in_flight.finish(vocabulary::wire_code(status.code()));
-        }
-        self.upload = None;
+        self.end(vocabulary::wire_code(status.code()), now);
         status
+    }
+
+    /// Ends the call: it is counted, and what it held is let go, a stream that has not ended by a reset, and
+    /// the rest of the request.
+    pub(super) fn end(&mut self, code: Code, now: Instant) {
+        if let Stage::Sent(attempt) = &mut self.stage {
+            attempt.in_flight.finish(code, now);
+        }
+        self.stage = Stage::Ended;
+        self.upload = Upload::spent();
+        self.timer.stop();
+        self.ticket.end(now);
     }
 }

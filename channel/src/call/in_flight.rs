@@ -32,7 +32,11 @@ impl CallMeter {
 
     pub(crate) fn end(&self, now: Instant) {
         let nanos = now.saturating_duration_since(self.epoch).as_nanos();
-        self.last_ended.fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Relaxed);
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).max(1);
+        // Of calls that end at the same moment any may be the last one.
+        if self.last_ended.load(Relaxed) < nanos {
+            self.last_ended.store(nanos, Relaxed);
+        }
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
@@ -61,11 +65,11 @@ impl InFlight {
     }
 
     /// The attempt ended with `code`. Later calls change nothing.
-    pub(crate) fn finish(&mut self, code: Code) {
+    pub(crate) fn finish(&mut self, code: Code, now: Instant) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let latency = Instant::now().saturating_duration_since(self.started);
+        let latency = now.saturating_duration_since(self.started);
         self.live.finish(code == Code::Ok, latency);
         if let Some(on_finish) = self.on_finish.take() {
             let outcome = CallOutcome::new(code, latency);
@@ -83,6 +87,8 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.finish(Code::Cancelled);
+        if !self.finished {
+            self.finish(Code::Cancelled, Instant::now());
+        }
     }
 }

@@ -4,51 +4,33 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use http::HeaderMap;
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap};
-use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
-use trunkline_balancer::CallInfo;
+use trunkline_balancer::{CallInfo, LiveCalls};
 use trunkline_proto::{ConnectError, wire, wire::Code};
 
-use super::choose::{Choice, Chosen, choose};
+use super::begin::Attached;
+use super::choose::{Choice, Extras, choose};
 use super::deadline::{Deadline, Timer};
 use super::ending::Failed;
 use super::in_flight::InFlight;
 use super::progress::{Again, Problem, Progress, Ticket};
-use super::reading::{DirectReading, Pump};
+use super::pump::Pump;
 use super::report::Sent;
 use super::response::{ForeignResponse, Response, missing_status};
 use super::{FailFast, Upload};
 use crate::channel::Channel;
-use crate::transport::{Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent};
+use crate::transport::{
+    Connection, Headers, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent,
+};
 use crate::vocabulary::Status;
 
-/// What to send, apart from the body.
-pub(crate) struct Request {
-    pub(crate) path: PathAndQuery,
-    pub(crate) headers: HeaderMap,
-    pub(crate) extensions: Extensions,
-}
-
-pin_project! {
-    /// One call without layers, until its response begins. See [`Machine`].
-    ///
-    /// In every state the deadline ends it. Dropping it leaves every queue, and resets a stream that was
-    /// begun (CANCEL).
-    pub(crate) struct DirectCall {
-        machine: Machine,
-        #[pin]
-        published: Option<OwnedNotified>,
-        #[pin]
-        timer: Timer,
-    }
-}
-
-/// The states of a call.
+/// One call without layers. In every state the deadline ends it. Dropping it leaves every queue, and resets a
+/// stream that was begun (CANCEL).
 ///
 /// ```text
 ///                    a newer snapshot
@@ -57,319 +39,377 @@ pin_project! {
 ///          Choose ----------------------> Wait
 ///          ^ ^  | a connection
 ///          | |  v
-///          | Reserve (a place among the server's streams)
+///          | Reserve (a place among the server's streams; passed at once where there is one)
 ///          |    | granted: the request is sent
 ///          |    v        a head that is not gRPC's
-///          `- Answer ----------------------> Foreign --> a status by HTTP's
+///          `- Sent, Nothing received -----> Sent, Foreign --> Ended, with a status by HTTP's
 ///   never       |  head
-///   processed   `---------> Reading, or the status it holds
+///   processed   v
+///             Sent, Head received ----> Ended, with the status in the trailers
 /// ```
-pub(super) struct Machine {
-    pub(super) ticket: Option<Ticket>,
-    request: Request,
+///
+/// It stays where it is from its beginning to its end; what few calls need is in boxes.
+pub(crate) struct DirectCall {
+    pub(super) ticket: Ticket,
+    pub(super) request: Request,
     fail_fast: FailFast,
-    pub(super) upload: Option<Upload>,
+    pub(super) upload: Upload,
     pub(super) progress: Progress,
     /// The version of the snapshot last used.
     version: u64,
-    pub(super) deadline: Option<Deadline>,
+    pub(super) timer: Timer,
     pub(super) stage: Stage,
+    /// Of the response, until they are taken.
+    pub(super) headers: Option<Headers>,
+    pub(super) trailers: Option<Headers>,
 }
 
-#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
+/// What to send, apart from the body.
+pub(crate) struct Request {
+    pub(crate) path: PathAndQuery,
+    pub(crate) attached: Option<Box<Attached>>,
+    pub(crate) reply: Reply,
+}
+
 pub(super) enum Stage {
     /// Refused before anything was tried: the request itself is wrong.
-    Refused(wire::Status),
+    Refused(Box<wire::Status>),
     Choose,
     Wait {
-        version: u64,
         /// Every address has failed permanently.
         for_good: bool,
         since: Instant,
+        published: Option<Pin<Box<OwnedNotified>>>,
     },
-    Reserve {
-        chosen: Chosen,
-        reserve: Reserve,
-        since: Instant,
-    },
-    Answer(Sending),
-    Foreign {
-        sending: Sending,
-        response: ForeignResponse,
-    },
-    Done,
+    Reserve(Box<Reserving>),
+    Sent(Attempt),
+    Ended,
+}
+
+/// A place on a connection that is waited for.
+pub(super) struct Reserving {
+    connection: Connection,
+    live: Arc<LiveCalls>,
+    extras: Extras,
+    reserve: Reserve,
+    pub(super) since: Instant,
 }
 
 /// An attempt that was sent.
-pub(super) struct Sending {
-    stream: Stream,
-    pub(super) sender: Option<SendHalf>,
+pub(super) struct Attempt {
+    pub(super) stream: Stream,
+    pub(super) rest: Rest,
     pub(super) in_flight: InFlight,
+    pub(super) received: Received,
+}
+
+/// What sends the rest of the request.
+pub(super) enum Rest {
+    /// There is no rest, or nobody wants it.
+    Nothing,
+    /// The call itself, until its response begins.
+    Here(SendHalf),
+    /// A task.
+    Pump(Pump),
+}
+
+/// What came of the response.
+pub(super) enum Received {
+    Nothing,
+    /// The head of what is not gRPC's, and a part of its body.
+    Foreign(Box<ForeignResponse>),
+    Head,
 }
 
 /// What a step came to.
-type Step<T> = Poll<Result<T, Failed>>;
+pub(super) type Step<T> = Poll<Result<T, Failed>>;
 
 impl DirectCall {
     pub(crate) fn new(
         channel: Channel,
         request: Request,
-        upload: Result<Upload, wire::Status>,
+        upload: Result<Upload, Box<wire::Status>>,
         fail_fast: FailFast,
         began: Instant,
         deadline: Option<Deadline>,
     ) -> Self {
         let (upload, stage) = match upload {
-            Ok(upload) => (Some(upload), Stage::Choose),
-            Err(refusal) => (None, Stage::Refused(refusal)),
+            Ok(upload) => (upload, Stage::Choose),
+            Err(refusal) => (Upload::spent(), Stage::Refused(refusal)),
         };
-        let progress = Progress::new(began);
-        let ticket = Some(Ticket::new(channel));
-        let machine = Machine { ticket, request, fail_fast, upload, progress, version: 0, deadline, stage };
-        Self { machine, published: None, timer: Timer::new(deadline) }
+        Self {
+            ticket: Ticket::new(channel),
+            request,
+            fail_fast,
+            upload,
+            progress: Progress::new(began),
+            version: 0,
+            timer: Timer::new(deadline),
+            stage,
+            headers: None,
+            trailers: None,
+        }
     }
-}
 
-impl DirectCall {
     /// Whether the request has gone out.
     pub(super) fn is_sent(&self) -> bool {
-        matches!(self.machine.stage, Stage::Answer(_) | Stage::Foreign { .. })
+        matches!(self.stage, Stage::Sent(_))
     }
-}
 
-impl Future for DirectCall {
-    type Output = Result<DirectReading, Status>;
+    /// Ready when the response has begun, or has ended already.
+    pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        match self.advance(cx) {
+            Poll::Ready(result) => Poll::Ready(result.map_err(|failed| self.fail(failed))),
+            Poll::Pending => self.poll_expired(cx).map(Err),
+        }
+    }
 
-    /// # Panics
-    /// If polled again after it was ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let machine = this.machine;
-        let core = Arc::clone(machine.ticket.as_ref().expect("a call is not polled after its end").core());
-        let step = machine.advance(cx, this.published);
-        let result = match step {
-            Poll::Ready(result) => result,
-            Poll::Pending => {
-                // The timer, and whatever else this call waits for, needs a runtime.
-                let expired = match core.enter() {
-                    Ok(_entered) => this.timer.poll(cx),
-                    Err(no_runtime) => return Poll::Ready(Err(machine.fail(no_runtime.into()))),
-                };
-                match expired {
-                    Poll::Ready(deadline) => Err(machine.expired(deadline).into()),
-                    Poll::Pending => return Poll::Pending,
-                }
+    /// The timer, and whatever else a call waits for, needs a runtime.
+    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        let failed = match self.ticket.core().enter() {
+            Ok(_entered) => {
+                let deadline = ready!(self.timer.poll(cx));
+                self.expired(deadline).into()
             }
+            Err(no_runtime) => no_runtime.into(),
         };
-        Poll::Ready(result.map_err(|failed| machine.fail(failed)))
+        Poll::Ready(self.fail(failed))
     }
-}
 
-impl Machine {
-    fn advance(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut published: Pin<&mut Option<OwnedNotified>>,
-    ) -> Step<DirectReading> {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Step<()> {
         loop {
             match &mut self.stage {
                 Stage::Refused(status) => {
-                    return Poll::Ready(Err(
-                        Problem::new(status.code, Sent::No, status.message.clone()).into()
-                    ));
+                    let text = std::mem::take(&mut status.message);
+                    return Poll::Ready(Err(Problem::new(status.code, Sent::No, text).into()));
                 }
-                Stage::Choose => self.choose()?,
-                Stage::Wait { version, since, .. } => {
-                    let core = self.ticket.as_ref().expect("held until the end").core();
-                    if published.is_none() {
-                        published.set(core.newer(*version).map_err(Failed::from)?);
-                    }
-                    if let Some(notified) = published.as_mut().as_pin_mut()
-                        && notified.poll(cx).is_pending()
-                    {
-                        return Poll::Pending;
-                    }
-                    published.set(None);
-                    self.progress.connecting += since.elapsed();
-                    self.stage = Stage::Choose;
-                }
-                Stage::Reserve { reserve, .. } => {
-                    let Poll::Ready(granted) = Pin::new(reserve).poll(cx) else { return Poll::Pending };
-                    self.granted(granted, cx)?;
-                }
-                Stage::Answer(_) => match self.poll_answer(cx) {
-                    Poll::Ready(Ok(None)) => {}
-                    Poll::Ready(Ok(Some(reading))) => return Poll::Ready(Ok(reading)),
-                    Poll::Ready(Err(failed)) => return Poll::Ready(Err(failed)),
-                    Poll::Pending => return Poll::Pending,
+                Stage::Choose => self.choose(cx)?,
+                Stage::Wait { .. } => ready!(self.poll_wait(cx))?,
+                Stage::Reserve(_) => ready!(self.poll_reserve(cx))?,
+                Stage::Sent(attempt) => match &attempt.received {
+                    Received::Nothing => ready!(self.poll_answer(cx))?,
+                    Received::Foreign(_) => return self.poll_foreign(cx),
+                    Received::Head => return Poll::Ready(Ok(())),
                 },
-                Stage::Foreign { sending, response } => {
-                    let Poll::Ready(event) = sending.stream.poll_event(cx) else { return Poll::Pending };
-                    let status = match event {
-                        StreamEvent::Data(data) => {
-                            response.push(&data);
-                            response.status()
-                        }
-                        _ => Some(response.status_now()),
-                    };
-                    if let Some(status) = status {
-                        return Poll::Ready(Err(self.answered_with(status)));
-                    }
-                }
-                Stage::Done => unreachable!("a call is not polled after its end"),
+                Stage::Ended => return Poll::Ready(Ok(())),
             }
         }
     }
 
-    /// Asks the picker.
-    fn choose(&mut self) -> Result<(), Failed> {
-        if let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= Instant::now()) {
+    /// Asks the picker, and sends the request if there is a place for it.
+    fn choose(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
+        let now = Instant::now();
+        if let Some(deadline) = self.timer.passed(now) {
             return Err(self.expired(deadline).into());
         }
-        let core = self.ticket.as_ref().expect("held until the end").core();
-        let request = &self.request;
-        let attempt = u32::try_from(self.progress.tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let info = CallInfo::new(request.path.as_str())
+        let core = self.ticket.core();
+        let snapshot = core.snapshot();
+        let tried = self.progress.tried();
+        let attempt = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let mut info = CallInfo::new(self.request.path.as_str())
             .with_authority(core.settings().authority.as_str())
-            .with_metadata(&request.headers)
-            .with_extensions(&request.extensions)
-            .with_attempt(attempt, &self.progress.tried);
-        match choose(core, &info, self.fail_fast) {
+            .with_attempt(attempt, tried);
+        if let Some(attached) = &self.request.attached {
+            info = info.with_metadata(&attached.headers).with_extensions(&attached.extensions);
+        }
+        self.version = snapshot.version;
+        match choose(core, &snapshot, &info, self.fail_fast) {
             Choice::Use(chosen) => {
-                let reserve = chosen.connection.reserve();
-                self.version = chosen.version;
                 self.progress.address = Some(chosen.address.clone());
-                self.stage = Stage::Reserve { chosen, reserve, since: Instant::now() };
-                Ok(())
+                let mut reserve = chosen.connection.reserve();
+                match Pin::new(&mut reserve).poll(cx) {
+                    Poll::Ready(place) => {
+                        self.send(place, chosen.connection, chosen.live, chosen.extras, now, cx)
+                    }
+                    Poll::Pending => {
+                        self.stage = Stage::Reserve(Box::new(Reserving {
+                            connection: chosen.connection.clone(),
+                            live: Arc::clone(chosen.live),
+                            extras: chosen.extras,
+                            reserve,
+                            since: now,
+                        }));
+                        Ok(())
+                    }
+                }
             }
-            Choice::Wait { version, for_good } => {
-                self.stage = Stage::Wait { version, for_good, since: Instant::now() };
+            Choice::Wait { for_good } => {
+                self.stage = Stage::Wait { for_good, since: now, published: None };
                 Ok(())
             }
             Choice::Fail(failure) => Err(Problem::failure(&failure, core).into()),
         }
     }
 
-    /// Sends the request in its place, or looks elsewhere if the connection went away meanwhile.
-    fn granted(&mut self, granted: Result<Slot, ConnectError>, cx: &mut Context<'_>) -> Result<(), Failed> {
-        let Stage::Reserve { mut chosen, since, .. } = std::mem::replace(&mut self.stage, Stage::Done) else {
-            unreachable!("only a reserved place is granted");
+    /// Waits for a snapshot newer than the one last used.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Wait { since, published, .. } = &mut self.stage else {
+            unreachable!("only who waits is told of snapshots");
+        };
+        if published.is_none() {
+            *published = self.ticket.core().newer(self.version)?.map(Box::pin);
+        }
+        if let Some(published) = published {
+            ready!(published.as_mut().poll(cx));
+        }
+        self.progress.waited(since.elapsed());
+        self.stage = Stage::Choose;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for a place, and sends the request in it.
+    fn poll_reserve(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Reserve(reserving) = &mut self.stage else {
+            unreachable!("only who waits for a place is given one");
+        };
+        let place = ready!(Pin::new(&mut reserving.reserve).poll(cx));
+        let Stage::Reserve(reserving) = std::mem::replace(&mut self.stage, Stage::Choose) else {
+            unreachable!("it was there just above");
         };
         let now = Instant::now();
-        self.progress.queued += now.saturating_duration_since(since);
-        let slot = match granted {
+        let Reserving { connection, live, extras, since, .. } = *reserving;
+        self.progress.queued(now.saturating_duration_since(since));
+        Poll::Ready(self.send(place, &connection, &live, extras, now, cx))
+    }
+
+    /// Sends the request in its place, or looks elsewhere if the connection went away meanwhile.
+    fn send(
+        &mut self,
+        place: Result<Slot, ConnectError>,
+        connection: &Connection,
+        live: &Arc<LiveCalls>,
+        extras: Extras,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failed> {
+        let slot = match place {
             Ok(slot) => slot,
             Err(cause) => return self.look_elsewhere(StreamError::NeverSent(cause)),
         };
-        if let Some(deadline) = self.deadline.filter(|deadline| deadline.at <= now) {
+        if let Some(deadline) = self.timer.passed(now) {
             return Err(self.expired(deadline).into());
         }
-        let upload = self.upload.as_mut().expect("there until the response begins");
-        if !upload.rewind() {
+        if !self.upload.rewind() {
             let text = "not processed by the server, and too long to be kept for sending again";
             return Err(Problem::new(Code::Unavailable, Sent::No, text)
                 .at(self.progress.address.as_ref())
                 .into());
         }
-        let (first, end) = upload.first(cx).map_err(Failed::request)?;
-        let head = self.head(&mut chosen, now);
-        let in_flight =
-            |chosen: &mut Chosen| InFlight::start(Arc::clone(&chosen.live), chosen.on_finish.take(), now);
-        match chosen.connection.start(slot, head, first, end) {
+        let (first, end) = self.upload.first(cx).map_err(Failed::request)?;
+        let head = self.head(extras.metadata, now);
+        match connection.start(slot, head, first, end) {
             Ok(mut stream) => {
                 let sender = if end { None } else { stream.take_sender() };
-                self.stage = Stage::Answer(Sending { stream, sender, in_flight: in_flight(&mut chosen) });
+                self.stage = Stage::Sent(Attempt {
+                    stream,
+                    rest: sender.map_or(Rest::Nothing, Rest::Here),
+                    in_flight: InFlight::start(Arc::clone(live), extras.on_finish, now),
+                    received: Received::Nothing,
+                });
                 Ok(())
             }
             Err(error) => self.look_elsewhere(error),
         }
     }
 
-    fn head(&self, chosen: &mut Chosen, now: Instant) -> RequestHead {
-        let mut headers = self.request.headers.clone();
-        if let Some(metadata) = chosen.metadata.take() {
+    fn head(&self, picked: Option<Box<HeaderMap>>, now: Instant) -> RequestHead {
+        let mut headers = match &self.request.attached {
+            Some(attached) if !attached.headers.is_empty() => attached.headers.clone(),
+            _ => HeaderMap::new(),
+        };
+        if let Some(metadata) = picked {
             headers.extend(*metadata);
         }
-        let timeout = self.deadline.map(|deadline| deadline.left(now));
-        RequestHead { path: self.request.path.clone(), timeout, headers, reply: Reply::Stream }
+        let timeout = self.timer.deadline().map(|deadline| deadline.left(now));
+        RequestHead { path: self.request.path.clone(), timeout, headers, reply: self.request.reply }
     }
 
-    /// Moves the request on and takes what came back. `None`: the stage has changed.
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<Option<DirectReading>> {
-        let Stage::Answer(sending) = &mut self.stage else { unreachable!("only an answer is polled") };
-        let upload = self.upload.as_mut().expect("there until the response begins");
-        if let Some(sender) = &mut sending.sender {
-            match upload.poll_pump(sender, cx) {
-                Poll::Ready(Ok(())) => sending.sender = None,
+    /// Moves the request on and takes what came back.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
+        if let Rest::Here(sender) = &mut attempt.rest {
+            match self.upload.poll_pump(sender, cx) {
+                Poll::Ready(Ok(())) => attempt.rest = Rest::Nothing,
                 Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::request(status))),
                 Poll::Pending => {}
             }
         }
-        match sending.stream.poll_event(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(StreamEvent::Head(head)) => self.begun(Response::read(head)),
-            Poll::Ready(StreamEvent::Failed(error)) => Poll::Ready(self.look_elsewhere(error).map(|()| None)),
-            Poll::Ready(StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End) => {
-                Poll::Ready(Err(self.answered_with(missing_status())))
+        Poll::Ready(match ready!(attempt.stream.poll_event(cx)) {
+            StreamEvent::Head(head) => self.begun(Response::read(head)),
+            StreamEvent::Failed(error) => self.look_elsewhere(error),
+            StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End => {
+                Err(self.answered_with(missing_status()))
+            }
+        })
+    }
+
+    /// The response has begun: from here on nothing is sent again.
+    fn begun(&mut self, response: Response) -> Result<(), Failed> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
+        match response {
+            // A head that is the end has no body to wait for.
+            Response::Foreign(response) => match response.status() {
+                Some(status) => Err(self.answered_with(status)),
+                None => {
+                    attempt.received = Received::Foreign(response);
+                    Ok(())
+                }
+            },
+            Response::Status(status, headers) if status.code == Code::Ok => {
+                self.headers = Some(headers);
+                self.end(Code::Ok, Instant::now());
+                Ok(())
+            }
+            Response::Status(status, headers) => {
+                Err(self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers.into_map())))
+            }
+            Response::Messages(headers) => {
+                self.headers = Some(headers);
+                attempt.received = Received::Head;
+                self.upload.commit();
+                self.hand_rest_over()
             }
         }
     }
 
-    /// The response has begun: from here on nothing is sent again.
-    fn begun(&mut self, response: Response) -> Step<Option<DirectReading>> {
-        let Stage::Answer(mut sending) = std::mem::replace(&mut self.stage, Stage::Done) else {
-            unreachable!("only an answer begins");
-        };
-        let (headers, ended) = match response {
-            // A head that is the end has no body to wait for.
-            Response::Foreign(response) if response.status().is_some() => {
-                let status = response.status_now();
-                sending.in_flight.finish(status.code);
-                return Poll::Ready(Err(self.answered_with(status)));
-            }
-            Response::Foreign(response) => {
-                self.stage = Stage::Foreign { sending, response };
-                return Poll::Ready(Ok(None));
-            }
-            Response::Status(status, headers) => {
-                sending.in_flight.finish(status.code);
-                if status.code != Code::Ok {
-                    let failed = self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers));
-                    return Poll::Ready(Err(failed));
-                }
-                (headers, true)
-            }
-            Response::Messages(headers) => (headers, false),
-        };
-        let mut upload = self.upload.take().expect("there until the response begins");
-        upload.commit();
-        let pump = match sending.sender {
-            Some(sender) if !ended && !upload.is_done() => Some(self.spawn_pump(upload, sender)?),
-            _ => None,
-        };
-        let ticket = self.ticket.take().expect("held until the end");
-        let progress = std::mem::replace(&mut self.progress, Progress::new(Instant::now()));
-        let timer = Timer::new(self.deadline);
-        let Sending { stream, in_flight, .. } = sending;
-        let stream = (!ended).then_some(stream);
-        Poll::Ready(Ok(Some(DirectReading::new(ticket, progress, stream, in_flight, pump, timer, headers))))
-    }
-
     /// The rest of a streamed request goes on in a task of its own, since the application may send without
     /// reading.
-    fn spawn_pump(&self, upload: Upload, sender: SendHalf) -> Result<Pump, Failed> {
-        let core = self.ticket.as_ref().expect("held until the end").core();
-        let _entered = core.enter().map_err(Failed::from)?;
-        Ok(Pump::spawn(upload, sender))
+    fn hand_rest_over(&mut self) -> Result<(), Failed> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
+        if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
+            && !self.upload.is_done()
+        {
+            let _entered = self.ticket.core().enter()?;
+            let upload = std::mem::replace(&mut self.upload, Upload::spent());
+            attempt.rest = Rest::Pump(Pump::spawn(upload, sender));
+        }
+        Ok(())
+    }
+
+    /// Reads what is not gRPC's for the text of a status.
+    fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Sent(Attempt { stream, received: Received::Foreign(response), .. }) = &mut self.stage
+        else {
+            unreachable!("only a foreign response is read so");
+        };
+        let status = loop {
+            let data = match ready!(stream.poll_event(cx)) {
+                StreamEvent::Data(data) => data,
+                _ => break response.status_now(),
+            };
+            response.push(&data);
+            if let Some(status) = response.status() {
+                break status;
+            }
+        };
+        Poll::Ready(Err(self.answered_with(status)))
     }
 
     /// Sends the request again if that is safe, now or under a newer snapshot.
     fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
-        match self.progress.again(&error, self.version) {
-            Again::Now => self.stage = Stage::Choose,
-            Again::After(version) => {
-                self.stage = Stage::Wait { version, for_good: false, since: Instant::now() };
-            }
+        self.stage = match self.progress.again(&error, self.version) {
+            Again::Now => Stage::Choose,
+            Again::After(_) => Stage::Wait { for_good: false, since: Instant::now(), published: None },
             Again::No => {
                 let rung = match &error {
                     StreamError::Reset(code) => self.rung(Code::from_reset(*code)),
@@ -378,7 +418,7 @@ impl Machine {
                 let failed = || Problem::stream(error, false, self.progress.address.as_ref()).into();
                 return Err(rung.unwrap_or_else(failed));
             }
-        }
+        };
         Ok(())
     }
 }

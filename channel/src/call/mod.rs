@@ -1,6 +1,6 @@
 //! One RPC, from the method being called to its status. Both roads (our stubs and `tower::Service`) make a
-//! [`Call`]; it finds a connection, sends the request, sends it again where that is safe, and hands out a
-//! [`Reading`] once the response has begun.
+//! [`Call`]; it finds a connection, sends the request, sends it again where that is safe, and reads the
+//! response.
 
 mod begin;
 mod choose;
@@ -11,20 +11,23 @@ mod layered;
 mod machine;
 mod options;
 mod progress;
+mod pump;
 mod reading;
 mod report;
 mod response;
 mod road;
+mod streamed;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use begin::CallStart;
+pub(crate) use begin::{Attached, CallStart};
 pub(crate) use deadline::FOREVER;
 pub(crate) use in_flight::CallMeter;
 pub use options::{CallOptions, FailFast};
 pub(crate) use progress::Problem;
 pub use report::{AttemptEnd, CallReport, Origin, Sent};
-pub(crate) use road::{Call, Reading};
-pub(crate) use upload::{ReplayBudget, Source, Upload};
+pub(crate) use road::Call;
+pub(crate) use streamed::{ReplayBudget, Source};
+pub(crate) use upload::Upload;

@@ -24,40 +24,60 @@ const REFUSED: u8 = 1;
 /// one.
 const NEVER_SENT_PER_SNAPSHOT: u8 = 3;
 
-/// A call's share of its channel: while it is held the channel lives and counts one call.
+/// A call's share of its channel: while it is held the channel lives, and until the call has ended it counts
+/// one call.
 #[derive(Debug)]
-pub(crate) struct Ticket(Channel);
+pub(crate) struct Ticket {
+    channel: Channel,
+    ended: bool,
+}
 
 impl Ticket {
     pub(crate) fn new(channel: Channel) -> Self {
         channel.core().calls().begin();
-        Self(channel)
+        Self { channel, ended: false }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        self.0.core()
+        self.channel.core()
+    }
+
+    /// The call has ended. Later calls change nothing.
+    pub(crate) fn end(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.core().calls().end(now);
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.core().calls().end(Instant::now());
+        if !self.ended {
+            self.end(Instant::now());
+        }
     }
 }
 
 /// The way of one call so far.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    pub(crate) began: Instant,
-    pub(crate) connecting: Duration,
-    pub(crate) queued: Duration,
+    began: Instant,
     /// Where the present attempt is, or the last one was.
     pub(crate) address: Option<Address>,
+    detours: Option<Box<Detours>>,
+}
+
+/// What a call remembers that could not go straight to its connection. In a box, since most can.
+#[derive(Debug, Default)]
+struct Detours {
+    connecting: Duration,
+    queued: Duration,
     /// Where requests were sent in vain.
-    pub(crate) tried: Vec<Address>,
+    tried: Vec<Address>,
     earlier: Vec<AttemptEnd>,
     refused: u8,
     above_goaway: u8,
+    /// How often nothing was sent under a snapshot of that version.
     never_sent: (u64, u8),
 }
 
@@ -74,54 +94,64 @@ pub(crate) enum Again {
 
 impl Progress {
     pub(crate) fn new(began: Instant) -> Self {
-        Self {
-            began,
-            connecting: Duration::ZERO,
-            queued: Duration::ZERO,
-            address: None,
-            tried: Vec::new(),
-            earlier: Vec::new(),
-            refused: 0,
-            above_goaway: 0,
-            never_sent: (0, 0),
-        }
+        Self { began, address: None, detours: None }
+    }
+
+    /// Where requests were sent in vain.
+    pub(crate) fn tried(&self) -> &[Address] {
+        self.detours.as_ref().map_or(&[], |detours| &detours.tried)
+    }
+
+    /// The call had no connection for so long.
+    pub(crate) fn waited(&mut self, time: Duration) {
+        self.detours().connecting += time;
+    }
+
+    /// The call was queued for a stream for so long.
+    pub(crate) fn queued(&mut self, time: Duration) {
+        self.detours().queued += time;
     }
 
     /// Whether a request that failed so may be sent again: never sent is never lost.
     pub(crate) fn again(&mut self, error: &StreamError, version: u64) -> Again {
-        match error {
+        let detours = self.detours.get_or_insert_default();
+        let reason = match error {
             StreamError::NeverSent(_) => {
-                let (seen, count) = &mut self.never_sent;
+                let (seen, count) = &mut detours.never_sent;
                 if *seen != version {
                     (*seen, *count) = (version, 0);
                 }
                 *count += 1;
-                if *count <= NEVER_SENT_PER_SNAPSHOT { Again::Now } else { Again::After(version) }
+                return if *count <= NEVER_SENT_PER_SNAPSHOT { Again::Now } else { Again::After(version) };
             }
-            StreamError::AboveGoAway(cause) if self.above_goaway < ABOVE_GOAWAY => {
-                self.above_goaway += 1;
-                self.tried_in_vain(format!("not processed: {cause}"));
-                Again::Now
+            StreamError::AboveGoAway(cause) if detours.above_goaway < ABOVE_GOAWAY => {
+                detours.above_goaway += 1;
+                format!("not processed: {cause}")
             }
-            StreamError::Refused if self.refused < REFUSED => {
-                self.refused += 1;
-                self.tried_in_vain("refused by the server (REFUSED_STREAM)".to_owned());
-                Again::Now
+            StreamError::Refused if detours.refused < REFUSED => {
+                detours.refused += 1;
+                "refused by the server (REFUSED_STREAM)".to_owned()
             }
-            _ => Again::No,
+            _ => return Again::No,
+        };
+        if let Some(address) = &self.address {
+            detours.tried.push(address.clone());
+            detours.earlier.push(AttemptEnd { address: address.clone(), reason });
         }
+        Again::Now
     }
 
-    fn tried_in_vain(&mut self, reason: String) {
-        if let Some(address) = &self.address {
-            self.tried.push(address.clone());
-            self.earlier.push(AttemptEnd { address: address.clone(), reason });
-        }
+    fn detours(&mut self) -> &mut Detours {
+        self.detours.get_or_insert_default()
     }
 
     /// The report of a call that ended with `problem`.
     pub(crate) fn report(&self, core: &Core, problem: Problem) -> CallReport {
         let total = Instant::now().saturating_duration_since(self.began);
+        let (earlier_attempts, connecting, queued) = match &self.detours {
+            Some(detours) => (detours.earlier.clone(), detours.connecting, detours.queued),
+            None => Default::default(),
+        };
         CallReport(Arc::new(ReportParts {
             origin: problem.origin,
             target: core.settings().target.clone(),
@@ -132,8 +162,8 @@ impl Progress {
             causes: problem.causes,
             failed_addresses: problem.failed_addresses,
             next_attempt: problem.next_attempt,
-            earlier_attempts: self.earlier.clone(),
-            times: Times { total, connecting: self.connecting, queued: self.queued },
+            earlier_attempts,
+            times: Times { total, connecting, queued },
         }))
     }
 

@@ -1,10 +1,10 @@
 //! What the head of a response means. Proxies answer with what is no gRPC at all, and gRPC itself may answer
 //! with a status alone.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use trunkline_proto::wire::{Code, Status, metadata, names};
 
-use crate::transport::ResponseHead;
+use crate::transport::{Headers, ResponseHead};
 
 /// Most bytes of a body that is not gRPC's which are read to say in the status what it was.
 const FOREIGN_BODY: usize = 1024;
@@ -13,34 +13,43 @@ const FOREIGN_BODY: usize = 1024;
 #[derive(Debug)]
 pub(crate) enum Response {
     /// Messages follow, then trailers.
-    Messages(HeaderMap),
+    Messages(Headers),
     /// There is nothing but this status (gRPC's Trailers-Only), and these headers.
-    Status(Status, HeaderMap),
+    Status(Status, Headers),
     /// Not gRPC: its body is gathered for the text of the status.
-    Foreign(ForeignResponse),
+    Foreign(Box<ForeignResponse>),
 }
 
 impl Response {
     /// Reads a head.
     pub(crate) fn read(head: ResponseHead) -> Self {
         let ResponseHead { status: http_status, headers, end } = head;
-        let headers = headers.into_map();
-        let content_type = headers.get(header::CONTENT_TYPE);
-        let is_grpc = content_type.is_some_and(metadata::is_grpc_content_type);
         // A status counts wherever it comes from: the mapping of HTTP's is for responses without one (gRPC
         // http-grpc-status-mapping.md).
-        if end && let Some(status) = Status::from_trailers(&headers) {
+        if end && let Some(status) = status_in(&headers) {
             return Self::Status(status, headers);
         }
-        if http_status == StatusCode::OK && is_grpc {
+        let content_type = headers.get(&header::CONTENT_TYPE);
+        if http_status == StatusCode::OK && content_type.is_some_and(metadata::is_grpc_content_type) {
             return match end {
                 true => Self::Status(missing_status(), headers),
                 false => Self::Messages(headers),
             };
         }
-        let content_type = content_type.cloned();
-        Self::Foreign(ForeignResponse { status: http_status, content_type, body: Vec::new(), ended: end })
+        let content_type = content_type.and_then(|value| HeaderValue::from_bytes(value).ok());
+        let body = Vec::new();
+        Self::Foreign(Box::new(ForeignResponse { status: http_status, content_type, body, ended: end }))
     }
+}
+
+/// The status in trailers, or in a head that has no trailers.
+pub(crate) fn status_in(headers: &Headers) -> Option<Status> {
+    let number = headers.get(&names::GRPC_STATUS)?;
+    // The usual status, which says no more than OK, is read without making a map.
+    if number == b"0" && headers.get(&names::GRPC_STATUS_DETAILS).is_none() {
+        return Some(Status::new(Code::Ok, ""));
+    }
+    Status::from_trailers(&headers.map())
 }
 
 /// A response that is not gRPC's, such as a proxy's error page.
@@ -79,6 +88,7 @@ pub(crate) fn missing_status() -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderMap;
 
     fn head(status: u16, headers: &[(&'static str, &'static str)], end: bool) -> ResponseHead {
         let headers = headers

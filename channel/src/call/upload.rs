@@ -1,136 +1,80 @@
-//! What goes up: the request's body, and what of it must be kept so that it can be sent again elsewhere.
+//! What goes up: the request's body, whatever its shape, and how it is handed to the stream of an attempt.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
-use http_body::Body as _;
-use trunkline_proto::framing::MessageMeter;
 
-use crate::panic::panic_text;
+use super::streamed::{Next, ReplayBudget, Source, Streamed};
 use crate::transport::SendHalf;
-use crate::vocabulary::{self, Body, Status};
+use crate::vocabulary::Status;
 
-/// Most bytes of one streamed request that are kept for sending it again (gRFC A6's usual per-call buffer).
-pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
-/// Most bytes that all calls of a channel keep for that (gRFC A6's usual per-channel buffer).
-pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
-/// Chunks that are read ahead of the one to be sent: one, to know whether that one is the last and so carries
-/// END_STREAM.
-const LOOK_AHEAD: usize = 1;
 /// Chunks that are handed over before the task lets others run, so that a quick source and a quick server
 /// keep nobody from the deadline.
 const CHUNKS_PER_TURN: usize = 64;
-
-/// Where the rest of a request comes from: framed messages, in chunks of any size.
-pub(crate) enum Source {
-    /// Our own stubs'.
-    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
-    /// An `http` request's, with a meter, since whoever framed it does not know our limit.
-    Body(Body, MessageMeter),
-}
-
-impl Source {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        match self {
-            Self::Stream(stream) => stream.as_mut().poll_next(cx),
-            Self::Body(body, meter) => loop {
-                // Request trailers have no meaning in gRPC.
-                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => {
-                            let metered = meter.push(&data).map_err(vocabulary::framing_status);
-                            return Poll::Ready(Some(metered.map(|()| data)));
-                        }
-                        Err(_trailers) => {}
-                    },
-                    Some(Err(status)) => return Poll::Ready(Some(Err(status))),
-                    None => return Poll::Ready(None),
-                }
-            },
-        }
-    }
-}
-
-/// What all calls of a channel keep together for sending again.
-#[derive(Debug, Default)]
-pub(crate) struct ReplayBudget(AtomicUsize);
-
-impl ReplayBudget {
-    fn take(&self, bytes: usize) -> bool {
-        let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= REPLAY_PER_CHANNEL);
-        self.0.fetch_update(Relaxed, Relaxed, fits).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Relaxed);
-    }
-}
 
 /// The body of one request.
 ///
 /// Until the call is committed (the response has begun) what was handed to an attempt is kept, so that
 /// another attempt can start from the beginning; a streamed body for as long as it fits the limits, a single
 /// message always, since its bytes are there anyway.
-pub(crate) struct Upload {
-    source: Option<Source>,
-    /// From the first that an attempt may still need: `chunks[..next]` were handed to the present attempt.
-    chunks: VecDeque<Bytes>,
-    next: usize,
-    /// END_STREAM was handed to the present attempt.
-    ended: bool,
-    /// Something that was handed over is kept no more.
-    gone: bool,
-    keep: Keep,
-}
+pub(crate) struct Upload(Content);
 
-/// Whether chunks that were handed over are kept.
-enum Keep {
-    /// A single message: it is all there is.
-    Whole,
-    /// Within the limits so far: the first `counted` chunks, `held` bytes, are taken from the budget.
-    Within { counted: usize, held: usize, budget: Arc<ReplayBudget> },
-    /// No more: above the limits, or the call is committed.
-    Nothing,
+enum Content {
+    /// A single message.
+    Whole { message: Bytes, handed_over: bool, committed: bool },
+    /// In a box, so that calls of one message are small.
+    Streamed(Box<Streamed>),
+    /// Handed over, and kept no more.
+    Spent,
 }
 
 impl Upload {
     /// One message, framed.
     pub(crate) fn whole(message: Bytes) -> Self {
-        let chunks = VecDeque::from([message]);
-        Self { source: None, chunks, next: 0, ended: false, gone: false, keep: Keep::Whole }
+        Self(Content::Whole { message, handed_over: false, committed: false })
     }
 
     /// A stream of messages.
     pub(crate) fn streaming(source: Source, budget: Arc<ReplayBudget>) -> Self {
-        let keep = Keep::Within { counted: 0, held: 0, budget };
-        Self { source: Some(source), chunks: VecDeque::new(), next: 0, ended: false, gone: false, keep }
+        Self(Content::Streamed(Box::new(Streamed::new(source, budget))))
+    }
+
+    /// Nothing more.
+    pub(crate) fn spent() -> Self {
+        Self(Content::Spent)
     }
 
     /// Whether all of it, its end too, was handed over.
     pub(crate) fn is_done(&self) -> bool {
-        self.ended
+        match &self.0 {
+            Content::Whole { handed_over, .. } => *handed_over,
+            Content::Streamed(streamed) => streamed.is_done(),
+            Content::Spent => true,
+        }
     }
 
     /// Starts again from the beginning, for another attempt. False if that is gone.
     pub(crate) fn rewind(&mut self) -> bool {
-        if self.gone {
-            return false;
+        match &mut self.0 {
+            Content::Whole { handed_over, .. } => {
+                *handed_over = false;
+                true
+            }
+            Content::Streamed(streamed) => streamed.rewind(),
+            Content::Spent => false,
         }
-        self.next = 0;
-        self.ended = false;
-        true
     }
 
     /// No other attempt will need what was handed over.
     pub(crate) fn commit(&mut self) {
-        self.stop_keeping();
+        match &mut self.0 {
+            Content::Whole { handed_over: true, .. } => self.0 = Content::Spent,
+            Content::Whole { committed, .. } => *committed = true,
+            Content::Streamed(streamed) => streamed.stop_keeping(),
+            Content::Spent => {}
+        }
     }
 
     /// What there is at once for the head of an attempt: the first chunk, and whether it is all.
@@ -150,7 +94,7 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Status>> {
         for _ in 0..CHUNKS_PER_TURN {
-            if self.ended {
+            if self.is_done() {
                 return Poll::Ready(Ok(()));
             }
             // Closed for sending: the reason comes up the stream.
@@ -168,7 +112,7 @@ impl Upload {
 
     /// The rest, chunk by chunk, for a body.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        if self.ended {
+        if self.is_done() {
             return Poll::Ready(None);
         }
         Poll::Ready(match ready!(self.poll_next(cx)) {
@@ -179,102 +123,48 @@ impl Upload {
 
     /// The next chunk, and whether it is the last. An end that shows late comes with an empty chunk.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), Status>> {
-        while let Some(source) = &mut self.source {
-            if self.chunks.len() > self.next + LOOK_AHEAD {
-                break;
+        match &mut self.0 {
+            Content::Whole { message, committed: true, .. } => {
+                let message = std::mem::take(message);
+                self.0 = Content::Spent;
+                Poll::Ready(Ok((message, true)))
             }
-            match guarded(|| source.poll_chunk(cx)) {
-                Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
-                Poll::Ready(Some(Ok(chunk))) => self.chunks.push_back(chunk),
-                Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
-                Poll::Ready(None) => self.source = None,
-                Poll::Pending if self.next < self.chunks.len() => break,
-                Poll::Pending => return Poll::Pending,
+            Content::Whole { message, handed_over, .. } => {
+                *handed_over = true;
+                Poll::Ready(Ok((message.clone(), true)))
             }
-        }
-        let chunk = self.hand_over();
-        self.ended = self.source.is_none() && self.next == self.chunks.len();
-        Poll::Ready(Ok((chunk, self.ended)))
-    }
-
-    fn hand_over(&mut self) -> Bytes {
-        let Some(chunk) = self.chunks.get(self.next).cloned() else { return Bytes::new() };
-        self.next += 1;
-        if self.source.is_none()
-            && self.chunks.len() == 1
-            && matches!(self.keep, Keep::Within { .. })
-            && !self.gone
-        {
-            // It has turned out to be a single message.
-            self.release();
-            self.keep = Keep::Whole;
-        }
-        match &mut self.keep {
-            Keep::Whole => {}
-            // Handed over for the second time: it is counted already.
-            Keep::Within { counted, .. } if self.next <= *counted => {}
-            Keep::Within { counted, held, budget } => {
-                if *held + chunk.len() <= REPLAY_PER_CALL && budget.take(chunk.len()) {
-                    *counted = self.next;
-                    *held += chunk.len();
-                } else {
-                    self.stop_keeping();
+            Content::Streamed(streamed) => Poll::Ready(match ready!(streamed.poll_next(cx)) {
+                Ok(Next::Chunk(chunk, end)) => Ok((chunk, end)),
+                Ok(Next::Sole(message)) => {
+                    // It has turned out to be a single message.
+                    self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
+                    Ok((message, true))
                 }
-            }
-            Keep::Nothing => self.forget_handed_over(),
+                Err(status) => Err(status),
+            }),
+            Content::Spent => Poll::Ready(Ok((Bytes::new(), true))),
         }
-        chunk
-    }
-
-    fn stop_keeping(&mut self) {
-        self.release();
-        self.keep = Keep::Nothing;
-        self.forget_handed_over();
-    }
-
-    fn forget_handed_over(&mut self) {
-        self.gone |= self.next > 0;
-        self.chunks.drain(..self.next);
-        self.next = 0;
-    }
-
-    fn release(&mut self) {
-        if let Keep::Within { held, budget, .. } = &mut self.keep {
-            budget.give_back(std::mem::take(held));
-        }
-    }
-}
-
-/// A request stream is the application's: its panic ends the call, and leaves its connection and its task
-/// alone.
-fn guarded(
-    poll: impl FnOnce() -> Poll<Option<Result<Bytes, Status>>>,
-) -> Poll<Option<Result<Bytes, Status>>> {
-    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|panic| {
-        let text = format!("the request stream panicked: {}", panic_text(&*panic));
-        Poll::Ready(Some(Err(Status::internal(text))))
-    })
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload")
-            .field("chunks", &self.chunks.len())
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        let shape = match self.0 {
+            Content::Whole { .. } => "one message",
+            Content::Streamed(_) => "a stream",
+            Content::Spent => "handed over",
+        };
+        f.debug_struct("Upload").field("shape", &shape).field("done", &self.is_done()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::streamed::REPLAY_PER_CALL;
     use super::*;
     use futures_core::Stream;
+    use std::collections::VecDeque;
+    use std::pin::Pin;
     use std::task::Waker;
 
     /// Yields what it is given, each followed by a Pending where it says so.
@@ -334,9 +224,9 @@ mod tests {
         assert_eq!(next(&mut upload), chunk("a", false));
         assert_eq!(next(&mut upload), chunk("b", false));
         assert_eq!(next(&mut upload), chunk("c", true));
-        assert_eq!(budget.0.load(Relaxed), 3, "what is kept twice is counted once");
+        assert_eq!(budget.used(), 3, "what is kept twice is counted once");
         drop(upload);
-        assert_eq!(budget.0.load(Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
@@ -352,14 +242,14 @@ mod tests {
         assert_eq!(next(&mut upload), chunk(BIG, false));
         assert_eq!(next(&mut upload), chunk("y", false));
         assert!(!upload.rewind());
-        assert_eq!(budget.0.load(Relaxed), 0, "what is kept no more is given back");
+        assert_eq!(budget.used(), 0, "what is kept no more is given back");
         assert_eq!(next(&mut upload), chunk("z", true));
     }
 
     #[test]
     fn the_channel_has_a_limit_for_all_calls_together() {
         let budget = Arc::new(ReplayBudget::default());
-        assert!(budget.take(REPLAY_PER_CHANNEL));
+        budget.use_up();
         let mut upload = upload([Some("a"), None], &budget);
         assert_eq!(next(&mut upload), chunk("a", false));
         assert!(!upload.rewind());
@@ -378,11 +268,34 @@ mod tests {
     #[test]
     fn a_body_that_turns_out_to_be_a_single_message_can_be_sent_again_whatever_its_size() {
         let budget = Arc::new(ReplayBudget::default());
-        assert!(budget.take(REPLAY_PER_CHANNEL), "nothing is left for streams");
+        budget.use_up();
         let script = Script(VecDeque::from([Some(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]))]));
         let mut upload = Upload::streaming(Source::Stream(Box::pin(script)), budget);
         assert!(next(&mut upload).is_some_and(|(_, end)| end));
         assert!(upload.rewind());
         assert!(next(&mut upload).is_some_and(|(_, end)| end));
+    }
+
+    #[test]
+    fn what_is_sent_again_may_stop_being_kept_on_the_way() {
+        let budget = Arc::default();
+        let mut upload = upload([Some("a"), Some("b"), None, Some("c")], &budget);
+        assert_eq!(next(&mut upload), chunk("a", false));
+        assert_eq!(next(&mut upload), chunk("b", false));
+        assert!(upload.rewind());
+        assert_eq!(next(&mut upload), chunk("a", false));
+        upload.commit();
+        assert_eq!(budget.used(), 0);
+        assert_eq!(next(&mut upload), chunk("b", false));
+        assert_eq!(next(&mut upload), chunk("c", true));
+        assert!(upload.is_done() && !upload.rewind());
+    }
+
+    #[test]
+    fn layers_get_a_single_message_that_is_kept_no_more() {
+        let mut upload = Upload::whole(Bytes::from_static(b"one"));
+        upload.commit();
+        assert_eq!(next(&mut upload), chunk("one", true));
+        assert!(upload.is_done() && !upload.rewind());
     }
 }

@@ -11,6 +11,7 @@ use prost::Message;
 use super::prepared::{Prepared, call_setters};
 use super::{IntoStreamingRequest, MethodDescriptor, Streaming};
 use crate::channel::Channel;
+use crate::transport::Reply;
 use crate::vocabulary::Status;
 
 /// A bidirectional call. `.await` gives the stream of its replies, without waiting for the server.
@@ -28,7 +29,7 @@ impl<R: Message + Default> BidiStreamingCall<R> {
         S: IntoStreamingRequest,
         S::Message: Message,
     {
-        Self { prepared: Prepared::streaming(channel, method, requests), reply: PhantomData }
+        Self { prepared: Prepared::streaming(channel, method, requests, Reply::Stream), reply: PhantomData }
     }
 
     call_setters!();

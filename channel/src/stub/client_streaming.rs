@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use prost::Message;
 
 use super::prepared::{Prepared, call_setters};
 use super::single_reply::SingleReply;
 use super::{IntoStreamingRequest, MethodDescriptor};
 use crate::channel::Channel;
+use crate::transport::Reply;
 use crate::vocabulary::{Response, Status};
 
 /// A client-streaming call. `.await` sends it and gives the reply's message; [`response`](Self::response)
@@ -31,7 +31,7 @@ impl<R: Message + Default> ClientStreamingCall<R> {
         S: IntoStreamingRequest,
         S::Message: Message,
     {
-        Self { prepared: Prepared::streaming(channel, method, requests), reply: PhantomData }
+        Self { prepared: Prepared::streaming(channel, method, requests, Reply::Whole), reply: PhantomData }
     }
 
     call_setters!();
@@ -54,37 +54,31 @@ impl<R: Message + Default> IntoFuture for ClientStreamingCall<R> {
     }
 }
 
-pin_project! {
-    /// A client-streaming call that gives the reply's message. Dropping it cancels the call.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ClientStreamingFuture<R> {
-        #[pin]
-        reply: SingleReply<R>,
-    }
+/// A client-streaming call that gives the reply's message. Dropping it cancels the call.
+#[must_use = "futures do nothing unless polled"]
+pub struct ClientStreamingFuture<R> {
+    reply: SingleReply<R>,
 }
 
 impl<R: Message + Default> Future for ClientStreamingFuture<R> {
     type Output = Result<R, Status>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().reply.poll_message(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.reply.poll_message(cx)
     }
 }
 
-pin_project! {
-    /// A client-streaming call that gives the reply with its metadata. Dropping it cancels the call.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ClientStreamingResponseFuture<R> {
-        #[pin]
-        reply: SingleReply<R>,
-    }
+/// A client-streaming call that gives the reply with its metadata. Dropping it cancels the call.
+#[must_use = "futures do nothing unless polled"]
+pub struct ClientStreamingResponseFuture<R> {
+    reply: SingleReply<R>,
 }
 
 impl<R: Message + Default> Future for ClientStreamingResponseFuture<R> {
     type Output = Result<Response<R>, Status>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().reply.poll_response(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.reply.poll_response(cx)
     }
 }
 

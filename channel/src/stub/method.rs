@@ -1,11 +1,17 @@
 //! What a stub knows of a method before any call.
 
+use std::mem::ManuallyDrop;
+
+use http::uri::PathAndQuery;
+
 /// One method of a service. Generated code holds one constant per method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodDescriptor {
     service: &'static str,
     method: &'static str,
     path: &'static str,
+    /// The same, checked. It borrows `path`, so there is nothing to drop, which constants could not.
+    path_and_query: ManuallyDrop<PathAndQuery>,
     idempotency: Idempotency,
 }
 
@@ -24,8 +30,12 @@ pub enum Idempotency {
 
 impl MethodDescriptor {
     /// The method `method` of `service` (`package.Service`), at `path` (`/package.Service/Method`).
+    ///
+    /// # Panics
+    /// If `path` is no path of a URL; while it is compiled, where this makes a constant.
     pub const fn new(service: &'static str, method: &'static str, path: &'static str) -> Self {
-        Self { service, method, path, idempotency: Idempotency::Unknown }
+        let path_and_query = ManuallyDrop::new(PathAndQuery::from_static(path));
+        Self { service, method, path, path_and_query, idempotency: Idempotency::Unknown }
     }
 
     /// The same method with this promise.
@@ -47,6 +57,10 @@ impl MethodDescriptor {
     /// The method's path.
     pub const fn path(&self) -> &'static str {
         self.path
+    }
+
+    pub(super) fn path_and_query(&self) -> &PathAndQuery {
+        &self.path_and_query
     }
 
     /// The promise.

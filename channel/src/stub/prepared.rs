@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap};
 use prost::Message;
 use tokio::time::Instant;
@@ -12,8 +11,9 @@ use trunkline_proto::{framing, wire};
 
 use super::MethodDescriptor;
 use super::encode::Encoded;
-use crate::call::{Call, CallOptions, CallStart, FailFast, Source, Upload};
+use crate::call::{Attached, Call, CallOptions, CallStart, FailFast, Source, Upload};
 use crate::channel::Channel;
+use crate::transport::Reply;
 use crate::vocabulary::{IntoRequest, IntoStreamingRequest};
 
 /// One call that was made and not yet awaited.
@@ -29,15 +29,24 @@ impl Prepared {
         channel: &Channel,
         method: &'static MethodDescriptor,
         request: impl IntoRequest<M>,
+        reply: Reply,
     ) -> Self {
         let (metadata, extensions, message) = request.into_request().into_parts();
         let limit = channel.core().settings().max_send_message_size;
-        let upload = framing::encode(&message, limit).map(Upload::whole).map_err(wire::Status::from);
-        Self::new(channel, method, metadata.into_headers(), extensions, upload)
+        let upload = match framing::encode(&message, limit) {
+            Ok(message) => Ok(Upload::whole(message)),
+            Err(error) => Err(Box::new(wire::Status::from(error))),
+        };
+        Self::new(channel, method, metadata.into_headers(), extensions, reply, upload)
     }
 
     /// A call with a stream of messages.
-    pub(super) fn streaming<R>(channel: &Channel, method: &'static MethodDescriptor, requests: R) -> Self
+    pub(super) fn streaming<R>(
+        channel: &Channel,
+        method: &'static MethodDescriptor,
+        requests: R,
+        reply: Reply,
+    ) -> Self
     where
         R: IntoStreamingRequest,
         R::Message: Message,
@@ -46,7 +55,7 @@ impl Prepared {
         let core = channel.core();
         let frames = Encoded::new(messages, core.settings().max_send_message_size);
         let upload = Upload::streaming(Source::Stream(Box::pin(frames)), core.replay_budget().clone());
-        Self::new(channel, method, metadata.into_headers(), extensions, Ok(upload))
+        Self::new(channel, method, metadata.into_headers(), extensions, reply, Ok(upload))
     }
 
     fn new(
@@ -54,19 +63,20 @@ impl Prepared {
         method: &'static MethodDescriptor,
         headers: HeaderMap,
         extensions: Extensions,
-        upload: Result<Upload, wire::Status>,
+        reply: Reply,
+        upload: Result<Upload, Box<wire::Status>>,
     ) -> Self {
         let began = Instant::now();
         let upload = upload.and_then(|upload| match reserved_name(&headers) {
             None => Ok(upload),
             Some(name) => {
                 let text = format!("the metadata name {name:?} is reserved: gRPC or HTTP/2 uses it");
-                Err(wire::Status::new(wire::Code::Internal, text))
+                Err(Box::new(wire::Status::new(wire::Code::Internal, text)))
             }
         });
-        let path = PathAndQuery::from_static(method.path());
-        let options = CallOptions::default();
-        let start = CallStart { began, path, headers, extensions, options, upload };
+        let path = method.path_and_query().clone();
+        let (attached, options) = (Attached::some(headers, extensions), CallOptions::default());
+        let start = CallStart { began, path, attached, options, reply, upload };
         Self { channel: channel.clone(), start }
     }
 

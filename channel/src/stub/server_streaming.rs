@@ -11,6 +11,7 @@ use prost::Message;
 use super::prepared::{Prepared, call_setters};
 use super::{IntoRequest, MethodDescriptor, Streaming};
 use crate::channel::Channel;
+use crate::transport::Reply;
 use crate::vocabulary::Status;
 
 /// A server-streaming call. `.await` gives the stream of its replies, without waiting for the server.
@@ -28,7 +29,7 @@ impl<R: Message + Default> ServerStreamingCall<R> {
         method: &'static MethodDescriptor,
         request: impl IntoRequest<M>,
     ) -> Self {
-        Self { prepared: Prepared::single(channel, method, request), reply: PhantomData }
+        Self { prepared: Prepared::single(channel, method, request, Reply::Stream), reply: PhantomData }
     }
 
     call_setters!();

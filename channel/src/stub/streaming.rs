@@ -1,7 +1,7 @@
 //! The replies of a call that has many.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,7 @@ use trunkline_proto::framing::Deframer;
 use trunkline_proto::wire::{self, Code};
 
 use super::prepared::Prepared;
-use crate::call::{Call, CallReport, Problem, Reading, Sent};
+use crate::call::{Call, CallReport, Problem, Sent};
 use crate::channel::Channel;
 use crate::vocabulary::{self, Status, metadata::MetadataMap};
 
@@ -34,16 +34,16 @@ pub struct Streaming<R> {
 }
 
 enum Stage {
-    Call(Pin<Box<Call>>),
+    Call(Box<Call>),
     Spawned(Spawned),
-    Read(Pin<Box<Reading>>),
+    Read(Box<Call>),
     Ended,
 }
 
 /// A call that runs in a task until its response begins, since the application may stream up without reading.
 struct Spawned {
     channel: Channel,
-    begun: oneshot::Receiver<Result<Reading, Status>>,
+    begun: oneshot::Receiver<Result<Box<Call>, Status>>,
     task: AbortHandle,
 }
 
@@ -59,33 +59,33 @@ impl<R: Message + Default> Streaming<R> {
     /// error that is known at once is the result.
     pub(super) fn launch(prepared: Prepared, cx: &mut Context<'_>) -> Result<Self, Status> {
         let channel = prepared.channel().clone();
-        let mut call = Box::pin(prepared.call());
-        let begun = call.as_mut().poll(cx);
-        if begun.is_pending() && !call.is_sent() {
-            return Self::spawn(channel, call);
-        }
-        let mut streaming = Self::new(&channel, Stage::Call(call));
-        match begun {
-            Poll::Ready(result) => streaming.begin(result).map(|()| streaming),
-            Poll::Pending => Ok(streaming),
+        let mut call = Box::new(prepared.call());
+        match call.poll_begun(cx) {
+            Poll::Ready(Ok(())) => {
+                let mut streaming = Self::new(&channel, Stage::Ended);
+                streaming.begin(Ok(call)).map(|()| streaming)
+            }
+            Poll::Ready(Err(status)) => Err(status),
+            Poll::Pending if call.is_sent() => Ok(Self::new(&channel, Stage::Call(call))),
+            Poll::Pending => Self::spawn(channel, call),
         }
     }
 
     /// A call that goes on by itself until its response begins.
     pub(super) fn spawned(prepared: Prepared) -> Result<Self, Status> {
         let channel = prepared.channel().clone();
-        let call = Box::pin(prepared.call());
-        Self::spawn(channel, call)
+        Self::spawn(channel, Box::new(prepared.call()))
     }
 
-    fn spawn(channel: Channel, call: Pin<Box<Call>>) -> Result<Self, Status> {
+    fn spawn(channel: Channel, mut call: Box<Call>) -> Result<Self, Status> {
         let (tell, begun) = oneshot::channel();
         let task = {
             let entered = channel.core().enter();
             let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
             tokio::spawn(async move {
-                // Nobody listens any more only if the call was dropped, and dropping the reading cancels it.
-                let _ = tell.send(call.await);
+                let begun = poll_fn(|cx| call.poll_begun(cx)).await;
+                // Nobody listens any more only if the call was dropped, and dropping it cancels it.
+                let _ = tell.send(begun.map(|()| call));
             })
         };
         let spawned = Spawned { channel: channel.clone(), begun, task: task.abort_handle() };
@@ -124,7 +124,7 @@ impl<R: Message + Default> Streaming<R> {
     /// What has happened to the call so far; `None` before the response has begun and after its end.
     pub fn report(&self) -> Option<CallReport> {
         match &self.stage {
-            Stage::Read(reading) => Some(reading.report()),
+            Stage::Read(call) => Some(call.report()),
             _ => None,
         }
     }
@@ -132,7 +132,13 @@ impl<R: Message + Default> Streaming<R> {
     /// Ready when the response has begun, or everything has ended.
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let result = match &mut self.stage {
-            Stage::Call(call) => ready!(call.as_mut().poll(cx)),
+            Stage::Call(call) => {
+                let result = ready!(call.poll_begun(cx));
+                let Stage::Call(call) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+                    unreachable!("it was there just above");
+                };
+                result.map(|()| call)
+            }
             Stage::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
                 Ok(result) => result,
                 Err(_) => {
@@ -146,13 +152,13 @@ impl<R: Message + Default> Streaming<R> {
         Poll::Ready(self.begin(result))
     }
 
-    fn begin(&mut self, result: Result<Reading, Status>) -> Result<(), Status> {
+    fn begin(&mut self, result: Result<Box<Call>, Status>) -> Result<(), Status> {
         match result {
-            Ok(mut reading) => {
-                let mut headers = reading.take_headers();
+            Ok(mut call) => {
+                let mut headers = call.take_headers();
                 vocabulary::make_metadata(&mut headers);
                 self.headers = Some(MetadataMap::from_headers(headers));
-                self.stage = Stage::Read(Box::pin(reading));
+                self.stage = Stage::Read(call);
                 Ok(())
             }
             Err(status) => {
@@ -171,28 +177,24 @@ impl<R: Message + Default> Streaming<R> {
             return Poll::Ready(Err(status.clone()));
         }
         loop {
-            let Stage::Read(reading) = &mut self.stage else { return Poll::Ready(Ok(None)) };
+            let Stage::Read(call) = &mut self.stage else { return Poll::Ready(Ok(None)) };
             let framed = match self.deframer.next_frame() {
-                Ok(None) => match ready!(reading.as_mut().poll_data(cx)) {
+                Ok(None) => match ready!(call.poll_data(cx)) {
                     Some(Ok(data)) => {
                         self.deframer.push(data);
                         continue;
                     }
                     Some(Err(status)) => Err(status),
-                    None => self
-                        .deframer
-                        .finish()
-                        .map(|()| None)
-                        .map_err(|error| reading.as_mut().refuse(error.into())),
+                    None => self.deframer.finish().map(|()| None).map_err(|error| call.refuse(error.into())),
                 },
                 Ok(Some(frame)) => R::decode(frame.body).map(Some).map_err(|error| {
                     let text = format!("a reply cannot be decoded: {error}");
-                    reading.as_mut().refuse(wire::Status::new(Code::Internal, text))
+                    call.refuse(wire::Status::new(Code::Internal, text))
                 }),
-                Err(error) => Err(reading.as_mut().refuse(error.into())),
+                Err(error) => Err(call.refuse(error.into())),
             };
             if let Ok(None) = &framed {
-                self.trailers = Some(MetadataMap::from_headers(reading.as_mut().take_trailers()));
+                self.trailers = Some(MetadataMap::from_headers(call.take_trailers()));
             }
             if !matches!(framed, Ok(Some(_))) {
                 self.stage = Stage::Ended;

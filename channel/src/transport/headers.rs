@@ -1,6 +1,7 @@
 //! Headers and trailers as they were received. Most are looked at once, for a status or a content type, so no
 //! map is made of them before somebody asks for one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::{HeaderMap, HeaderName};
@@ -8,8 +9,8 @@ use http::{HeaderMap, HeaderName};
 /// The header fields of a response, however its engine holds them.
 #[derive(Clone)]
 pub(crate) enum Headers {
-    /// A map that was there already.
-    Map(HeaderMap),
+    /// A map that was there already. In a box, since those that are no maps are small.
+    Map(Box<HeaderMap>),
 }
 
 impl Headers {
@@ -21,16 +22,23 @@ impl Headers {
     }
 
     /// All of them, as a map.
+    pub(crate) fn map(&self) -> Cow<'_, HeaderMap> {
+        match self {
+            Self::Map(map) => Cow::Borrowed(map),
+        }
+    }
+
+    /// All of them, as a map.
     pub(crate) fn into_map(self) -> HeaderMap {
         match self {
-            Self::Map(map) => map,
+            Self::Map(map) => *map,
         }
     }
 }
 
 impl From<HeaderMap> for Headers {
     fn from(map: HeaderMap) -> Self {
-        Self::Map(map)
+        Self::Map(Box::new(map))
     }
 }
 

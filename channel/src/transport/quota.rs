@@ -30,7 +30,7 @@ impl StreamQuota {
 
     /// Waits for a place.
     pub(super) fn reserve(self: &Arc<Self>) -> Reserve {
-        Reserve { quota: self.clone(), state: Reserving::New }
+        Reserve { quota: Some(self.clone()), state: Reserving::New }
     }
 
     /// The peer allows another number of streams. A larger one wakes as many waiters as there is room for; a
@@ -98,7 +98,8 @@ impl Drop for Slot {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct Reserve {
-    quota: Arc<StreamQuota>,
+    /// Handed on to the place when there is one.
+    quota: Option<Arc<StreamQuota>>,
     state: Reserving,
 }
 
@@ -106,7 +107,6 @@ pub(crate) struct Reserve {
 enum Reserving {
     New,
     Waiting(Ticket),
-    Done,
 }
 
 impl Future for Reserve {
@@ -114,7 +114,8 @@ impl Future for Reserve {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut places = this.quota.lock();
+        let Some(quota) = &this.quota else { panic!("`Reserve` polled after it was ready") };
+        let mut places = quota.lock();
         let outcome = match this.state {
             Reserving::New => match places.take(|| cx.waker().clone()) {
                 Ok(Taken::Place) => Ok(()),
@@ -132,18 +133,18 @@ impl Future for Reserve {
                     return Poll::Pending;
                 }
             },
-            Reserving::Done => panic!("`Reserve` polled after it was ready"),
         };
         drop(places);
-        this.state = Reserving::Done;
-        Poll::Ready(outcome.map(|()| Slot(this.quota.clone())))
+        this.state = Reserving::New;
+        let quota = this.quota.take().expect("it is there until a place is");
+        Poll::Ready(outcome.map(|()| Slot(quota)))
     }
 }
 
 impl Drop for Reserve {
     fn drop(&mut self) {
-        if let Reserving::Waiting(ticket) = mem::replace(&mut self.state, Reserving::Done) {
-            let woken = self.quota.lock().leave(ticket);
+        if let (Some(quota), Reserving::Waiting(ticket)) = (&self.quota, &self.state) {
+            let woken = quota.lock().leave(*ticket);
             if let Some(waker) = woken {
                 waker.wake();
             }

@@ -7,30 +7,28 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use trunkline_proto::framing::MessageMeter;
 use trunkline_proto::wire;
 
 use super::Status;
-use crate::call::Reading;
+use crate::call::Call;
 
-pin_project! {
-    /// The body of a response: framed messages, then trailers.
-    ///
-    /// Its errors are the status of the call: one that the server sent or one made here, with the call's
-    /// report as its source; so its trailers never hold a `grpc-status` other than 0. After an error or the
-    /// trailers it has ended. Dropping it earlier cancels the call.
-    #[derive(Default)]
-    pub struct ResponseBody {
-        #[pin]
-        reading: Option<Reading>,
-        meter: Option<MessageMeter>,
-    }
+/// The body of a response: framed messages, then trailers.
+///
+/// Its errors are the status of the call: one that the server sent or one made here, with the call's report
+/// as its source; so its trailers never hold a `grpc-status` other than 0. After an error or the trailers it
+/// has ended. Dropping it earlier cancels the call.
+#[derive(Default)]
+pub struct ResponseBody(Option<Reading>);
+
+struct Reading {
+    call: Box<Call>,
+    meter: MessageMeter,
 }
 
 impl ResponseBody {
-    pub(super) fn new(reading: Reading, max_message: usize) -> Self {
-        Self { reading: Some(reading), meter: Some(MessageMeter::receiving(max_message)) }
+    pub(super) fn new(call: Box<Call>, max_message: usize) -> Self {
+        Self(Some(Reading { call, meter: MessageMeter::receiving(max_message) }))
     }
 }
 
@@ -38,27 +36,29 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let mut this = self.project();
-        let Some(mut reading) = this.reading.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let result = match ready!(reading.as_mut().poll_data(cx)) {
-            Some(Ok(data)) => match this.meter.as_mut().map_or(Ok(()), |meter| meter.push(&data)) {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(Reading { call, meter }) = &mut self.0 else { return Poll::Ready(None) };
+        let result = match ready!(call.poll_data(cx)) {
+            Some(Ok(data)) => match meter.push(&data) {
                 Ok(()) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(error) => Err(reading.refuse(wire::Status::from(error))),
+                Err(error) => Err(call.refuse(wire::Status::from(error))),
             },
             Some(Err(status)) => Err(status),
             // Stubs do not look whether the last message is whole.
-            None => match this.meter.as_ref().map_or(Ok(()), MessageMeter::finish) {
-                Ok(()) => Ok(trailers(reading.take_trailers())),
-                Err(error) => Err(reading.refuse(wire::Status::from(error))),
+            None => match meter.finish() {
+                Ok(()) => Ok(trailers(call.take_trailers())),
+                Err(error) => Err(call.refuse(wire::Status::from(error))),
             },
         };
-        this.reading.set(None);
+        self.0 = None;
         Poll::Ready(Some(result))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reading.is_none()
+        self.0.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -74,6 +74,6 @@ fn trailers(mut trailers: HeaderMap) -> Frame<Bytes> {
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("reading", &self.reading).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").field("ended", &self.0.is_none()).finish_non_exhaustive()
     }
 }

@@ -84,10 +84,10 @@ impl Erased for Bottom {
         };
         let max_message = core.settings().max_receive_message_size;
         let channel = Channel::from_core(core);
-        let call = start(&channel, request).directly_on(&channel);
+        let mut call = Box::new(start(&channel, request).directly_on(&channel));
         Box::pin(async move {
-            let reading = crate::call::Reading::Direct { reading: call.await? };
-            Ok(response(reading, max_message).map(Body::new))
+            poll_fn(|cx| call.poll_begun(cx)).await?;
+            Ok(response(call, max_message).map(Body::new))
         })
     }
 }

@@ -7,14 +7,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 use trunkline_proto::framing::MessageMeter;
 
 use super::{Body, ResponseBody, Status};
-use crate::call::{Call, CallOptions, CallStart, Reading, Source, Upload};
+use crate::call::{Attached, Call, CallOptions, CallStart, Source, Upload};
 use crate::channel::Channel;
+use crate::transport::Reply;
 
 /// A boxed error, as bodies have it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -36,7 +36,10 @@ where
     /// The future sends nothing until it is polled. Dropping it cancels the call.
     fn call(&mut self, request: http::Request<B>) -> CallFuture {
         let start = start(self, request);
-        CallFuture { max_message: self.core().settings().max_receive_message_size, call: start.on(self) }
+        CallFuture {
+            max_message: self.core().settings().max_receive_message_size,
+            call: Some(Box::new(start.on(self))),
+        }
     }
 }
 
@@ -60,41 +63,42 @@ where
     CallStart {
         began: Instant::now(),
         path,
-        headers: parts.headers,
-        extensions: parts.extensions,
+        attached: Attached::some(parts.headers, parts.extensions),
         options: CallOptions::default(),
+        // Whether the method has one reply or many is not known here.
+        reply: Reply::Stream,
         upload: Ok(Upload::streaming(Source::Body(Body::new(body), meter), budget)),
     }
 }
 
 /// The head of a response, with its body behind it.
-pub(super) fn response(mut reading: Reading, max_message: usize) -> http::Response<ResponseBody> {
-    let mut headers = reading.take_headers();
+pub(super) fn response(mut call: Box<Call>, max_message: usize) -> http::Response<ResponseBody> {
+    let mut headers = call.take_headers();
     super::make_metadata(&mut headers);
-    let report = reading.report();
-    let mut response = http::Response::new(ResponseBody::new(reading, max_message));
+    let report = call.report();
+    let mut response = http::Response::new(ResponseBody::new(call, max_message));
     *response.headers_mut() = headers;
     response.extensions_mut().insert(report);
     response
 }
 
-pin_project! {
-    /// The future of one call made through the `tower::Service`: the head of its response, or its status.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct CallFuture {
-        #[pin]
-        call: Call,
-        max_message: usize,
-    }
+/// The future of one call made through the `tower::Service`: the head of its response, or its status.
+#[must_use = "futures do nothing unless polled"]
+pub struct CallFuture {
+    call: Option<Box<Call>>,
+    max_message: usize,
 }
 
 impl Future for CallFuture {
     type Output = Result<http::Response<ResponseBody>, Status>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let reading = ready!(this.call.poll(cx))?;
-        Poll::Ready(Ok(response(reading, *this.max_message)))
+    /// # Panics
+    /// If polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = self.call.as_mut().expect("a future is not polled after it was ready");
+        let begun = ready!(call.poll_begun(cx));
+        let call = self.call.take().expect("it was there just above");
+        Poll::Ready(begun.map(|()| response(call, self.max_message)))
     }
 }
 

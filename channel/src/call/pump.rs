@@ -1,0 +1,61 @@
+//! The rest of a streamed request, once the response has begun.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use tokio::task::AbortHandle;
+
+use super::Upload;
+use crate::transport::SendHalf;
+use crate::vocabulary::Status;
+
+/// The task that sends the rest of a streamed request. It ends with the request, with the stream, or when
+/// this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    task: AbortHandle,
+    failure: Arc<OnceLock<Status>>,
+}
+
+impl Pump {
+    /// Starts it on the present runtime.
+    pub(super) fn spawn(upload: Upload, sender: SendHalf) -> Self {
+        let failure = Arc::<OnceLock<Status>>::default();
+        let pumping = Pumping { upload, sender, failure: Arc::clone(&failure) };
+        Self { task: tokio::spawn(pumping).abort_handle(), failure }
+    }
+
+    /// Why the request itself failed, if it did.
+    pub(super) fn failure(&self) -> Option<&Status> {
+        self.failure.get()
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Pumping {
+    upload: Upload,
+    sender: SendHalf,
+    failure: Arc<OnceLock<Status>>,
+}
+
+impl Future for Pumping {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if let Err(status) = ready!(this.upload.poll_pump(&mut this.sender, cx)) {
+            // Whoever reads the response hears of the reset and looks here for its reason, so the reason
+            // comes first.
+            this.failure.get_or_init(|| status);
+            this.sender.reset();
+        }
+        Poll::Ready(())
+    }
+}

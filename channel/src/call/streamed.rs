@@ -1,0 +1,234 @@
+//! A request of many messages, with as much of it as must be kept so that it can be sent again elsewhere.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::Body as _;
+use trunkline_proto::framing::MessageMeter;
+
+use crate::panic::panic_text;
+use crate::vocabulary::{self, Body, Status};
+
+/// Most bytes of one streamed request that are kept for sending it again (gRFC A6's usual per-call buffer).
+pub(crate) const REPLAY_PER_CALL: usize = 256 << 10;
+/// Most bytes that all calls of a channel keep for that (gRFC A6's usual per-channel buffer).
+pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
+
+/// Where the rest of a request comes from: framed messages, in chunks of any size.
+pub(crate) enum Source {
+    /// Our own stubs'.
+    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
+    /// An `http` request's, with a meter, since whoever framed it does not know our limit.
+    Body(Body, MessageMeter),
+}
+
+impl Source {
+    /// The next chunk that is not empty. A request stream is the application's: its panic ends the call, and
+    /// leaves its connection and its task alone.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        let poll = AssertUnwindSafe(|| {
+            loop {
+                match ready!(self.poll_any_chunk(cx)) {
+                    Some(Ok(chunk)) if chunk.is_empty() => {}
+                    other => return Poll::Ready(other),
+                }
+            }
+        });
+        catch_unwind(poll).unwrap_or_else(|panic| {
+            let text = format!("the request stream panicked: {}", panic_text(&*panic));
+            Poll::Ready(Some(Err(Status::internal(text))))
+        })
+    }
+
+    fn poll_any_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        match self {
+            Self::Stream(stream) => stream.as_mut().poll_next(cx),
+            Self::Body(body, meter) => loop {
+                // Request trailers have no meaning in gRPC.
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => {
+                            let metered = meter.push(&data).map_err(vocabulary::framing_status);
+                            return Poll::Ready(Some(metered.map(|()| data)));
+                        }
+                        Err(_trailers) => {}
+                    },
+                    Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                    None => return Poll::Ready(None),
+                }
+            },
+        }
+    }
+}
+
+/// What all calls of a channel keep together for sending again.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayBudget(AtomicUsize);
+
+impl ReplayBudget {
+    fn take(&self, bytes: usize) -> bool {
+        let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= REPLAY_PER_CHANNEL);
+        self.0.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl ReplayBudget {
+    pub(super) fn used(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+
+    pub(super) fn use_up(&self) {
+        assert!(self.take(REPLAY_PER_CHANNEL));
+    }
+}
+
+/// The chunks of a streamed request. What was handed to an attempt is kept for as long as it fits the limits,
+/// until the call is committed.
+pub(super) struct Streamed {
+    source: Option<Source>,
+    /// The chunk after the one to be handed over: read ahead, to know whether that one is the last and so
+    /// carries END_STREAM.
+    ahead: Option<Bytes>,
+    /// What was handed over before `ahead`: `kept[..next]` to the present attempt.
+    kept: VecDeque<Bytes>,
+    next: usize,
+    /// END_STREAM was handed to the present attempt.
+    ended: bool,
+    /// Something that was handed over is kept no more.
+    gone: bool,
+    /// What is kept is counted: so many bytes. `None`: nothing is kept any more, since it is above the limits,
+    /// or the call is committed.
+    held: Option<usize>,
+    budget: Arc<ReplayBudget>,
+}
+
+/// One chunk to send.
+pub(super) enum Next {
+    /// This, perhaps empty, and whether it is the last. An end that shows late comes with an empty chunk.
+    Chunk(Bytes, bool),
+    /// All there is, and nothing was handed over before it.
+    Sole(Bytes),
+}
+
+impl Streamed {
+    pub(super) fn new(source: Source, budget: Arc<ReplayBudget>) -> Self {
+        Self {
+            source: Some(source),
+            ahead: None,
+            kept: VecDeque::new(),
+            next: 0,
+            ended: false,
+            gone: false,
+            held: Some(0),
+            budget,
+        }
+    }
+
+    /// Whether all of it, its end too, was handed over.
+    pub(super) fn is_done(&self) -> bool {
+        self.ended
+    }
+
+    /// Starts again from the beginning, for another attempt. False if that is gone.
+    pub(super) fn rewind(&mut self) -> bool {
+        if !self.gone {
+            (self.next, self.ended) = (0, false);
+        }
+        !self.gone
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Status>> {
+        let repeated = self.next < self.kept.len();
+        let fresh = match repeated {
+            true => None,
+            false => match self.ahead.take() {
+                Some(chunk) => Some(chunk),
+                None => ready!(self.poll_source(cx)).transpose()?,
+            },
+        };
+        if self.next + 1 >= self.kept.len()
+            && self.ahead.is_none()
+            && let Poll::Ready(ahead) = self.poll_source(cx)
+        {
+            self.ahead = ahead.transpose()?;
+        }
+        let all_read = self.source.is_none() && self.ahead.is_none();
+        let chunk = match fresh {
+            Some(chunk) if all_read && self.held == Some(0) && !self.gone => {
+                self.ended = true;
+                return Poll::Ready(Ok(Next::Sole(chunk)));
+            }
+            Some(chunk) => self.keep(chunk),
+            None if repeated => self.repeat(),
+            None => Bytes::new(),
+        };
+        self.ended = all_read && self.next == self.kept.len();
+        Poll::Ready(Ok(Next::Chunk(chunk, self.ended)))
+    }
+
+    /// Nothing that was handed over will be needed again.
+    pub(super) fn stop_keeping(&mut self) {
+        self.release();
+        self.gone |= self.next > 0;
+        self.kept.drain(..self.next);
+        self.next = 0;
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let chunk = ready!(source.poll_chunk(cx));
+        if chunk.is_none() {
+            self.source = None;
+        }
+        Poll::Ready(chunk)
+    }
+
+    /// Hands over a chunk for the first time.
+    fn keep(&mut self, chunk: Bytes) -> Bytes {
+        match &mut self.held {
+            Some(held) if *held + chunk.len() <= REPLAY_PER_CALL && self.budget.take(chunk.len()) => {
+                *held += chunk.len();
+                self.kept.push_back(chunk.clone());
+                self.next += 1;
+            }
+            _ => {
+                self.stop_keeping();
+                self.gone = true;
+            }
+        }
+        chunk
+    }
+
+    /// Hands over a chunk that another attempt had.
+    fn repeat(&mut self) -> Bytes {
+        if self.held.is_some() {
+            self.next += 1;
+            return self.kept[self.next - 1].clone();
+        }
+        self.gone = true;
+        self.kept.pop_front().expect("only what is kept is repeated")
+    }
+
+    fn release(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.budget.give_back(held);
+        }
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
