@@ -49,13 +49,15 @@ impl Headers {
 
     /// The list as a map, made anew by each call.
     ///
-    /// HTTP/2 lets values pass that an [`HeaderValue`] cannot hold (control characters); such fields are left
-    /// out.
+    /// HTTP/2 lets values pass that a [`HeaderValue`] cannot hold (control characters); such fields are left
+    /// out. So is what comes after the most fields that a map can hold, tens of thousands of them.
     pub fn to_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(self.len());
+        let mut map = HeaderMap::try_with_capacity(self.len()).unwrap_or_default();
         for (name, value) in self {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-                map.append(name, value);
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+                && map.try_append(name, value).is_err()
+            {
+                break;
             }
         }
         map
@@ -219,6 +221,13 @@ mod tests {
         let map = headers.to_map();
         assert_eq!(map.len(), 1);
         assert_eq!(map["b"].as_bytes(), b"\xff");
+    }
+
+    #[test]
+    fn more_fields_than_a_map_can_hold_are_no_panic() {
+        let headers: Headers = (0..50_000).map(|number| (format!("name-{number}"), "")).collect();
+        assert_eq!(headers.len(), 50_000);
+        assert!(headers.to_map().len() > 20_000);
     }
 
     #[test]

@@ -55,6 +55,17 @@ struct SizeChange {
     last: u32,
 }
 
+impl SizeChange {
+    /// RFC 7541 6.3.
+    #[cold]
+    fn encode(self, out: &mut Vec<u8>) {
+        if self.smallest < self.last {
+            integer::encode(out, 0x20, 5, self.smallest as usize);
+        }
+        integer::encode(out, 0x20, 5, self.last as usize);
+    }
+}
+
 /// How a literal treats the table, by its first bits (RFC 7541 6.2).
 #[derive(Clone, Copy)]
 enum Literal {
@@ -111,11 +122,9 @@ impl Encoder {
     #[inline]
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
         self.now = self.now.wrapping_add(1);
-        if let Some(change) = self.size_change.take() {
-            if change.smallest < change.last {
-                integer::encode(out, 0x20, 5, change.smallest as usize);
-            }
-            integer::encode(out, 0x20, 5, change.last as usize);
+        if let Some(change) = self.size_change {
+            self.size_change = None;
+            change.encode(out);
         }
     }
 
