@@ -288,6 +288,12 @@ impl Problem {
                 let text = format!("the headers of the response are larger than the limit of {limit} bytes");
                 (Code::ResourceExhausted, Sent::Yes, text, None)
             }
+            StreamError::Violation(StreamViolation::RequestHeadersTooLarge { size, limit }) => {
+                let text = format!(
+                    "the request's headers ({size} bytes) are above the server's limit of {limit} bytes"
+                );
+                (Code::ResourceExhausted, Sent::No, text, None)
+            }
             StreamError::Violation(StreamViolation::Protocol(text)) => {
                 (Code::Internal, Sent::Yes, format!("the response breaks HTTP/2: {text}"), None)
             }

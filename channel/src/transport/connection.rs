@@ -8,12 +8,14 @@ use bytes::Bytes;
 use super::h2::{H2Connection, H2SendHalf, H2Stream};
 #[cfg(test)]
 use super::memory::{MemoryConnection, MemorySendHalf, MemoryStream};
+use super::trunkline::{TrunklineConnection, TrunklineSendHalf, TrunklineStream};
 use super::{RequestHead, Reserve, Slot, StreamError, StreamEvent};
 
 /// A live connection, shared by the calls on it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Connection {
     H2(H2Connection),
+    Trunkline(TrunklineConnection),
     #[cfg(test)]
     Memory(MemoryConnection),
 }
@@ -23,6 +25,7 @@ impl Connection {
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::H2(connection) => connection.quota().is_open(),
+            Self::Trunkline(connection) => connection.quota().is_open(),
             #[cfg(test)]
             Self::Memory(connection) => connection.quota().is_open(),
         }
@@ -32,6 +35,7 @@ impl Connection {
     pub(crate) fn reserve(&self) -> Reserve {
         match self {
             Self::H2(connection) => connection.quota().reserve(),
+            Self::Trunkline(connection) => connection.quota().reserve(),
             #[cfg(test)]
             Self::Memory(connection) => connection.quota().reserve(),
         }
@@ -53,6 +57,7 @@ impl Connection {
     ) -> Result<Stream, StreamError> {
         match self {
             Self::H2(connection) => connection.start(slot, head, first, end).map(Stream::H2),
+            Self::Trunkline(connection) => connection.start(slot, head, first, end).map(Stream::Trunkline),
             #[cfg(test)]
             Self::Memory(connection) => connection.start(slot, head, first, end).map(Stream::Memory),
         }
@@ -64,6 +69,7 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) enum Stream {
     H2(H2Stream),
+    Trunkline(TrunklineStream),
     #[cfg(test)]
     Memory(MemoryStream),
 }
@@ -77,6 +83,7 @@ impl Stream {
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         match self {
             Self::H2(stream) => stream.poll_event(cx),
+            Self::Trunkline(stream) => stream.poll_event(cx),
             #[cfg(test)]
             Self::Memory(stream) => stream.poll_event(cx),
         }
@@ -86,6 +93,7 @@ impl Stream {
     pub(crate) fn take_sender(&mut self) -> Option<SendHalf> {
         match self {
             Self::H2(stream) => stream.take_sender().map(SendHalf::H2),
+            Self::Trunkline(stream) => stream.take_sender().map(SendHalf::Trunkline),
             #[cfg(test)]
             Self::Memory(stream) => stream.take_sender().map(SendHalf::Memory),
         }
@@ -96,6 +104,7 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum SendHalf {
     H2(H2SendHalf),
+    Trunkline(TrunklineSendHalf),
     #[cfg(test)]
     Memory(MemorySendHalf),
 }
@@ -106,6 +115,7 @@ impl SendHalf {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
         match self {
             Self::H2(sender) => sender.poll_ready(cx),
+            Self::Trunkline(sender) => sender.poll_ready(cx),
             #[cfg(test)]
             Self::Memory(sender) => sender.poll_ready(cx),
         }
@@ -118,6 +128,7 @@ impl SendHalf {
     pub(crate) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         match self {
             Self::H2(sender) => sender.send(data, end),
+            Self::Trunkline(sender) => sender.send(data, end),
             #[cfg(test)]
             Self::Memory(sender) => sender.send(data, end),
         }
@@ -127,6 +138,7 @@ impl SendHalf {
     pub(crate) fn reset(&mut self) {
         match self {
             Self::H2(sender) => sender.reset(),
+            Self::Trunkline(sender) => sender.reset(),
             #[cfg(test)]
             Self::Memory(sender) => sender.reset(),
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use trunkline_proto::{Address, ConnectError};
 
 use super::h2::{self, H2Driver};
+use super::trunkline::{self, TrunklineDriver};
 use super::{Connection, Origin, Transport, TransportOptions};
 use crate::connect::Connected;
 use crate::control::Usage;
@@ -20,9 +21,8 @@ pub(crate) async fn start(
     options: &TransportOptions,
 ) -> Result<Driver, ConnectError> {
     match options.engine {
-        Transport::H2 | Transport::Trunkline => {
-            h2::start(connected, address, origin, options).await.map(Driver::H2)
-        }
+        Transport::H2 => h2::start(connected, address, origin, options).await.map(Driver::H2),
+        Transport::Trunkline => Ok(Driver::Trunkline(trunkline::start(connected, address, origin, options))),
     }
 }
 
@@ -32,6 +32,7 @@ pub(crate) async fn start(
 #[derive(Debug)]
 pub(crate) enum Driver {
     H2(H2Driver),
+    Trunkline(TrunklineDriver),
 }
 
 /// How a connection lives.
@@ -53,6 +54,7 @@ impl Driver {
     pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         match self {
             Self::H2(driver) => driver.poll_news(cx),
+            Self::Trunkline(driver) => driver.poll_news(cx),
         }
     }
 
@@ -60,6 +62,7 @@ impl Driver {
     pub(crate) fn drain(&mut self) {
         match self {
             Self::H2(driver) => driver.drain(),
+            Self::Trunkline(driver) => driver.drain(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Driver {
     pub(crate) fn abort(&mut self, cause: ConnectError) {
         match self {
             Self::H2(driver) => driver.abort(cause),
+            Self::Trunkline(driver) => driver.abort(cause),
         }
     }
 
@@ -74,6 +78,7 @@ impl Driver {
     pub(crate) fn usage(&self) -> Usage {
         match self {
             Self::H2(driver) => driver.usage(),
+            Self::Trunkline(driver) => driver.usage(),
         }
     }
 }

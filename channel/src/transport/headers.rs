@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderName};
 pub(crate) enum Headers {
     /// A map that was there already. In a box, since those that are no maps are small.
     Map(Box<HeaderMap>),
+    /// As our own engine holds them.
+    List(trunkline_http2::Headers),
 }
 
 impl Headers {
@@ -18,6 +20,7 @@ impl Headers {
     pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
         match self {
             Self::Map(map) => map.get(name).map(http::HeaderValue::as_bytes),
+            Self::List(list) => list.get(name.as_str()),
         }
     }
 
@@ -25,6 +28,7 @@ impl Headers {
     pub(crate) fn map(&self) -> Cow<'_, HeaderMap> {
         match self {
             Self::Map(map) => Cow::Borrowed(map),
+            Self::List(list) => Cow::Owned(list.to_map()),
         }
     }
 
@@ -32,6 +36,7 @@ impl Headers {
     pub(crate) fn into_map(self) -> HeaderMap {
         match self {
             Self::Map(map) => *map,
+            Self::List(list) => list.to_map(),
         }
     }
 }
@@ -42,11 +47,18 @@ impl From<HeaderMap> for Headers {
     }
 }
 
+impl From<trunkline_http2::Headers> for Headers {
+    fn from(list: trunkline_http2::Headers) -> Self {
+        Self::List(list)
+    }
+}
+
 impl fmt::Debug for Headers {
     /// The names alone: metadata may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Map(map) => f.debug_list().entries(map.keys()).finish(),
+            Self::List(list) => list.fmt(f),
         }
     }
 }

@@ -22,6 +22,7 @@ mod keepalive;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod trunkline;
 
 pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
 pub(crate) use self::driver::{Driver, DriverNews, start};

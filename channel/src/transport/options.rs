@@ -20,6 +20,10 @@ pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
 /// it if the headers come in frames of the smallest maximal size (16 KiB).
 pub(crate) const MAX_HEADER_LIST_SIZE: u32 = 256 << 10;
 
+/// Most streams at a time on a connection whose server has no limit of its own. Each is a call that somebody
+/// waits for; with it, all that calls may queue for the connection has a bound.
+pub(crate) const MOST_STREAMS: usize = 100_000;
+
 /// The largest frame that we accept: HTTP/2's default. More gains little, and the engine counts the frames of
 /// a header list in units of this size, although most servers never send larger ones than 16 KiB.
 pub(crate) const MAX_FRAME_SIZE: u32 = 16 << 10;
@@ -56,13 +60,27 @@ pub enum Transport {
 
 /// What may be set about the connections of a channel. Clones share what the connections have learned
 /// together (see [`KeepalivePenalty`]).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct TransportOptions {
     pub(crate) engine: Transport,
     /// PINGs that find out whether the peer still lives. Off by default, since servers may object (gRFC A8).
     pub(crate) keepalive: Option<Keepalive>,
     /// How often servers have said that our PINGs are too many.
     pub(crate) keepalive_penalty: KeepalivePenalty,
+    /// The id of the first stream. There are 2^30 of them on a connection, so tests that want to see the last
+    /// one begin near it. (The `h2` crate lets nobody choose.)
+    pub(crate) first_stream_id: u32,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            engine: Transport::default(),
+            keepalive: None,
+            keepalive_penalty: KeepalivePenalty::default(),
+            first_stream_id: 1,
+        }
+    }
 }
 
 /// When a PING is sent, and how long its answer may take.

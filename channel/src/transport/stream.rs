@@ -86,6 +86,8 @@ pub(crate) enum StreamError {
 pub(crate) enum StreamViolation {
     /// Headers or trailers above our limit, in bytes.
     HeadersTooLarge { limit: usize },
+    /// The request's headers are above the server's limit, in bytes: nothing was sent.
+    RequestHeadersTooLarge { size: usize, limit: usize },
     /// Anything else, in words.
     Protocol(String),
 }

@@ -3,6 +3,7 @@
 //! paused.
 
 mod batches;
+mod crowds;
 mod fixture;
 mod hindsight;
 mod keepalive;
@@ -10,3 +11,6 @@ mod life;
 mod limits;
 mod sending;
 mod streams;
+mod waking;
+mod windows;
+mod withdrawal;

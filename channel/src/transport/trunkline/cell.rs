@@ -1,0 +1,349 @@
+//! What a call and the driver share of one stream. Its lock is held to move a few values, never while
+//! anything is encoded or woken, and by nobody but these two.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use trunkline_http2::StreamKey;
+
+use super::inbox::Inbox;
+use crate::transport::options::SEND_BUFFER;
+use crate::transport::{RequestHead, SendClosed, StreamError};
+
+/// One stream, between its call and the driver.
+///
+/// ```text
+///   Queued(request) --> Opening --> Open --its last event, or dropped--> Over
+///          '--------------'------- dropped, or never sent ---------------^
+/// ```
+#[derive(Debug)]
+pub(super) struct Cell(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    place: Place,
+    /// From its opening on.
+    key: Option<StreamKey>,
+    inbox: Inbox,
+    reader: Option<Waker>,
+    upload: Upload,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the queue of commands.
+    Queued(Request),
+    /// The driver is about to open it.
+    Opening,
+    Open,
+    Over,
+}
+
+/// What a stream begins with.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) head: RequestHead,
+    pub(super) body: Bytes,
+    pub(super) end: bool,
+}
+
+/// What is left of a stream whose call went away.
+#[derive(Debug)]
+pub(super) struct Withdrawn {
+    pub(super) key: Option<StreamKey>,
+    /// It is to be reset.
+    pub(super) is_open: bool,
+    /// Bytes that were not taken and are to be given back.
+    pub(super) owed: usize,
+}
+
+/// The request side.
+#[derive(Debug)]
+enum Upload {
+    Open {
+        /// Bytes in the queue of commands.
+        queued: usize,
+        /// The engine takes no more for now.
+        full: bool,
+        writer: Option<Waker>,
+    },
+    Closed,
+}
+
+impl Cell {
+    pub(super) fn new(request: Request) -> Self {
+        let upload = match request.end {
+            true => Upload::Closed,
+            // Nothing is known of the peer's window before the stream is open.
+            false => Upload::Open { queued: 0, full: true, writer: None },
+        };
+        let place = Place::Queued(request);
+        Self(Mutex::new(State { place, key: None, inbox: Inbox::default(), reader: None, upload }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code runs under this lock that could leave the state half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The call's side.
+impl Cell {
+    /// Takes all that is there, or waits for it.
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Inbox> {
+        let mut state = self.lock();
+        if !state.inbox.is_empty() {
+            return Poll::Ready(mem::take(&mut state.inbox));
+        }
+        match &mut state.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            reader => *reader = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// The call wants no more.
+    pub(super) fn withdraw(&self) -> Withdrawn {
+        let mut state = self.lock();
+        // What was not sent yet never will be: the driver finds it over.
+        let is_open = matches!(mem::replace(&mut state.place, Place::Over), Place::Open);
+        let inbox = mem::take(&mut state.inbox);
+        let (key, woken) = (state.key, state.close_upload());
+        drop(state);
+        wake(woken);
+        Withdrawn { key, is_open, owed: inbox.owed() }
+    }
+
+    /// The key of the stream, once it was opened.
+    pub(super) fn key(&self) -> Option<StreamKey> {
+        self.lock().key
+    }
+
+    /// Ready when the engine would take more.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
+        match &mut self.lock().upload {
+            Upload::Closed => Poll::Ready(Err(SendClosed)),
+            Upload::Open { queued, full, .. } if !*full && *queued < SEND_BUFFER => Poll::Ready(Ok(())),
+            Upload::Open { writer, .. } => {
+                match writer {
+                    Some(writer) => writer.clone_from(cx.waker()),
+                    writer => *writer = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// So many bytes go into the queue of commands, perhaps the last ones.
+    pub(super) fn sending(&self, bytes: usize, end: bool) -> Result<(), SendClosed> {
+        let mut state = self.lock();
+        let Upload::Open { queued, .. } = &mut state.upload else { return Err(SendClosed) };
+        *queued += bytes;
+        if end {
+            state.upload = Upload::Closed;
+        }
+        Ok(())
+    }
+
+    /// The sender gives up. True if the request had not ended.
+    pub(super) fn abandon_upload(&self) -> bool {
+        !matches!(mem::replace(&mut self.lock().upload, Upload::Closed), Upload::Closed)
+    }
+}
+
+/// The driver's side.
+impl Cell {
+    /// The request, to be opened now. `None` if the call was dropped before it was sent.
+    pub(super) fn take_request(&self) -> Option<Request> {
+        let mut state = self.lock();
+        match mem::replace(&mut state.place, Place::Opening) {
+            Place::Queued(request) => Some(request),
+            other => {
+                state.place = other;
+                None
+            }
+        }
+    }
+
+    /// It is open under `key`. False if the call was dropped meanwhile.
+    pub(super) fn opened(&self, key: StreamKey) -> bool {
+        let mut state = self.lock();
+        let wanted = matches!(state.place, Place::Opening);
+        if wanted {
+            (state.place, state.key) = (Place::Open, Some(key));
+        }
+        wanted
+    }
+
+    /// Hands events on, and wakes the reader.
+    pub(super) fn deliver(&self, events: Inbox) {
+        let mut state = self.lock();
+        let mut writer = None;
+        if events.has_ended() {
+            state.place = Place::Over;
+            writer = state.close_upload();
+        }
+        state.inbox.append(events);
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
+        wake(writer);
+    }
+
+    /// It failed before, or after, it was opened.
+    pub(super) fn fail(&self, error: StreamError) {
+        let mut events = Inbox::default();
+        events.fail(error);
+        self.deliver(events);
+    }
+
+    /// The engine took `bytes` off the queue of commands, and takes more if there is `room`.
+    pub(super) fn set_room(&self, bytes: usize, room: bool) {
+        let mut state = self.lock();
+        let Upload::Open { queued, full, writer } = &mut state.upload else { return };
+        *queued -= bytes.min(*queued);
+        *full = !room;
+        let woken = if room && *queued < SEND_BUFFER { writer.take() } else { None };
+        drop(state);
+        wake(woken);
+    }
+}
+
+impl State {
+    fn close_upload(&mut self) -> Option<Waker> {
+        match mem::replace(&mut self.upload, Upload::Closed) {
+            Upload::Open { writer, .. } => writer,
+            Upload::Closed => None,
+        }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Reply, StreamEvent};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A waker, and how often it was woken.
+    fn counting() -> (Waker, Arc<Count>) {
+        let count = Arc::<Count>::default();
+        (Waker::from(Arc::clone(&count)), count)
+    }
+
+    fn cell(end: bool) -> Cell {
+        let head = RequestHead {
+            path: "/a.B/C".parse().unwrap(),
+            timeout: None,
+            headers: http::HeaderMap::new(),
+            reply: Reply::Stream,
+        };
+        Cell::new(Request { head, body: Bytes::new(), end })
+    }
+
+    /// Keys come from an engine alone.
+    fn key() -> StreamKey {
+        let mut engine = trunkline_http2::Connection::new(Default::default(), std::time::Instant::now());
+        let template = engine.template([(":method", "POST"), (":path", "/")]).unwrap();
+        engine.open(template, &[], Bytes::new(), true).unwrap()
+    }
+
+    fn data(bytes: &'static [u8], end: bool) -> Inbox {
+        let mut inbox = Inbox::default();
+        inbox.put_data(Bytes::from_static(bytes), end);
+        inbox
+    }
+
+    #[test]
+    fn a_call_dropped_before_it_was_sent_never_is() {
+        let cell = cell(true);
+        let withdrawn = cell.withdraw();
+        assert!(!withdrawn.is_open && withdrawn.key.is_none());
+        assert!(cell.take_request().is_none());
+    }
+
+    #[test]
+    fn a_call_dropped_while_it_is_opened_is_found_unwanted() {
+        let cell = cell(true);
+        assert!(cell.take_request().is_some());
+        assert!(!cell.withdraw().is_open, "the driver knows the key, and the call does not");
+        assert!(!cell.opened(key()));
+    }
+
+    #[test]
+    fn a_call_dropped_in_the_middle_is_reset_and_what_it_left_unread_is_given_back() {
+        let cell = cell(true);
+        cell.take_request();
+        assert!(cell.opened(key()));
+        cell.deliver(data(b"unread", false));
+        let withdrawn = cell.withdraw();
+        assert!(withdrawn.is_open && withdrawn.key.is_some());
+        assert_eq!(withdrawn.owed, 6);
+    }
+
+    #[test]
+    fn a_reader_is_woken_once_per_delivery_and_takes_all_at_once() {
+        let cell = cell(true);
+        let (waker, count) = counting();
+        let mut cx = Context::from_waker(&waker);
+        assert!(cell.poll_take(&mut cx).is_pending());
+        cell.deliver(data(b"a", false));
+        cell.deliver(data(b"b", true));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        let Poll::Ready(mut inbox) = cell.poll_take(&mut cx) else { panic!("it was woken") };
+        assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
+        assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
+        assert!(matches!(inbox.next(), Some((StreamEvent::End, true))));
+        assert!(!cell.withdraw().is_open, "a stream that has ended is not reset");
+    }
+
+    #[test]
+    fn a_sender_waits_for_the_engine_and_for_the_queue() {
+        let cell = cell(false);
+        let (waker, count) = counting();
+        let mut cx = Context::from_waker(&waker);
+        assert!(cell.poll_room(&mut cx).is_pending(), "nothing is known of the window yet");
+        cell.set_room(0, true);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Ok(())));
+        cell.sending(SEND_BUFFER, false).unwrap();
+        assert!(cell.poll_room(&mut cx).is_pending(), "the queue holds enough");
+        cell.set_room(SEND_BUFFER, false);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "the engine holds enough");
+        cell.set_room(0, true);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        cell.sending(0, true).unwrap();
+        assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
+        assert!(!cell.abandon_upload(), "a request that has ended is not given up");
+    }
+
+    #[test]
+    fn the_end_of_the_response_ends_the_request() {
+        let cell = cell(false);
+        let (waker, count) = counting();
+        let mut cx = Context::from_waker(&waker);
+        assert!(cell.poll_room(&mut cx).is_pending());
+        cell.deliver(data(b"early", true));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
+        assert_eq!(cell.sending(1, false), Err(SendClosed));
+    }
+}

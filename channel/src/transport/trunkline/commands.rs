@@ -1,0 +1,153 @@
+//! The way from the calls to the driver: a queue that the driver takes whole. A call takes its lock once to
+//! start; the lock is held for a push or a swap and nothing else.
+//!
+//! The queue is bounded by what may be in it: one `Start` and one `Reset` per place under the limit of
+//! streams, one `Release` per delivery, and data up to the send buffer of each stream and one message more.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+use trunkline_http2::StreamKey;
+use trunkline_proto::ConnectError;
+
+use super::cell::Cell;
+use crate::transport::Slot;
+
+/// From so many bytes on that readers have taken and the driver has not heard of, it is woken to hear of
+/// them: a small part of the connection's window, and many messages.
+const OWED_WAKES: usize = 256 << 10;
+
+/// What calls ask of the driver.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Open the stream whose request is in this cell.
+    Start(Arc<Cell>),
+    /// More of the request.
+    Send { cell: Arc<Cell>, data: Bytes, end: bool },
+    /// The call wants no more of this stream. It holds its place until the reset is on its way.
+    Reset { key: StreamKey, slot: Slot },
+    /// The sender gave up in the middle: the stream is reset, and its reader is told.
+    Abandon(Arc<Cell>),
+    /// The reader has taken so many bytes.
+    Release { key: StreamKey, bytes: usize },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Commands(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<Command>,
+    driver: Option<Waker>,
+    /// The driver knows that there is something.
+    told: bool,
+    /// Bytes that the `Release`s in `waiting` give back.
+    owed: usize,
+    closed: Option<ConnectError>,
+}
+
+impl Commands {
+    /// Puts a command in the queue and wakes the driver, unless it is awake. An error: the connection takes no
+    /// more, and `command` is dropped.
+    pub(super) fn push(&self, command: Command) -> Result<(), ConnectError> {
+        let mut queue = self.lock();
+        if let Some(cause) = &queue.closed {
+            return Err(cause.clone());
+        }
+        let urgent = match &command {
+            Command::Release { bytes, .. } => {
+                queue.owed += bytes;
+                queue.owed >= OWED_WAKES
+            }
+            _ => true,
+        };
+        queue.waiting.push(command);
+        let driver = if urgent && !mem::replace(&mut queue.told, true) { queue.driver.clone() } else { None };
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes all commands into `taken`, which is empty, and has `driver` woken for the next.
+    pub(super) fn take(&self, taken: &mut Vec<Command>, driver: &Waker) {
+        let mut queue = self.lock();
+        mem::swap(&mut queue.waiting, taken);
+        queue.told = false;
+        queue.owed = 0;
+        if !queue.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
+            queue.driver = Some(driver.clone());
+        }
+    }
+
+    /// No more commands, because of `cause`. Those that were not taken are returned.
+    pub(super) fn close(&self, cause: &ConnectError) -> Vec<Command> {
+        let mut queue = self.lock();
+        queue.closed.get_or_insert_with(|| cause.clone());
+        queue.driver = None;
+        mem::take(&mut queue.waiting)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No code runs under this lock that could leave the queue half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Reply, RequestHead};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use trunkline_proto::Phase;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn cell() -> Arc<Cell> {
+        let head = RequestHead {
+            path: "/a.B/C".parse().unwrap(),
+            timeout: None,
+            headers: http::HeaderMap::new(),
+            reply: Reply::Whole,
+        };
+        let request = super::super::cell::Request { head, body: Bytes::new(), end: true };
+        Arc::new(Cell::new(request))
+    }
+
+    #[test]
+    fn a_batch_of_commands_wakes_the_driver_once() {
+        let (commands, count) = (Commands::default(), Arc::<Count>::default());
+        let driver = Waker::from(Arc::clone(&count));
+        let mut taken = Vec::new();
+        commands.take(&mut taken, &driver);
+        for _ in 0..100 {
+            commands.push(Command::Start(cell())).unwrap();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        commands.take(&mut taken, &driver);
+        assert_eq!(taken.len(), 100);
+        taken.clear();
+        commands.push(Command::Start(cell())).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_says_why() {
+        let commands = Commands::default();
+        commands.push(Command::Start(cell())).unwrap();
+        assert_eq!(commands.close(&ConnectError::new(Phase::Http2, "gone")).len(), 1);
+        commands.close(&ConnectError::new(Phase::Http2, "later"));
+        assert_eq!(commands.push(Command::Start(cell())).unwrap_err().message(), "gone");
+    }
+}

@@ -1,0 +1,70 @@
+//! The calls' side of a connection: how a stream is begun.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use trunkline_proto::ConnectError;
+
+use super::cell::{Cell, Request};
+use super::commands::{Command, Commands};
+use super::requests;
+use super::stream::TrunklineStream;
+use crate::transport::quota::StreamQuota;
+use crate::transport::{RequestHead, Slot, StreamError};
+
+/// A connection, as calls hold it.
+#[derive(Clone, Debug)]
+pub(crate) struct TrunklineConnection(Arc<Shared>);
+
+/// What the driver and the calls of one connection share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) quota: Arc<StreamQuota>,
+    pub(super) commands: Commands,
+}
+
+impl TrunklineConnection {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    pub(in crate::transport) fn quota(&self) -> &Arc<StreamQuota> {
+        &self.0.quota
+    }
+
+    pub(in crate::transport) fn start(
+        &self,
+        slot: Slot,
+        head: RequestHead,
+        first: Option<Bytes>,
+        end: bool,
+    ) -> Result<TrunklineStream, StreamError> {
+        requests::check(&head)?;
+        let cell = Arc::new(Cell::new(Request { head, body: first.unwrap_or_default(), end }));
+        self.0.commands.push(Command::Start(Arc::clone(&cell))).map_err(StreamError::NeverSent)?;
+        Ok(TrunklineStream::new(Arc::clone(&self.0), cell, slot, end))
+    }
+}
+
+impl Shared {
+    pub(super) fn new() -> Arc<Self> {
+        // Nobody has the connection before the SETTINGS are in, and they say the limit.
+        Arc::new(Self { quota: StreamQuota::new(0), commands: Commands::default() })
+    }
+
+    /// Puts a command in the queue that needs no answer.
+    pub(super) fn tell(&self, command: Command) {
+        // An error means that the connection has ended, and all its streams with it.
+        let _ended = self.commands.push(command);
+    }
+
+    /// No more streams, because of `cause`. What waits in the queue is told so.
+    pub(super) fn close(&self, cause: &ConnectError) {
+        self.quota.close(cause);
+        for command in self.commands.close(cause) {
+            if let Command::Start(cell) = command {
+                cell.fail(StreamError::NeverSent(cause.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the engine tells, handed on to those whom it concerns.
+
+use std::sync::Arc;
+
+use trunkline_http2::{ErrorCode, Event, StreamKey};
+use trunkline_proto::ConnectError;
+
+use super::super::connection::TrunklineConnection;
+use super::super::told;
+use super::{Life, TrunklineDriver};
+use crate::transport::options::MOST_STREAMS;
+use crate::transport::{Connection, DriverNews, StreamError, StreamViolation};
+
+impl TrunklineDriver {
+    /// Takes the engine's events, and wakes whom they concern.
+    pub(super) fn hear(&mut self) -> Result<(), ConnectError> {
+        let mut result = Ok(());
+        while let Some(event) = self.engine.poll_event() {
+            result = result.and(self.hear_one(event));
+        }
+        while let Some(key) = self.streams.take_touched() {
+            self.deliver(key);
+        }
+        result
+    }
+
+    fn hear_one(&mut self, event: Event) -> Result<(), ConnectError> {
+        match event {
+            Event::Head { stream, status, headers, end } => {
+                self.answered = self.answered.max(stream.id());
+                if let Some(stream) = self.streams.touch(stream) {
+                    stream.answered = true;
+                    stream.inbox.put_head(status, headers, end);
+                }
+            }
+            Event::Data { stream, data, end } => match self.streams.touch(stream) {
+                Some(stream) => stream.inbox.put_data(data, end),
+                // Of a stream that was reset.
+                None => self.engine.release(stream, data.len()),
+            },
+            Event::Trailers { stream, headers } => {
+                if let Some(stream) = self.streams.touch(stream) {
+                    stream.inbox.put_trailers(headers);
+                }
+            }
+            Event::Reset { stream, code: ErrorCode::REFUSED_STREAM } => {
+                self.fail(stream, StreamError::Refused);
+            }
+            Event::Reset { stream, code } => self.fail(stream, StreamError::Reset(code.0)),
+            Event::NotProcessed { stream } => {
+                // GOAWAY was told before, and is the reason.
+                let cause = self.cause.clone().unwrap_or_else(told::dropped);
+                self.fail(stream, StreamError::AboveGoAway(cause));
+            }
+            Event::Violation { stream, violation } => {
+                self.fail(stream, StreamError::Violation(violation_of(violation)));
+            }
+            Event::Writable { stream } => {
+                if let Some(cell) = self.streams.get(stream).and_then(|stream| stream.cell.as_ref()) {
+                    cell.set_room(0, true);
+                }
+            }
+            Event::SettingsReceived if self.life == Life::Connecting => {
+                self.life = Life::Ready;
+                let connection = TrunklineConnection::new(Arc::clone(&self.shared));
+                self.news.push_back(DriverNews::Ready(Connection::Trunkline(connection)));
+            }
+            Event::StreamLimit(limit) => {
+                let limit = limit.map_or(MOST_STREAMS, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+                self.shared.quota.set_limit(limit.min(MOST_STREAMS));
+            }
+            Event::SettingsAcknowledged => self.asked = false,
+            Event::GoAway { code, debug_data, .. } => {
+                if told::is_too_many_pings(code, &debug_data) {
+                    self.penalty.double(self.doublings);
+                }
+                return self.take_leave(told::goaway(code, &debug_data));
+            }
+            Event::IdsExhausted => return self.take_leave(told::ids_exhausted()),
+            // Keepalive counts any byte as the answer to its PING.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The stream has failed. What came before that is still delivered.
+    fn fail(&mut self, key: StreamKey, error: StreamError) {
+        if let Some(stream) = self.streams.touch(key) {
+            stream.inbox.fail(error);
+        }
+    }
+
+    /// Hands on what came for a stream, if its reader would do anything with it.
+    fn deliver(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get(key) else { return };
+        if stream.cell.is_none() {
+            let owed = std::mem::take(&mut stream.inbox);
+            let (ended, owed) = (owed.has_ended(), owed.owed());
+            self.engine.release(key, owed);
+            if ended {
+                self.streams.remove(key);
+                self.engine.reset(key, ErrorCode::NO_ERROR);
+            }
+            return;
+        }
+        if !stream.is_due() {
+            return;
+        }
+        let mut events = std::mem::take(&mut stream.inbox);
+        let cell = match events.has_ended() {
+            false => stream.cell.clone(),
+            true => {
+                self.engine.release(key, events.settle_all());
+                // A server may answer before the request has ended. RFC 9113 8.1 lets it ask us to stop, and
+                // gRPC's clients stop by themselves. For a stream that is over this does nothing.
+                self.engine.reset(key, ErrorCode::NO_ERROR);
+                self.streams.remove(key).and_then(|stream| stream.cell)
+            }
+        };
+        if let Some(cell) = cell {
+            cell.deliver(events);
+        }
+    }
+
+    /// The connection takes no more streams, and goes on with those that it has.
+    fn take_leave(&mut self, cause: ConnectError) -> Result<(), ConnectError> {
+        let cause = self.stop_starting(cause);
+        match self.life {
+            Life::Connecting => return Err(cause),
+            Life::Ready => {
+                self.life = Life::Draining;
+                self.news.push_back(DriverNews::Draining(cause));
+            }
+            Life::Draining | Life::Ended => {}
+        }
+        Ok(())
+    }
+}
+
+fn violation_of(violation: trunkline_http2::StreamViolation) -> StreamViolation {
+    use trunkline_http2::StreamViolation as Told;
+    match violation {
+        Told::HeadersTooLarge { limit } => {
+            StreamViolation::HeadersTooLarge { limit: usize::try_from(limit).unwrap_or(usize::MAX) }
+        }
+        Told::Protocol(text) => StreamViolation::Protocol(text.into_owned()),
+        other => StreamViolation::Protocol(other.to_string()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The owner of a connection: it moves bytes between the socket and the engine, and commands and events
+//! between the engine and the calls. What any of them means is decided in the engine.
+
+mod ending;
+mod hearing;
+mod obeying;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
+use trunkline_proto::{Address, ConnectError};
+
+use super::cell::Cell;
+use super::commands::Command;
+use super::connection::Shared;
+use super::heads::Heads;
+use super::streams::Streams;
+use super::timer::Timer;
+use super::told;
+use super::wire::Wire;
+use crate::connect::Connected;
+use crate::control::Usage;
+use crate::transport::early_resets::EarlyResets;
+use crate::transport::keepalive::{Beat, KeepaliveClock};
+use crate::transport::options::KeepalivePenalty;
+use crate::transport::{DriverNews, Origin, Slot, TransportOptions};
+
+/// Most reads of one poll. Then others get their turn.
+const READS: usize = 8;
+
+/// What our PINGs carry. One is under way at a time, so they need not be told apart.
+const KEEPALIVE: u64 = u64::from_be_bytes(*b"trunklin");
+
+/// The owner of the engine.
+///
+/// ```text
+///   Connecting --SETTINGS--> Ready --GOAWAY, ids used up, drain()--> Draining --last stream--> Ended
+///        |                     |                                        |                        ^
+///        '---------------------'----------- lost, dead, drained --------'------------------------'
+/// ```
+pub(crate) struct TrunklineDriver {
+    life: Life,
+    engine: Engine,
+    wire: Wire,
+    shared: Arc<Shared>,
+    heads: Heads,
+    streams: Streams,
+    /// Commands as they were taken from the queue; kept for its memory.
+    commands: Vec<Command>,
+    /// Streams that wait for the peer to allow more: it has lowered its limit since they got their places.
+    waiting: VecDeque<Arc<Cell>>,
+    resets: EarlyResets<Cancelled>,
+    /// SETTINGS of ours are on their way to be acknowledged.
+    asked: bool,
+    keepalive: Option<KeepaliveClock>,
+    penalty: KeepalivePenalty,
+    /// The penalty when this connection began.
+    doublings: u32,
+    timer: Timer,
+    news: VecDeque<DriverNews>,
+    address: Address,
+    /// Why the connection ended or takes no more streams. The first reason is the true one.
+    cause: Option<ConnectError>,
+    /// The newest stream whose response has begun; zero if there was none.
+    answered: u32,
+    last_used: Option<std::time::Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Connecting,
+    Ready,
+    Draining,
+    Ended,
+}
+
+/// A stream that was cancelled before its response began. It holds its place until it is reset.
+#[derive(Debug)]
+struct Cancelled {
+    key: StreamKey,
+    _slot: Option<Slot>,
+}
+
+impl TrunklineDriver {
+    pub(super) fn new(
+        connected: Connected,
+        address: &Address,
+        origin: Origin,
+        config: Config,
+        options: &TransportOptions,
+    ) -> Self {
+        let Connected { io, security, .. } = connected;
+        let now = Instant::now().into_std();
+        let doublings = options.keepalive_penalty.doublings();
+        Self {
+            life: Life::Connecting,
+            engine: Engine::new(config, now),
+            wire: Wire::new(io, security),
+            shared: Shared::new(),
+            heads: Heads::new(origin),
+            streams: Streams::default(),
+            commands: Vec::new(),
+            waiting: VecDeque::new(),
+            resets: EarlyResets::new(),
+            asked: true,
+            keepalive: options.keepalive.map(|settings| KeepaliveClock::new(settings, doublings, now)),
+            penalty: options.keepalive_penalty.clone(),
+            doublings,
+            timer: Timer::default(),
+            news: VecDeque::new(),
+            address: address.clone(),
+            cause: None,
+            answered: 0,
+            last_used: None,
+        }
+    }
+
+    /// See [`Driver::poll_news`](crate::transport::Driver::poll_news).
+    pub(in crate::transport) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                return Poll::Ready(news);
+            }
+            if self.life == Life::Ended {
+                return Poll::Pending;
+            }
+            if let Err(lost) = self.turn(cx) {
+                self.end(lost);
+            } else if self.news.is_empty() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    pub(in crate::transport) fn drain(&mut self) {
+        if self.life != Life::Ended {
+            self.stop_starting(told::let_go());
+            self.life = Life::Draining;
+        }
+    }
+
+    pub(in crate::transport) fn abort(&mut self, cause: ConnectError) {
+        self.stop_starting(cause);
+    }
+
+    pub(in crate::transport) fn usage(&self) -> Usage {
+        Usage { answered: self.answered > 0, last_used: self.last_used }
+    }
+
+    /// One turn: what came in, what is asked for, what is due, what goes out. An error is the end.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectError> {
+        let now = Instant::now().into_std();
+        let read = self.read(now, cx);
+        if read.is_err() {
+            // A GOAWAY of ours may tell the peer what was wrong.
+            self.wire.close(&mut self.engine, cx);
+            return read;
+        }
+        self.obey(now, cx);
+        self.reset_cancelled(now);
+        if self.life == Life::Draining && self.streams.is_idle() && self.waiting.is_empty() {
+            self.engine.close(ErrorCode::NO_ERROR);
+            self.wire.close(&mut self.engine, cx);
+            return Err(told::let_go());
+        }
+        self.keep_time(now, cx)?;
+        // What was written may have made room for more, and what is heard of that may want to be written.
+        while self.wire.poll_write(&mut self.engine, cx).is_ready() {
+            self.hear()?;
+            if !self.engine.wants_write() || self.wire.is_broken() {
+                break;
+            }
+        }
+        if self.streams.open() == 0 {
+            self.wire.rest();
+            self.engine.rest();
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<(), ConnectError> {
+        for _ in 0..READS {
+            match self.wire.poll_read(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(result) => result?,
+            }
+            let received = self.engine.receive(now, &mut self.wire.input);
+            self.hear()?;
+            received.map_err(|error| told::violation(&error))?;
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// When the keepalive or the engine wants to be asked, does what it says.
+    fn keep_time(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<(), ConnectError> {
+        let mut now = now;
+        loop {
+            if self.engine.poll_timeout().is_some_and(|due| due <= now) {
+                self.engine.handle_timeout(now).map_err(|error| told::violation(&error))?;
+            }
+            let beat = match &mut self.keepalive {
+                Some(clock) => clock.beat(now, self.wire.read(), self.streams.open() > 0),
+                None => Beat::Sleep(None),
+            };
+            let due = match beat {
+                Beat::Ping => {
+                    self.engine.ping(now, KEEPALIVE);
+                    continue;
+                }
+                Beat::Dead => return Err(told::silent(self.keepalive.as_ref().map(KeepaliveClock::timeout))),
+                Beat::Sleep(due) => due.into_iter().chain(self.engine.poll_timeout()).min(),
+            };
+            match due.map(|due| self.timer.poll(due, cx)) {
+                Some(Poll::Ready(())) => now = Instant::now().into_std(),
+                Some(Poll::Pending) | None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Drop for TrunklineDriver {
+    fn drop(&mut self) {
+        self.end(told::dropped());
+    }
+}
+
+impl fmt::Debug for TrunklineDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrunklineDriver")
+            .field("life", &self.life)
+            .field("address", &self.address)
+            .field("streams", &self.streams.open())
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! What the calls ask for.
+
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Instant;
+
+use bytes::Bytes;
+use trunkline_http2::{ErrorCode, OpenError, StreamKey};
+
+use super::super::cell::Cell;
+use super::super::commands::Command;
+use super::super::told;
+use super::{Cancelled, Life, TrunklineDriver};
+use crate::transport::{Slot, StreamError, StreamViolation};
+
+impl TrunklineDriver {
+    /// Does what is in the queue.
+    pub(super) fn obey(&mut self, now: Instant, cx: &Context<'_>) {
+        while self.engine.can_open()
+            && let Some(cell) = self.waiting.pop_front()
+        {
+            self.open(cell, now);
+        }
+        let mut commands = std::mem::take(&mut self.commands);
+        self.shared.commands.take(&mut commands, cx.waker());
+        for command in commands.drain(..) {
+            match command {
+                Command::Start(cell) => self.start(cell, now),
+                Command::Send { cell, data, end } => self.send(&cell, data, end),
+                Command::Reset { key, slot } => self.cancel(key, Some(slot)),
+                Command::Abandon(cell) => self.abandon(&cell),
+                Command::Release { key, bytes } => self.engine.release(key, bytes),
+            }
+        }
+        self.commands = commands;
+    }
+
+    /// Resets those cancelled streams that need not wait any longer: the server has accepted them, or the
+    /// connection drains and nobody else is left on it, so that there is nobody whom their number could harm.
+    pub(super) fn reset_cancelled(&mut self, now: Instant) {
+        while let Some(next) = self.resets.next_if(|next| next.key.id() < self.answered) {
+            self.reset(next.key);
+        }
+        if self.life == Life::Draining && self.streams.is_idle() {
+            for abandoned in self.streams.drain() {
+                self.engine.reset(abandoned.key, ErrorCode::CANCEL);
+            }
+        }
+        if self.resets.wants_to_ask() && !self.asked && self.engine.probe(now) {
+            self.asked = true;
+            for next in self.resets.ask() {
+                self.reset(next.key);
+            }
+        }
+    }
+
+    fn start(&mut self, cell: Arc<Cell>, now: Instant) {
+        // In the order of asking, also among those that have to wait.
+        if self.engine.is_draining() || (self.engine.can_open() && self.waiting.is_empty()) {
+            self.open(cell, now);
+        } else {
+            self.waiting.push_back(cell);
+        }
+    }
+
+    fn open(&mut self, cell: Arc<Cell>, now: Instant) {
+        let Some(request) = cell.take_request() else { return };
+        let (reply, end) = (request.head.reply, request.end);
+        match self.heads.open(&mut self.engine, request) {
+            Ok(key) => {
+                self.last_used = Some(now);
+                let wanted = cell.opened(key);
+                if wanted && !end {
+                    cell.set_room(0, self.engine.is_writable(key));
+                }
+                self.streams.insert(key, wanted.then_some(cell), reply);
+                if !wanted {
+                    self.cancel(key, None);
+                }
+            }
+            Err(refused) => cell.fail(self.not_opened(refused)),
+        }
+    }
+
+    fn not_opened(&self, refused: OpenError) -> StreamError {
+        match refused {
+            OpenError::HeadersTooLarge { size, limit } => {
+                StreamError::Violation(StreamViolation::RequestHeadersTooLarge {
+                    size: usize::try_from(size).unwrap_or(usize::MAX),
+                    limit: usize::try_from(limit).unwrap_or(usize::MAX),
+                })
+            }
+            OpenError::Invalid(what) => StreamError::Violation(StreamViolation::Protocol(what.to_string())),
+            _ => StreamError::NeverSent(self.cause.clone().unwrap_or_else(told::let_go)),
+        }
+    }
+
+    fn send(&mut self, cell: &Cell, data: Bytes, end: bool) {
+        let Some(key) = cell.key() else { return };
+        let bytes = data.len();
+        // An error means that the stream is over, which its reader hears of.
+        if self.engine.send(key, data, end).is_ok() && !end {
+            cell.set_room(bytes, self.engine.is_writable(key));
+        }
+    }
+
+    /// A call went away.
+    fn cancel(&mut self, key: StreamKey, slot: Option<Slot>) {
+        let Some(stream) = self.streams.get(key) else { return };
+        if stream.answered || key.id() < self.answered {
+            self.reset(key);
+            return;
+        }
+        self.streams.abandon(key);
+        if let Some(now) = self.resets.cancel(Cancelled { key, _slot: slot }) {
+            self.reset(now.key);
+        }
+    }
+
+    fn reset(&mut self, key: StreamKey) {
+        self.engine.reset(key, ErrorCode::CANCEL);
+        if let Some(stream) = self.streams.remove(key) {
+            self.engine.release(key, stream.inbox.owed());
+        }
+    }
+
+    /// The sender gave up in the middle of the request.
+    fn abandon(&mut self, cell: &Cell) {
+        let Some(key) = cell.key() else { return };
+        if self.streams.get(key).is_none() {
+            return;
+        }
+        self.reset(key);
+        let text = "this client has reset the stream".to_owned();
+        cell.fail(StreamError::Violation(StreamViolation::Protocol(text)));
+    }
+}

@@ -1,0 +1,277 @@
+//! What has come up a stream and has not been taken: at most one head, data, at most one end.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use trunkline_http2::Headers;
+
+use crate::transport::{ResponseHead, StreamError, StreamEvent};
+
+/// From so many chunks on, small ones are joined. Below it they are handed on as they are.
+const MANY_CHUNKS: usize = 16;
+
+/// A chunk below this size is small: it costs about as much to keep track of as it holds.
+const SMALL_CHUNK: usize = 512;
+
+/// How large small chunks become when they are joined.
+const JOINED: usize = 4 << 10;
+
+/// Events on their way to a reader.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    head: Option<Head>,
+    data: Chunks,
+    last: Option<Last>,
+    /// Bytes in `data` whose window the reader gives back when it takes them. What comes together with the
+    /// end is given back by the driver.
+    owed: usize,
+}
+
+#[derive(Debug)]
+struct Head {
+    status: StatusCode,
+    headers: Headers,
+}
+
+/// How the stream ended.
+#[derive(Debug)]
+enum Last {
+    /// With the head, or with the last data.
+    End,
+    Trailers(Headers),
+    Failed(StreamError),
+}
+
+impl Inbox {
+    pub(super) fn put_head(&mut self, status: StatusCode, headers: Headers, end: bool) {
+        self.head = Some(Head { status, headers });
+        if end {
+            self.last = Some(Last::End);
+        }
+    }
+
+    pub(super) fn put_data(&mut self, data: Bytes, end: bool) {
+        self.owed += data.len();
+        self.data.push(data);
+        if end {
+            self.last = Some(Last::End);
+        }
+    }
+
+    pub(super) fn put_trailers(&mut self, trailers: Headers) {
+        self.last = Some(Last::Trailers(trailers));
+    }
+
+    /// The end by an error, unless another end is here already.
+    pub(super) fn fail(&mut self, error: StreamError) {
+        self.last.get_or_insert(Last::Failed(error));
+    }
+
+    /// Takes over what came after what is here.
+    pub(super) fn append(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        let Self { head, data, last, owed } = later;
+        self.head = self.head.take().or(head);
+        self.data.append(data);
+        self.last = self.last.take().or(last);
+        self.owed += owed;
+    }
+
+    /// The next event, and whether it is the last one.
+    pub(super) fn next(&mut self) -> Option<(StreamEvent, bool)> {
+        if let Some(Head { status, headers }) = self.head.take() {
+            let end = self.data.is_empty() && matches!(self.last, Some(Last::End));
+            if end {
+                self.last = None;
+            }
+            return Some((StreamEvent::Head(ResponseHead { status, headers: headers.into(), end }), end));
+        }
+        if let Some(data) = self.data.pop() {
+            return Some((StreamEvent::Data(data), false));
+        }
+        let last = match self.last.take()? {
+            Last::End => StreamEvent::End,
+            Last::Trailers(trailers) => StreamEvent::Trailers(trailers.into()),
+            Last::Failed(error) => StreamEvent::Failed(error),
+        };
+        Some((last, true))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_none() && self.data.is_empty() && self.last.is_none()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Bytes whose window the reader is to give back.
+    pub(super) fn owed(&self) -> usize {
+        self.owed
+    }
+
+    /// Of `bytes` that were taken, how many the reader is to give back now.
+    pub(super) fn settle(&mut self, bytes: usize) -> usize {
+        let settled = bytes.min(self.owed);
+        self.owed -= settled;
+        settled
+    }
+
+    /// Somebody else gives back all that is owed.
+    pub(super) fn settle_all(&mut self) -> usize {
+        mem::take(&mut self.owed)
+    }
+}
+
+/// Data in the order in which it came. A call of one small reply has one chunk.
+#[derive(Debug, Default)]
+enum Chunks {
+    #[default]
+    None,
+    One(Bytes),
+    Many(Box<Many>),
+}
+
+#[derive(Debug, Default)]
+struct Many {
+    chunks: VecDeque<Bytes>,
+    /// Small chunks that came after those, joined: a slow reader of the smallest messages must not cost more
+    /// than the windows say.
+    joined: BytesMut,
+}
+
+impl Chunks {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::One(_) => false,
+            Self::Many(many) => many.chunks.is_empty() && many.joined.is_empty(),
+        }
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if data.is_empty() {
+            return;
+        }
+        match self {
+            Self::None => *self = Self::One(data),
+            Self::One(first) => {
+                let chunks = VecDeque::from([mem::take(first), data]);
+                *self = Self::Many(Box::new(Many { chunks, joined: BytesMut::new() }));
+            }
+            Self::Many(many) => many.push(data),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        match self {
+            Self::None => None,
+            Self::One(_) => match mem::take(self) {
+                Self::One(data) => Some(data),
+                _ => None,
+            },
+            Self::Many(many) => many.pop(),
+        }
+    }
+
+    fn append(&mut self, later: Self) {
+        match later {
+            Self::None => {}
+            Self::One(data) => self.push(data),
+            Self::Many(mut many) => {
+                while let Some(data) = many.pop() {
+                    self.push(data);
+                }
+            }
+        }
+    }
+}
+
+impl Many {
+    fn push(&mut self, data: Bytes) {
+        if data.len() < SMALL_CHUNK && self.chunks.len() >= MANY_CHUNKS {
+            self.joined.extend_from_slice(&data);
+            if self.joined.len() >= JOINED {
+                self.chunks.push_back(self.joined.split().freeze());
+            }
+            return;
+        }
+        if !self.joined.is_empty() {
+            self.chunks.push_back(self.joined.split().freeze());
+        }
+        self.chunks.push_back(data);
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let first = self.chunks.pop_front();
+        first.or_else(|| (!self.joined.is_empty()).then(|| self.joined.split().freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(inbox: &mut Inbox) -> Vec<Bytes> {
+        std::iter::from_fn(|| match inbox.next() {
+            Some((StreamEvent::Data(data), false)) => Some(data),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn events_come_out_in_the_order_of_a_response() {
+        let mut inbox = Inbox::default();
+        inbox.put_head(StatusCode::OK, Headers::default(), false);
+        inbox.put_data(Bytes::from_static(b"a"), false);
+        inbox.put_data(Bytes::from_static(b"b"), false);
+        inbox.put_trailers(Headers::default());
+        assert!(matches!(inbox.next(), Some((StreamEvent::Head(head), false)) if !head.end));
+        assert!(matches!(inbox.next(), Some((StreamEvent::Data(data), false)) if data == "a"));
+        assert!(matches!(inbox.next(), Some((StreamEvent::Data(data), false)) if data == "b"));
+        assert!(matches!(inbox.next(), Some((StreamEvent::Trailers(_), true))));
+        assert!(inbox.next().is_none());
+    }
+
+    #[test]
+    fn a_head_that_is_the_end_is_the_last_event() {
+        let mut inbox = Inbox::default();
+        inbox.put_head(StatusCode::OK, Headers::default(), true);
+        assert!(matches!(inbox.next(), Some((StreamEvent::Head(head), true)) if head.end));
+        assert!(inbox.next().is_none());
+    }
+
+    #[test]
+    fn what_came_before_an_error_is_not_lost_and_a_complete_response_does_not_fail() {
+        let mut inbox = Inbox::default();
+        inbox.put_data(Bytes::from_static(b"a"), true);
+        inbox.fail(StreamError::Refused);
+        assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
+        assert!(matches!(inbox.next(), Some((StreamEvent::End, true))));
+    }
+
+    #[test]
+    fn small_chunks_of_a_slow_reader_are_joined_and_none_is_lost_or_moved() {
+        let (mut inbox, mut expected) = (Inbox::default(), Vec::new());
+        for number in 0..10_000_u32 {
+            let chunk = match number % 1000 {
+                0 => vec![1; SMALL_CHUNK],
+                _ => number.to_be_bytes().to_vec(),
+            };
+            expected.extend_from_slice(&chunk);
+            let mut later = Inbox::default();
+            later.put_data(chunk.into(), false);
+            inbox.append(later);
+        }
+        assert_eq!(inbox.owed(), expected.len());
+        let chunks = data(&mut inbox);
+        assert!(chunks.len() < 100, "{} chunks", chunks.len());
+        assert_eq!(chunks.concat(), expected);
+    }
+}

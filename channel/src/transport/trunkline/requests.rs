@@ -1,0 +1,34 @@
+//! What a request's head may hold. Calls check it before they queue anything, since what is wrong with it is
+//! their own error and not the connection's.
+
+use http::HeaderName;
+use http::header::{CONNECTION, CONTENT_TYPE, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
+
+use crate::transport::{RequestHead, StreamError, StreamViolation};
+
+/// Fields that speak of one hop of HTTP/1 (RFC 9113 8.2.2).
+const OF_THE_CONNECTION: [HeaderName; 5] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Refuses a head that HTTP/2 forbids.
+pub(super) fn check(head: &RequestHead) -> Result<(), StreamError> {
+    if head.headers.is_empty() {
+        return Ok(());
+    }
+    match OF_THE_CONNECTION.iter().find(|name| head.headers.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => Err(StreamError::Violation(StreamViolation::Protocol(format!(
+            "HTTP/2 forbids the header {name:?}"
+        )))),
+    }
+}
+
+/// Whether the transport writes this field itself, whatever the application says.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    *name == TE || *name == CONTENT_TYPE || *name == USER_AGENT
+}

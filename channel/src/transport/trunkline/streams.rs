@@ -1,0 +1,117 @@
+//! What the driver knows of each open stream, beside what the engine knows. Kept at the engine's own indices,
+//! so that an event finds its stream without a search.
+
+use std::sync::Arc;
+
+use trunkline_http2::StreamKey;
+
+use super::cell::Cell;
+use super::inbox::Inbox;
+use crate::transport::Reply;
+
+/// How much of a reply that is wanted whole is gathered before its reader is woken all the same: it must take
+/// it, for its window to be given back.
+const GATHERED: usize = 256 << 10;
+
+/// The open streams of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    by_index: Vec<Option<OpenStream>>,
+    /// The indices of those that have news to be delivered.
+    touched: Vec<StreamKey>,
+    open: usize,
+    /// How many of the open ones nobody waits for any more.
+    abandoned: usize,
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    pub(super) key: StreamKey,
+    /// `None` once its call went away, and its reset waits for its turn.
+    pub(super) cell: Option<Arc<Cell>>,
+    pub(super) reply: Reply,
+    /// Came, and is not delivered.
+    pub(super) inbox: Inbox,
+    /// The response has begun.
+    pub(super) answered: bool,
+    touched: bool,
+}
+
+impl Streams {
+    pub(super) fn insert(&mut self, key: StreamKey, cell: Option<Arc<Cell>>, reply: Reply) {
+        let index = key.index();
+        if self.by_index.len() <= index {
+            self.by_index.resize_with(index + 1, || None);
+        }
+        self.open += 1;
+        self.abandoned += usize::from(cell.is_none());
+        let stream =
+            OpenStream { key, cell, reply, inbox: Inbox::default(), answered: false, touched: false };
+        self.by_index[index] = Some(stream);
+    }
+
+    pub(super) fn get(&mut self, key: StreamKey) -> Option<&mut OpenStream> {
+        self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)
+    }
+
+    /// The stream, which has news.
+    pub(super) fn touch(&mut self, key: StreamKey) -> Option<&mut OpenStream> {
+        let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
+        if !stream.touched {
+            stream.touched = true;
+            self.touched.push(key);
+        }
+        Some(stream)
+    }
+
+    pub(super) fn remove(&mut self, key: StreamKey) -> Option<OpenStream> {
+        let place = self.by_index.get_mut(key.index())?;
+        let stream = place.take_if(|stream| stream.key == key)?;
+        self.open -= 1;
+        self.abandoned -= usize::from(stream.cell.is_none());
+        Some(stream)
+    }
+
+    /// The call of this stream went away; the stream stays for now.
+    pub(super) fn abandon(&mut self, key: StreamKey) {
+        if let Some(stream) = self.by_index.get_mut(key.index()).and_then(Option::as_mut)
+            && stream.key == key
+            && stream.cell.take().is_some()
+        {
+            self.abandoned += 1;
+        }
+    }
+
+    /// The streams that have news, once each.
+    pub(super) fn take_touched(&mut self) -> Option<StreamKey> {
+        let key = self.touched.pop()?;
+        if let Some(stream) = self.get(key) {
+            stream.touched = false;
+        }
+        Some(key)
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = OpenStream> {
+        (self.open, self.abandoned) = (0, 0);
+        self.touched.clear();
+        std::mem::take(&mut self.by_index).into_iter().flatten()
+    }
+
+    /// Whether there is no stream that somebody waits for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open == self.abandoned
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+}
+
+impl OpenStream {
+    /// Whether what has come is worth waking the reader.
+    pub(super) fn is_due(&self) -> bool {
+        self.inbox.has_ended() || self.reply == Reply::Stream || self.inbox.owed() >= GATHERED
+    }
+}

@@ -1,0 +1,183 @@
+//! The bytes of a connection: how much is read at a time, what kind of peer it is, and how the stream broke.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use trunkline_http2::Connection;
+use trunkline_proto::{ConnectError, Phase};
+
+use super::told;
+use crate::connect::{Io, Security, classify};
+use crate::transport::greeting::{Greeting, Peer};
+
+/// What is read at once while little comes: an idle connection holds so much, and there may be thousands.
+const SMALLEST_READ: usize = 4 << 10;
+
+/// What is read at once where there is so much. More gains nothing on loopback, and costs the caches.
+const LARGEST_READ: usize = 256 << 10;
+
+/// After so many reads in a row that would have fitted into a quarter, the next ones ask for half.
+const SMALL_READS: u8 = 16;
+
+/// Most pieces of one write.
+const PIECES: usize = 64;
+
+/// The byte stream below the engine.
+pub(super) struct Wire {
+    io: Box<dyn Io>,
+    security: Security,
+    /// Read, and not yet taken by the engine: at most the beginning of a frame.
+    pub(super) input: BytesMut,
+    read_size: usize,
+    small_reads: u8,
+    /// Bytes read so far.
+    read: u64,
+    /// What the peer has said so far, until it is clear that it speaks HTTP/2.
+    greeting: Option<Greeting>,
+    /// Why writing failed. What is written after it goes nowhere.
+    ///
+    /// What the peer has said before is still read to its end: it may be the reason (a TLS alert, GOAWAY), and
+    /// it may be answers. So this is told only when there is nothing more to read.
+    write_failure: Option<io::Error>,
+    /// Bytes were given to `io` since it was last flushed.
+    unflushed: bool,
+}
+
+impl Wire {
+    pub(super) fn new(io: Box<dyn Io>, security: Security) -> Self {
+        Self {
+            io,
+            security,
+            input: BytesMut::new(),
+            read_size: SMALLEST_READ,
+            small_reads: 0,
+            read: 0,
+            greeting: Some(Greeting::default()),
+            write_failure: None,
+            unflushed: false,
+        }
+    }
+
+    /// How many bytes came so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Whether what is written goes nowhere any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.write_failure.is_some()
+    }
+
+    /// Whether a failed write may have sent some of what it was given. A socket that fails has taken nothing;
+    /// TLS may have handed over some of its records before one failed.
+    pub(super) fn may_have_sent_more(&self) -> bool {
+        self.write_failure.is_some() && self.security != Security::Plaintext
+    }
+
+    /// Reads once into `input`. An error is the end of the bytes: no more come, in either direction.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        self.input.reserve(self.read_size);
+        let before = self.input.len();
+        let room = self.input.capacity() - before;
+        let result = pin!(self.io.read_buf(&mut self.input)).poll(cx);
+        let bytes = match (result, &self.write_failure) {
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(failure)) => return Poll::Ready(Err(classify::broken(failure))),
+            (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(told::closed(self.greeting.is_none()))),
+            (Poll::Ready(Ok(bytes)), _) => bytes,
+            (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(classify::broken(&error))),
+        };
+        self.read += bytes as u64;
+        self.adapt(bytes, room);
+        Poll::Ready(self.hear(before))
+    }
+
+    /// Writes all that the engine has. Ready when it was written and flushed, or goes nowhere.
+    pub(super) fn poll_write(&mut self, engine: &mut Connection, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let filled = engine.outgoing(&mut slices);
+            let slices = &slices[..filled];
+            if slices.is_empty() {
+                break;
+            }
+            if self.write_failure.is_some() {
+                return Poll::Ready(());
+            }
+            let written = match slices {
+                [one] => Pin::new(&mut self.io).poll_write(cx, one),
+                [one, ..] if !self.io.is_write_vectored() => Pin::new(&mut self.io).poll_write(cx, one),
+                many => Pin::new(&mut self.io).poll_write_vectored(cx, many),
+            };
+            match ready!(written) {
+                Ok(0) => self.fail(io::ErrorKind::WriteZero.into(), cx),
+                Ok(written) => {
+                    engine.written(written);
+                    self.unflushed = true;
+                }
+                Err(error) => self.fail(error, cx),
+            }
+        }
+        if self.unflushed && self.write_failure.is_none() {
+            let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+            self.unflushed = false;
+            if let Err(error) = flushed {
+                self.fail(error, cx);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Says farewell: what is still to be written goes out as far as the socket takes it at once. Nobody waits
+    /// for a peer that does not read.
+    pub(super) fn close(&mut self, engine: &mut Connection, cx: &mut Context<'_>) {
+        if self.poll_write(engine, cx).is_ready() && self.write_failure.is_none() {
+            // The socket is dropped next, whatever comes of this.
+            let _closed = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+    }
+
+    /// Gives back memory that only a busy connection needs.
+    pub(super) fn rest(&mut self) {
+        (self.read_size, self.small_reads) = (SMALLEST_READ, 0);
+        if self.input.capacity() > 2 * SMALLEST_READ {
+            self.input = BytesMut::from(&self.input[..]);
+        }
+    }
+
+    fn fail(&mut self, error: io::Error, cx: &Context<'_>) {
+        self.write_failure = Some(error);
+        // Whoever polls must read once more, to hear of it.
+        cx.waker().wake_by_ref();
+    }
+
+    /// Reads grow at once when there is more than fits, and shrink slowly when there is less for long.
+    fn adapt(&mut self, bytes: usize, room: usize) {
+        if bytes >= room.min(self.read_size) {
+            self.read_size = (self.read_size * 4).min(LARGEST_READ);
+            self.small_reads = 0;
+        } else if bytes < self.read_size / 4 && self.read_size > SMALLEST_READ {
+            self.small_reads += 1;
+            if self.small_reads == SMALL_READS {
+                self.read_size /= 2;
+                self.small_reads = 0;
+            }
+        } else {
+            self.small_reads = 0;
+        }
+    }
+
+    fn hear(&mut self, before: usize) -> Result<(), ConnectError> {
+        let Some(greeting) = &mut self.greeting else { return Ok(()) };
+        match greeting.hear(&self.input[before..]) {
+            None => {}
+            Some(Peer::Http2) => self.greeting = None,
+            // Permanent: it will speak the same tomorrow, until somebody changes a port or a scheme.
+            Some(Peer::Other(what)) => return Err(ConnectError::new(Phase::Http2, what).permanent()),
+        }
+        Ok(())
+    }
+}
