@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use trunkline_http2::ErrorCode;
 
-use crate::support::{Frame, Story, Told, flag, kind};
+use crate::support::wire::Frame;
+use crate::support::{Story, Told, flag, kind};
 
 #[test]
 fn section_6_7_pings_are_answered_with_what_they_carry() {

@@ -2,7 +2,8 @@
 
 use trunkline_http2::{Config, ErrorCode, StreamKey};
 
-use crate::support::{Frame, Story, Told, kind};
+use crate::support::wire::Frame;
+use crate::support::{Story, Told, kind};
 
 const SMALL: Config = Config {
     stream_window: 100_000,

@@ -17,4 +17,4 @@ pub(crate) mod wire;
 
 pub(crate) use self::story::Story;
 pub(crate) use self::told::Told;
-pub(crate) use self::wire::{Frame, flag, kind, setting};
+pub(crate) use self::wire::{flag, kind, setting};

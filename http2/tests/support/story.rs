@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use trunkline_http2::{Config, Connection, ErrorCode, OpenError, StreamKey};
+use trunkline_http2::{Config, Connection, ConnectionError, ErrorCode, OpenError, StreamKey};
 
 use super::machine::{Machine, Step, whole};
 use super::replay;
@@ -197,6 +197,10 @@ impl Story {
 
     pub(crate) fn now(&self) -> Instant {
         self.machine.now
+    }
+
+    pub(crate) fn error(&self) -> Option<ConnectionError> {
+        self.machine.over.clone()
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     /// All that was written so far.
     pub(crate) frames: Vec<Frame>,
     pub(crate) requests: HashMap<u32, Request>,
+    /// Windows of streams whose heads have not come.
+    early: HashMap<u32, i64>,
     newest: u32,
     /// A header block whose end has not come.
     block: Option<(u32, Vec<u8>, bool)>,
@@ -48,6 +50,7 @@ impl Watch {
             preface_read: false,
             frames: Vec::new(),
             requests: HashMap::new(),
+            early: HashMap::new(),
             newest: 0,
             block: None,
             decoder: Decoder::new(),
@@ -77,11 +80,11 @@ impl Watch {
                 let increment = i64::from(frame.number_at(0) & LARGEST_WINDOW);
                 match frame.stream & LARGEST_WINDOW {
                     0 => self.window += increment,
-                    id => {
-                        if let Some(request) = self.requests.get_mut(&id) {
-                            request.window += increment;
-                        }
-                    }
+                    id => match self.requests.get_mut(&id) {
+                        Some(request) => request.window += increment,
+                        // The head may be on its way.
+                        None => *self.early.entry(id).or_default() += increment,
+                    },
                 }
             }
             _ => {}
@@ -181,7 +184,8 @@ impl Watch {
         }
         let Some((stream, block, ended)) = self.block.take() else { return };
         let fields = hpack::decode(&mut self.decoder, &block);
-        let request = Request { fields, ended, window: self.initial_window, ..Request::default() };
+        let window = self.initial_window + self.early.remove(&stream).unwrap_or_default();
+        let request = Request { fields, ended, window, ..Request::default() };
         self.requests.insert(stream, request);
     }
 
