@@ -31,6 +31,7 @@ mod tonic_echo {
 
 // The processes: the servers, the clients, and the one that runs both.
 mod clients;
+mod engine;
 mod responder;
 mod run;
 mod server;

@@ -12,6 +12,8 @@ mod payloads;
 mod raw_h2;
 mod stopwatch;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod tonic_stub;
 mod unary;

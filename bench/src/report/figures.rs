@@ -127,7 +127,16 @@ pub(super) mod tests {
             versions: vec![("h2".into(), "0.4".into())],
         };
         let (steal, tracer) = (Some(0.25), Some("perf".into()));
-        Report { machine, rounds: 3, millis_per_round: 1000, seconds: 9.0, steal, tracer, cells }
+        Report {
+            machine,
+            rounds: 3,
+            millis_per_round: 1000,
+            seconds: 9.0,
+            steal,
+            tracer,
+            frame_nanos: None,
+            cells,
+        }
     }
 
     #[test]

@@ -54,6 +54,17 @@ pub(crate) struct Counted {
     pub(crate) system_calls: Option<PerCall>,
     /// Bytes of live heap per idle thing.
     pub(crate) heap: Option<f64>,
+    /// Of a request that comes again and again.
+    pub(crate) head: Option<Head>,
+}
+
+/// How many bytes a request head takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// On the wire.
+    pub(crate) coded: usize,
+    /// As literals.
+    pub(crate) plain: usize,
 }
 
 /// System calls of one call.
@@ -75,6 +86,8 @@ pub(crate) struct Report {
     pub(crate) steal: Option<f64>,
     /// Who counted system calls.
     pub(crate) tracer: Option<String>,
+    /// What Trunkline's engine alone takes to read a frame, in nanoseconds.
+    pub(crate) frame_nanos: Option<f64>,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -87,6 +100,7 @@ impl Report {
             seconds: 0.0,
             steal: None,
             tracer: None,
+            frame_nanos: None,
             cells: Vec::new(),
         }
     }

@@ -77,14 +77,14 @@ fn group(
 }
 
 const HEADER_OF_TIMES: &str = "                              per s  x tonic   p50 us   p99 us  CPU us  srv %  \
-                               allocs    bytes   instr  syscalls  writes";
+                               allocs    bytes   instr head B  syscalls  writes";
 const HEADER_OF_MEMORY: &str = "                           resident B       heap B";
 
 fn row_of_times(text: &mut String, cell: &Cell, medians: &Medians) -> std::fmt::Result {
     let counted = &cell.counted;
     writeln!(
         text,
-        "  {:22} {:>10} {:>8} {:>8} {:>8} {:>7} {:>6} {:>7} {:>8} {:>7} {:>9} {:>7}",
+        "  {:22} {:>10} {:>8} {:>8} {:>8} {:>7} {:>6} {:>7} {:>8} {:>7} {:>6} {:>9} {:>7}",
         cell.key.contender.title(),
         number(medians.rate, 0),
         number(medians.rate_to_tonic, 2),
@@ -95,6 +95,7 @@ fn row_of_times(text: &mut String, cell: &Cell, medians: &Medians) -> std::fmt::
         number(counted.allocations, 1),
         number(counted.bytes, 0),
         number(counted.instructions, 0),
+        number(counted.head.map(|head| head.coded as f64), 0),
         number(counted.system_calls.map(|calls| calls.all), 2),
         number(counted.system_calls.map(|calls| calls.writes), 2),
     )

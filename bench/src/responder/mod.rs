@@ -3,7 +3,7 @@
 //! request head, gRPC prefix and message, obeys the client's windows and settings, grants its own, answers
 //! PING and SETTINGS, and hangs up with a reason where a rule is broken.
 //!
-//! [`Session`] is the whole protocol, without I/O; [`serve`] moves its bytes.
+//! [`Session`] is the whole protocol, without I/O; [`serve()`] moves its bytes.
 
 mod frame;
 mod message;
@@ -20,7 +20,8 @@ mod tests;
 mod timeout;
 mod violation;
 
-pub(crate) use self::serve::serve;
+pub(crate) use self::request_heads::HeadSize;
+pub(crate) use self::serve::{serve, serve_one};
 
 /// How much of one stream may be under way to the responder: a message of the largest workload.
 const STREAM_WINDOW: u32 = 1 << 20;

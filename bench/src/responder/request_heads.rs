@@ -21,33 +21,59 @@ pub(super) enum Method {
 pub(super) struct RequestHeads {
     decoder: Decoder<'static>,
     /// Of the table as it is now.
-    seen: Vec<(Pattern, Method)>,
+    seen: Vec<Seen>,
+    newest: HeadSize,
+}
+
+/// A head that was decoded once.
+struct Seen {
+    pattern: Pattern,
+    method: Method,
+    /// The size of its fields as literals.
+    plain: usize,
+}
+
+/// How many bytes a request head takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeadSize {
+    /// On the wire.
+    pub(crate) coded: usize,
+    /// If each field were a literal: a byte that says so, and name and value with a length of one byte each.
+    pub(crate) plain: usize,
 }
 
 impl RequestHeads {
     pub(super) fn new() -> Self {
-        Self { decoder: Decoder::new(), seen: Vec::new() }
+        Self { decoder: Decoder::new(), seen: Vec::new(), newest: HeadSize::default() }
     }
 
     /// The method that the head in `block` calls.
     pub(super) fn read(&mut self, block: &[u8]) -> Result<Method, Violation> {
-        if let Some((_, method)) = self.seen.iter().find(|(pattern, _)| pattern.matches(block)) {
-            return Ok(*method);
+        if let Some(seen) = self.seen.iter().find(|seen| seen.pattern.matches(block)) {
+            self.newest = HeadSize { coded: block.len(), plain: seen.plain };
+            return Ok(seen.method);
         }
         let fields = self.decoder.decode(block).map_err(|_| Violation::HeaderBlock)?;
         let method = check(&fields)?;
+        let plain = fields.iter().map(|(name, value)| 3 + name.len() + value.len()).sum();
+        self.newest = HeadSize { coded: block.len(), plain };
         let names: Vec<&[u8]> = fields.iter().map(|(name, _)| name.as_slice()).collect();
         match Pattern::of(block, &names) {
             Some(pattern) => {
                 if self.seen.len() == MAX_PATTERNS {
                     self.seen.clear();
                 }
-                self.seen.push((pattern, method));
+                self.seen.push(Seen { pattern, method, plain });
             }
             // The table has changed, and with it what indexes mean.
             None => self.seen.clear(),
         }
         Ok(method)
+    }
+
+    /// The size of the newest head.
+    pub(super) fn newest(&self) -> HeadSize {
+        self.newest
     }
 }
 
@@ -93,10 +119,15 @@ mod tests {
     #[test]
     fn a_head_is_understood_when_new_and_when_it_comes_again() {
         let (mut encoder, mut heads) = (loona_hpack::Encoder::new(), RequestHeads::new());
+        let mut coded = 0;
         for _ in 0..5 {
-            assert_eq!(heads.read(&encode(&mut encoder, &HEAD)), Ok(Method::Say));
+            let block = encode(&mut encoder, &HEAD);
+            coded = block.len();
+            assert_eq!(heads.read(&block), Ok(Method::Say));
         }
-        assert!(!heads.seen.is_empty(), "a block of indexes was decoded each time");
+        assert!(!heads.seen.is_empty(), "the same block was decoded each time");
+        let plain = HEAD.iter().map(|(name, value)| 3 + name.len() + value.len()).sum();
+        assert_eq!(heads.newest(), HeadSize { coded, plain });
     }
 
     #[test]

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use super::request_heads::HeadSize;
 use super::session::Session;
 use super::violation::Violation;
 
@@ -38,10 +39,22 @@ pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
         let present = Arc::clone(&present);
         thread::Builder::new().stack_size(STACK).spawn(move || {
             let _present = present;
-            if let Err(Ended::Violation(violation)) = converse(socket) {
+            if let Err(Ended::Violation(violation)) = converse(socket, &mut Session::new()) {
                 eprintln!("responder: the client sent {violation}");
             }
         })?;
+    }
+}
+
+/// Serves one connection until it ends, and says how large its newest request head was.
+pub(crate) fn serve_one(listener: &TcpListener) -> io::Result<HeadSize> {
+    let (socket, _) = listener.accept()?;
+    socket.set_nodelay(true)?;
+    let mut session = Session::new();
+    match converse(socket, &mut session) {
+        Err(Ended::Violation(violation)) => Err(io::Error::other(violation)),
+        // However a client hangs up.
+        Ok(()) | Err(Ended::Io(_)) => Ok(session.newest_head()),
     }
 }
 
@@ -61,15 +74,14 @@ impl From<Errno> for Ended {
 }
 
 /// Until the client hangs up.
-fn converse(mut socket: TcpStream) -> Result<(), Ended> {
-    let mut session = Session::new();
+fn converse(mut socket: TcpStream, session: &mut Session) -> Result<(), Ended> {
     // On the heap, and touched only as far as it is used.
     let mut input = vec![0; READ].into_boxed_slice();
     let mut filled = 0;
     loop {
         let out = session.output();
         if out.is_empty() {
-            filled = read(&mut socket, &mut session, &mut input, filled)?;
+            filled = read(&mut socket, session, &mut input, filled)?;
             continue;
         }
         let unwritten = out.len();
@@ -81,7 +93,7 @@ fn converse(mut socket: TcpStream) -> Result<(), Ended> {
             }
             Err(Errno::EAGAIN) => {
                 if !becomes_writable(&socket)? {
-                    filled = read(&mut socket, &mut session, &mut input, filled)?;
+                    filled = read(&mut socket, session, &mut input, filled)?;
                 }
             }
             Err(errno) => return Err(errno.into()),

@@ -12,7 +12,7 @@ use super::frame::{
 };
 use super::message::{self, PREFIX};
 use super::outgoing::{Flood, Outgoing};
-use super::request_heads::{Method, RequestHeads};
+use super::request_heads::{HeadSize, Method, RequestHeads};
 use super::response_heads::ResponseHeads;
 use super::settings::{self, ClientSettings, DEFAULT_WINDOW};
 use super::streams::{Stream, Streams};
@@ -99,6 +99,11 @@ impl Session {
         }
         self.send();
         &self.out[self.written..]
+    }
+
+    /// The size of the newest request's head.
+    pub(super) fn newest_head(&self) -> HeadSize {
+        self.heads.newest()
     }
 
     /// So much of it was written.

@@ -1,11 +1,15 @@
 //! What is counted instead of timed: allocations, system calls and instructions per call. Each is a matter of
 //! the code and not of the machine's mood, and is taken in processes of its own, since counting takes time.
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use crate::contender::Contender;
-use crate::report::{Counted, Key, PerCall};
+use crate::engine;
+use crate::report::{Counted, Head, Key, PerCall};
+use crate::responder::{self, HeadSize};
 use crate::sample::Extent;
 use crate::server::ServerKind;
 use crate::workload::Workload;
@@ -22,6 +26,9 @@ const BUSY: Workload = Workload::Hundred;
 /// Calls over which allocations are counted, after those that fill pools and tables.
 const ALLOCATING: (u64, u64) = (4_000, 20_000);
 
+/// Calls after which a head is what it will always be.
+const REPEATED: u64 = 500;
+
 /// Workloads whose system calls are counted, and over how many calls.
 const CALLING: [(Workload, u64); 4] = [
     (Workload::Alone, 2_000),
@@ -33,6 +40,8 @@ const CALLING: [(Workload, u64); 4] = [
 impl Bench<'_> {
     /// Counts all that can be counted here.
     pub(super) fn count(&mut self) -> Result<(), ProcessError> {
+        self.report.frame_nanos = self.cores.on_client(engine::frame_nanos).ok();
+        self.measure_heads()?;
         self.count_allocations()?;
         self.count_system_calls()?;
         self.count_instructions()
@@ -48,7 +57,7 @@ impl Bench<'_> {
         for key in keys {
             let Some(server) = self.begin("allocations", key)? else { return Ok(()) };
             let (warm_up, measured) = (Extent::Calls(ALLOCATING.0), Extent::Calls(ALLOCATING.1));
-            let order = plan::order(key, &server, self.cores, warm_up, measured);
+            let order = plan::order(key, server.address(), self.cores, warm_up, measured);
             let sample = match process::client_under::<&str>(&[], &binary, &order) {
                 Ok(sample) if sample.failures == 0 => sample,
                 _ => continue,
@@ -64,6 +73,30 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// How small the head of a request becomes that comes again and again. The server is a thread here, since it
+    /// is the one that knows.
+    fn measure_heads(&mut self) -> Result<(), ProcessError> {
+        let failed = |source| ProcessError::Spawn { program: "a server".into(), source };
+        for key in self.keys(&[BUSY]) {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            let order =
+                plan::order(key, address, self.cores, Extent::Calls(REPEATED), Extent::Calls(REPEATED));
+            let size = thread::scope(|scope| {
+                let server = scope.spawn(|| responder::serve_one(&listener));
+                let ended = process::client(&order);
+                // If the client never came, somebody has to.
+                drop(TcpStream::connect(address));
+                ended.map(|_| server.join())
+            });
+            if let Ok(Ok(Ok(HeadSize { coded, plain }))) = size {
+                let head = (plain > 0).then_some(Head { coded, plain });
+                self.report.cell(key).counted.head = head;
+            }
+        }
+        Ok(())
+    }
+
     fn count_system_calls(&mut self) -> Result<(), ProcessError> {
         let Some(tracer) = Tracer::installed() else { return Ok(()) };
         self.report.tracer = Some(tracer.name().to_owned());
@@ -72,7 +105,7 @@ impl Bench<'_> {
                 let Some(server) = self.begin("system calls", key)? else { return Ok(()) };
                 let order = |calls| {
                     let (warm_up, measured) = (Extent::Calls(calls / 2), Extent::Calls(calls));
-                    plan::order(key, &server, self.cores, warm_up, measured)
+                    plan::order(key, server.address(), self.cores, warm_up, measured)
                 };
                 let counted = tracer.count(&order(calls)).and_then(|once| {
                     // The warm-up doubles too.
@@ -96,7 +129,7 @@ impl Bench<'_> {
             let Some(server) = self.begin("instructions", key)? else { return Ok(()) };
             let counted = callgrind::instructions(|calls| {
                 let (warm_up, measured) = (Extent::Calls(callgrind::WARM_UP), Extent::Calls(calls));
-                let mut order = plan::order(key, &server, self.cores, warm_up, measured);
+                let mut order = plan::order(key, server.address(), self.cores, warm_up, measured);
                 callgrind::be_patient(&mut order);
                 order
             });

@@ -1,5 +1,6 @@
 //! What is measured against what.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::arguments::Settings;
@@ -10,7 +11,6 @@ use crate::server::ServerKind;
 use crate::workload::{Shape, Workload};
 
 use super::cores::Cores;
-use super::process::ServerProcess;
 
 /// gRPC calls have deadlines, and figures without them do not count.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -49,13 +49,7 @@ fn says_something(key: &Key) -> bool {
 }
 
 /// The order for one cell.
-pub(super) fn order(
-    key: Key,
-    server: &ServerProcess,
-    cores: &Cores,
-    warm_up: Extent,
-    measured: Extent,
-) -> Order {
+pub(super) fn order(key: Key, server: SocketAddr, cores: &Cores, warm_up: Extent, measured: Extent) -> Order {
     let (threads, deadline) = match key.workload.shape() {
         Shape::Unary { threads, .. } => (threads, DEADLINE),
         Shape::Flood { .. } => (1, DEADLINE),
@@ -68,7 +62,7 @@ pub(super) fn order(
     Order {
         contender: key.contender,
         workload: key.workload,
-        server: server.address(),
+        server,
         cores: cores.clients(threads),
         warm_up,
         measured,

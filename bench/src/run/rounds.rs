@@ -70,7 +70,7 @@ impl Bench<'_> {
         }
         let warm_up = (measured / 3).min(Duration::from_millis(500));
         let (warm_up, measured) = (Extent::For(warm_up), Extent::For(measured));
-        let order = plan::order(key, server, self.cores, warm_up, measured);
+        let order = plan::order(key, server.address(), self.cores, warm_up, measured);
         Ok(process::client(&order).unwrap_or_else(Sample::failed))
     }
 }
