@@ -3,11 +3,13 @@
 use std::future::poll_fn;
 
 use rcgen::date_time_ymd;
+use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trunkline_proto::{ConnectError, Phase};
 
 use super::fixture::*;
 use crate::connect::{ConnectRequest, Connected, Connector, Security, SystemConnector, Tls};
+use crate::transport::Transport::{self, H2, Trunkline};
 use crate::transport::{DriverNews, Origin, TransportOptions, start};
 
 #[track_caller]
@@ -130,31 +132,36 @@ async fn a_server_that_says_nothing_is_waited_for() {
 }
 
 /// Goes on to HTTP/2, where nothing comes but the end.
-async fn lost(connected: Connected) -> ConnectError {
+async fn lost(engine: Transport, connected: Connected) -> ConnectError {
     let origin = Origin {
         scheme: http::uri::Scheme::HTTPS,
         authority: "greeter.test".parse().unwrap(),
         user_agent: http::HeaderValue::from_static("test"),
     };
-    let mut driver = start(connected, &address(), origin, &TransportOptions::default()).await.unwrap();
+    let options = TransportOptions { engine, ..TransportOptions::default() };
+    let mut driver = start(connected, &address(), origin, &options).await.unwrap();
     match poll_fn(|cx| driver.poll_news(cx)).await {
         DriverNews::Lost(cause) => cause,
         news => panic!("{news:?}"),
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_missing_client_certificate_shows_after_the_handshake_and_is_permanent() {
+async fn a_missing_client_certificate_shows_after_the_handshake_and_is_permanent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // behaviour 106
     let authority = Authority::new();
     let config = server(&authority.sign(&["greeter.test"]), &["h2"], Some(&authority));
     // TLS 1.3: the client believes that it is connected.
     let connected = dial(&authority.trusted(), |io| accept(io, config)).await.unwrap();
-    assert_permanent(&lost(connected).await, "the server demands a client certificate");
+    assert_permanent(&lost(engine, connected).await, "the server demands a client certificate");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_certificate_of_a_stranger_is_permanent() {
+async fn a_client_certificate_of_a_stranger_is_permanent(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 106
     let authority = Authority::new();
     let config = server(&authority.sign(&["greeter.test"]), &["h2"], Some(&authority));
@@ -162,7 +169,7 @@ async fn a_client_certificate_of_a_stranger_is_permanent() {
     let tls = authority.trusted().identity_pem(stranger.certificate, stranger.key);
     let connected = dial(&tls, |io| accept(io, config)).await.unwrap();
     assert_permanent(
-        &lost(connected).await,
+        &lost(engine, connected).await,
         "the server does not trust the issuer of the client certificate",
     );
 }
@@ -236,8 +243,9 @@ async fn a_whole_configuration_of_rustls_is_taken_as_it_is_but_for_alpn() {
     dial(&Tls::new().rustls(whole.into()), |io| accept(io, config)).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn over_real_sockets_a_late_refusal_is_told_every_time() {
+async fn over_real_sockets_a_late_refusal_is_told_every_time(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 106
     let authority = Authority::new();
     let config = server(&authority.sign(&["127.0.0.1"]), &["h2"], Some(&authority));
@@ -253,7 +261,7 @@ async fn over_real_sockets_a_late_refusal_is_told_every_time() {
     for _ in 0..ATTEMPTS {
         let request = ConnectRequest::new(address.clone(), "127.0.0.1");
         let error = match connector.connect(request).await {
-            Ok(connected) => lost(connected).await,
+            Ok(connected) => lost(engine, connected).await,
             Err(error) => error,
         };
         assert_eq!(error.message(), "the server demands a client certificate");

@@ -1,0 +1,79 @@
+//! Many calls from many threads at once, some of which give up, on engines that share nothing but their seam.
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rstest::rstest;
+use tokio::task::JoinSet;
+
+use super::fixture::*;
+use crate::transport::{Connection, Reply, RequestHead};
+
+const CALLERS: u64 = 32;
+const CALLS: usize = 60;
+
+/// One caller: calls of several kinds, a third of which it gives up somewhere on the way.
+async fn calls(connection: Connection, mut random: StdRng) -> usize {
+    let mut answered = 0;
+    for _ in 0..CALLS {
+        let size = random.random_range(0..20_000);
+        let body: Bytes = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        let reply = if random.random_bool(0.5) { Reply::Whole } else { Reply::Stream };
+        let head = RequestHead { reply, ..head() };
+        let slot = connection.reserve().await.unwrap();
+        let whole = random.random_bool(0.5);
+        let first = whole.then(|| body.clone());
+        let mut stream = connection.start(slot, head, first, whole).unwrap();
+        if let Some(mut sender) = stream.take_sender() {
+            let (early, late) = body.split_at(body.len() / 2);
+            sender.send(Bytes::copy_from_slice(early), false).unwrap();
+            if random.random_bool(0.3) {
+                // The sender goes with its stream.
+                continue;
+            }
+            ready_to_send(&mut sender).await.unwrap();
+            sender.send(Bytes::copy_from_slice(late), true).unwrap();
+        }
+        match random.random_range(0..6) {
+            0 => continue,
+            1 => {
+                event(&mut stream).await;
+                continue;
+            }
+            2 => tokio::task::yield_now().await,
+            _ => {}
+        }
+        assert_eq!(answer(&mut stream).await, (body.to_vec(), "0".to_owned()));
+        answered += 1;
+    }
+    answered
+}
+
+async fn crowd(engine: Transport) {
+    let (mut dial, io) = Dial::begin(engine).await;
+    serve_echo(io);
+    let connection = dial.ready().await;
+    let mut callers = JoinSet::new();
+    for seed in 0..CALLERS {
+        callers.spawn(calls(connection.clone(), StdRng::seed_from_u64(seed)));
+    }
+    let answered: usize = callers.join_all().await.into_iter().sum();
+    // How many give up is the seeds' to say, and not how the threads fall.
+    assert!(answered > usize::try_from(CALLERS).unwrap() * CALLS / 3, "{answered}");
+    assert!(connection.is_open() && dial.no_news());
+    // Those that were given up a moment ago are on their way out.
+    while streams(&connection) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn nothing_is_lost_in_a_crowd_on_one_thread(#[values(H2, Trunkline)] engine: Transport) {
+    crowd(engine).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_in_a_crowd_on_four_threads(#[values(H2, Trunkline)] engine: Transport) {
+    crowd(engine).await;
+}

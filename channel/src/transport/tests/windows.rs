@@ -1,0 +1,111 @@
+//! Flow control between streams: who does not read, or may not send, holds up nobody else.
+
+use bytes::Bytes;
+use rstest::rstest;
+
+use super::fixture::*;
+use crate::transport::options::STREAM_WINDOW;
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn readers_that_do_not_read_starve_nobody(#[values(H2, Trunkline)] engine: Transport) {
+    // behaviour 89
+    let size = 2 * usize::try_from(STREAM_WINDOW).unwrap();
+    let (mut dial, io) = Dial::begin(engine).await;
+    serve_large(io, size);
+    let connection = dial.ready().await;
+    // Each holds as much as the window of a stream lets the server send. All together stay below the window
+    // of the connection; an engine that gives that back on receipt bears as many as memory may cost.
+    let count = match engine {
+        Trunkline => 40,
+        _ => 15,
+    };
+    let mut stalled = Vec::new();
+    for _ in 0..count {
+        stalled.push(call(&connection, "x").await);
+        settle().await;
+    }
+    let mut reader = call(&connection, "x").await;
+    let (body, status) = answer(&mut reader).await;
+    assert_eq!((body.len(), &*status), (size, "0"));
+    // And they lose nothing, however late they begin.
+    for stream in &mut stalled {
+        let (body, status) = answer(stream).await;
+        assert_eq!((body.len(), &*status), (size, "0"));
+    }
+    assert_eq!(streams(&connection), 0);
+    assert!(connection.is_open() && dial.no_news());
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn readers_that_leave_give_back_what_they_did_not_read(#[values(H2, Trunkline)] engine: Transport) {
+    // behaviour 89
+    let size = 2 * usize::try_from(STREAM_WINDOW).unwrap();
+    let (mut dial, io) = Dial::begin(engine).await;
+    serve_large(io, size);
+    let connection = dial.ready().await;
+    // In all, ten times the window of the connection.
+    for _ in 0..160 {
+        let stream = call(&connection, "x").await;
+        settle().await;
+        drop(stream);
+        settle().await;
+    }
+    let (body, _) = answer(&mut call(&connection, "x").await).await;
+    assert_eq!(body.len(), size);
+    assert!(connection.is_open() && dial.no_news());
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_megabyte_each_way_passes_windows_of_any_size(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(1_000, 16_384, 65_535)] window: u32,
+) {
+    // behaviour 89
+    let message: Bytes = (0..1 << 20).map(|index: u32| u8::try_from(index * 7 / 3 % 251).unwrap()).collect();
+    let (mut dial, io) = Dial::begin(engine).await;
+    serve_echo_within(io, window);
+    let connection = dial.ready().await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        let slot = connection.reserve().await.unwrap();
+        streams.push(connection.start(slot, head(), Some(message.clone()), true).unwrap());
+    }
+    for stream in &mut streams {
+        let (body, status) = answer(stream).await;
+        assert!(body == message && status == "0");
+    }
+    assert!(connection.is_open() && dial.no_news());
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn those_who_send_share_the_connections_window(#[values(H2, Trunkline)] engine: Transport) {
+    // behaviour 89
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(INITIAL_WINDOW_SIZE, 1 << 20)]).await;
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        let slot = connection.reserve().await.unwrap();
+        let body = Bytes::from(vec![b'x'; 1 << 19]);
+        calls.push(connection.start(slot, head(), Some(body), true).unwrap());
+    }
+    // The connection's first window holds an eighth of what one of them wants to say; then it opens by a
+    // little at a time.
+    let mut heard = [0; 4];
+    let mut ended = 0;
+    while ended < 4 {
+        let Ok(frame) = tokio::time::timeout(std::time::Duration::from_millis(1), peer.next()).await else {
+            let (most, least) = (heard.iter().max().unwrap(), heard.iter().min().unwrap());
+            assert!(ended > 0 || most - least <= 1 << 17, "some are served and others are not: {heard:?}");
+            peer.open_window(0, 1 << 15).await;
+            continue;
+        };
+        if let (DATA, flags, stream, payload) = frame.expect("the client closed the connection") {
+            heard[usize::try_from(stream / 2).unwrap()] += payload.len();
+            ended += usize::from(flags & END_STREAM != 0);
+        }
+    }
+    assert_eq!(heard, [1 << 19; 4]);
+}
