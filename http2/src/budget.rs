@@ -1,7 +1,7 @@
 //! What a peer may cost without being of use. Counted per time and per useful frame, never per lifetime, so that a
 //! long healthy connection never dies of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A leaky bucket of frames. Frames that carry nothing (empty DATA, PING, SETTINGS, WINDOW_UPDATE, unknown types,
 /// ...) are paid from it; it fills by time, and by every frame that is of use, in whichever direction.
@@ -30,9 +30,7 @@ impl Budget {
     /// Pays for useless frames.
     #[inline]
     pub(crate) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), Exhausted> {
-        if self.left < frames {
-            self.refill(now);
-        }
+        self.refill(now);
         self.left = self.left.checked_sub(frames).ok_or(Exhausted)?;
         Ok(())
     }
@@ -40,14 +38,13 @@ impl Budget {
     fn refill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.credited).as_millis();
         let whole = u32::try_from(elapsed).unwrap_or(u32::MAX);
-        let gained = whole.saturating_mul(REFILL_PER_MILLISECOND);
-        if gained >= BURST {
-            self.left = BURST;
-            self.credited = now;
-        } else if gained > 0 {
-            self.left = (self.left + gained).min(BURST);
-            self.credited += std::time::Duration::from_millis(u64::from(whole));
+        if whole == 0 {
+            return;
         }
+        self.left = self.left.saturating_add(whole.saturating_mul(REFILL_PER_MILLISECOND)).min(BURST);
+        // Time that finds the bucket full is not saved up; the rest of a millisecond is.
+        let is_full = self.left == BURST;
+        self.credited = if is_full { now } else { self.credited + Duration::from_millis(u64::from(whole)) };
     }
 }
 
@@ -69,8 +66,6 @@ const REFILL_PER_MILLISECOND: u32 = 1;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -87,6 +82,16 @@ mod tests {
         assert_eq!(budget.spend(later, 1), Err(Exhausted));
         // The part of a millisecond that was not credited is not lost.
         assert_eq!(budget.spend(start + Duration::from_millis(3), 1), Ok(()));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn time_saves_up_no_more_than_a_burst() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        let later = start + Duration::from_secs(3600);
+        assert_eq!(budget.spend(later, BURST), Ok(()));
+        assert_eq!(budget.spend(later, 1), Err(Exhausted));
     }
 
     #[test]

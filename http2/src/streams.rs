@@ -39,8 +39,10 @@ pub(crate) struct Stream {
     pub(crate) queue: VecDeque<Bytes>,
     /// Bytes in `queue`.
     pub(crate) queued: usize,
-    /// Whether the owner waits for `Writable`.
-    pub(crate) is_full: bool,
+    /// Whether the owner was told that there is no room, and waits for `Writable`.
+    pub(crate) awaits_room: bool,
+    /// Whether the stream stands in the queue of those that may wait for room.
+    pub(crate) has_place_in_waiting: bool,
     /// Whether the stream stands in the queue of those that have data and window.
     pub(crate) has_turn: bool,
     /// Whether the stream stands in the queue of those whose window is to be returned.
@@ -82,7 +84,8 @@ impl Stream {
             content: None,
             queue: VecDeque::new(),
             queued: 0,
-            is_full: false,
+            awaits_room: false,
+            has_place_in_waiting: false,
             has_turn: false,
             returns_credit: false,
             begins_at,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::data::{Violation, malformed};
+use super::receive::NO_GREETING;
 use super::{Connection, Phase};
 use crate::config::{INITIAL_WINDOW, LARGEST_WINDOW};
 use crate::flow::Overflow;
@@ -115,6 +116,7 @@ impl Connection {
                 self.turns.push(key);
             }
         }
+        self.tell_who_waits();
         Ok(())
     }
 
@@ -166,6 +168,9 @@ impl Connection {
         let debug_data = &goaway.debug_data[..goaway.debug_data.len().min(MAX_DEBUG_DATA)];
         let debug_data = Bytes::copy_from_slice(debug_data);
         self.tell(Event::GoAway { last_stream_id, code: goaway.code, debug_data });
+        if matches!(self.phase, Phase::Greeting) {
+            return Err(ConnectionError::protocol(NO_GREETING));
+        }
         for stream in self.streams.above(last_stream_id) {
             let Some(open) = self.forget(stream) else { continue };
             // The peer may have begun to answer before it decided.
@@ -191,9 +196,14 @@ impl Connection {
             if increment == 0 {
                 return Err(ConnectionError::protocol("WINDOW_UPDATE by 0 (RFC 9113 6.9)"));
             }
-            return self.window.shift(i64::from(increment)).map_err(|Overflow| {
+            let was_shut = self.window.available() == 0;
+            self.window.shift(i64::from(increment)).map_err(|Overflow| {
                 ConnectionError::flow_control("window of the connection above 2^31-1 (RFC 9113 6.9.1)")
-            });
+            })?;
+            if was_shut {
+                self.tell_who_waits();
+            }
+            return Ok(());
         }
         self.check_opened(head.stream)?;
         // It may cross the end of its stream (RFC 9113 section 5.1).
@@ -206,10 +216,13 @@ impl Connection {
         if open.window.shift(i64::from(increment)).is_err() {
             let reason = "window of the stream above 2^31-1 (RFC 9113 6.9.1)";
             self.violate(stream, Violation::Told(StreamViolation::FlowControl(reason.into())));
-        } else if open.is_ready() {
+            return Ok(());
+        }
+        if open.is_ready() {
             open.has_turn = true;
             self.turns.push(stream);
         }
+        self.tell_room(stream);
         Ok(())
     }
 

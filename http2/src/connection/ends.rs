@@ -25,7 +25,7 @@ impl Connection {
             return;
         }
         self.is_closed = true;
-        self.outgoing.frames(|out| write_goaway(out, code));
+        self.outgoing.frames(|out| write_goaway(out, code, ""));
     }
 
     /// The peer has sent all of the response.
@@ -71,13 +71,16 @@ impl Connection {
         if open.returns_credit {
             self.returns.forget(|key| self.streams.get(key).is_some());
         }
+        if open.has_place_in_waiting {
+            self.waiting.forget(|key| self.streams.get(key).is_some());
+        }
         Some(open)
     }
 
-    /// The connection is over. GOAWAY is queued behind what waits already; data that waits for its turn is not
+    /// The connection is over. GOAWAY, which says why to those who run the server, is queued behind what waits already; data that waits for its turn is not
     /// written any more.
     pub(super) fn fail(&mut self, error: ConnectionError) -> ConnectionError {
-        self.outgoing.frames(|out| write_goaway(out, error.code()));
+        self.outgoing.frames(|out| write_goaway(out, error.code(), error.reason()));
         self.phase = Phase::Over(error.clone());
         error
     }

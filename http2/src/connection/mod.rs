@@ -4,6 +4,7 @@
 //!   receive ── headers, data, control      frames of the peer            -> events, answers
 //!   send                                   open and send                 -> frames, or data that waits
 //!   write                                  data that waits, by turns     -> bytes
+//!   room                                   whether more may be sent      -> Writable
 //!   ends                                   how streams and it all end
 //! ```
 
@@ -12,6 +13,7 @@ mod data;
 mod ends;
 mod headers;
 mod receive;
+mod room;
 mod send;
 mod write;
 
@@ -33,7 +35,7 @@ use crate::resets::Resets;
 use crate::settings::{OwnSettings, PeerSettings, announced};
 use crate::streams::Streams;
 use crate::turns::Turns;
-use crate::{Config, ConnectionError, ErrorCode, Event, StreamKey};
+use crate::{Config, ConnectionError, ErrorCode, Event, StreamKey, TemplateId};
 
 use headers::OpenBlock;
 
@@ -80,9 +82,13 @@ pub struct Connection {
     /// PINGs of ours that are not answered, and when they were queued.
     pings: VecDeque<(u64, Instant)>,
     encoder: Encoder,
+    /// Templates of pseudo fields alone, which more pseudo fields may follow.
+    pseudo_templates: Vec<TemplateId>,
     window: SendWindow,
     /// Streams that have both data and window.
     turns: Turns,
+    /// Streams that had no room for more, and may still have none.
+    waiting: Turns,
     outgoing: Outgoing,
 }
 
@@ -129,8 +135,10 @@ impl Connection {
             own: OwnSettings::begun(now),
             pings: VecDeque::new(),
             encoder: Encoder::new(config.encoder_table_limit),
+            pseudo_templates: Vec::new(),
             window: SendWindow::new(peer.initial_window),
             turns: Turns::default(),
+            waiting: Turns::default(),
             outgoing,
             config,
         }
@@ -219,6 +227,7 @@ impl Connection {
     pub fn rest(&mut self) {
         self.streams.rest();
         self.turns.rest();
+        self.waiting.rest();
         self.returns.rest();
         self.packing.rest();
         self.outgoing.rest();

@@ -61,12 +61,17 @@ impl Connection {
     /// payload is here.
     #[inline]
     fn admit(&self, head: Head, rest: &[u8]) -> Result<(), ConnectionError> {
-        if matches!(self.phase, Phase::Greeting) && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
-            // RFC 9113 section 3.4. A server that never heard of HTTP/2 answers the preface with an HTTP/1 error.
-            return Err(ConnectionError::protocol(match rest {
-                [b'H', b'T', b'T', b'P', b'/', ..] => "the server answers in HTTP/1 (RFC 9113 3.4)",
-                _ => "the server does not begin with SETTINGS (RFC 9113 3.4)",
-            }));
+        if matches!(self.phase, Phase::Greeting) {
+            match head.kind {
+                kind::SETTINGS if !head.has(flag::ACK) => {}
+                // An error too, but only after its reasons were told.
+                kind::GOAWAY if head.length <= self.config.max_frame_size => {}
+                // A server that never heard of HTTP/2 answers the preface with an HTTP/1 error.
+                _ if rest.starts_with(b"HTTP/") => {
+                    return Err(ConnectionError::protocol("the server answers in HTTP/1 (RFC 9113 3.4)"));
+                }
+                _ => return Err(ConnectionError::protocol(NO_GREETING)),
+            }
         }
         if head.length > self.config.max_frame_size {
             // For all kinds: DATA too changes the connection, namely its window.
@@ -132,3 +137,6 @@ pub(super) fn part(bytes: &mut Bytes, from: usize, to: usize) {
     bytes.truncate(to);
     bytes::Buf::advance(bytes, from);
 }
+
+/// A server says its SETTINGS before anything else.
+pub(super) const NO_GREETING: &str = "the server does not begin with SETTINGS (RFC 9113 3.4)";

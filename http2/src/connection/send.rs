@@ -20,18 +20,26 @@ impl Connection {
         V: AsRef<[u8]>,
     {
         let fields: Vec<_> = fields.into_iter().collect();
-        let is_pseudo = |name: &[u8]| name.starts_with(b":");
         let regular = fields.iter().position(|(name, _)| !is_pseudo(name.as_ref())).unwrap_or(fields.len());
         let (pseudo, regular) = fields.split_at(regular);
         let is_valid = pseudo
             .iter()
             .all(|(name, value)| is_field_name(&name.as_ref()[1..]) && is_field_value(value.as_ref()))
             && regular.iter().all(|(name, value)| check_field(name.as_ref(), value.as_ref()).is_ok());
-        if is_valid { self.encoder.template(fields) } else { None }
+        if !is_valid {
+            return None;
+        }
+        let is_pseudo_alone = regular.is_empty();
+        let template = self.encoder.template(fields)?;
+        if is_pseudo_alone {
+            self.pseudo_templates.push(template);
+        }
+        Some(template)
     }
 
     /// Opens a stream: HEADERS, then `body` in DATA as far as windows allow, END_STREAM with `end`. `fields`
-    /// follow the template's. The template is one of this connection's.
+    /// follow the template's, pseudo fields among them only at once behind a template of pseudo fields alone. The
+    /// template is one of this connection's.
     ///
     /// Nothing waits for the peer's SETTINGS: whoever wants to keep its limits from the first stream on waits for
     /// [`Event::SettingsReceived`].
@@ -72,6 +80,9 @@ impl Connection {
         if !body.is_empty() {
             self.queue(key, body, end);
         }
+        if !end {
+            self.is_writable(key);
+        }
         if self.next_id > LAST_STREAM_ID {
             self.tell(Event::IdsExhausted);
         }
@@ -89,14 +100,10 @@ impl Connection {
             return Err(StreamGone);
         }
         self.queue(stream, data, end);
+        if !end {
+            self.is_writable(stream);
+        }
         Ok(())
-    }
-
-    /// Whether fewer bytes of the stream wait than [`Config::send_buffer`](crate::Config::send_buffer), in fewer
-    /// than 4096 pieces. `false` for one that is over. Once it was `false` after [`send`](Self::send),
-    /// [`Event::Writable`] tells when half of that is free again.
-    pub fn is_writable(&self, stream: StreamKey) -> bool {
-        self.streams.get(stream).is_some_and(|stream| !is_full(stream, self.config.send_buffer))
     }
 
     fn check_place(&self) -> Result<(), OpenError> {
@@ -116,8 +123,13 @@ impl Connection {
         let Some(mut size) = self.encoder.template_list_size(template) else {
             return Err(OpenError::Invalid("template of another connection".into()));
         };
+        // Pseudo fields come before all others (RFC 9113 section 8.3).
+        let mut may_be_pseudo = fields.first().is_some_and(|first| is_pseudo(first.name))
+            && self.pseudo_templates.contains(&template);
         for field in fields {
-            check_field(field.name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            may_be_pseudo &= is_pseudo(field.name);
+            let name = if may_be_pseudo { &field.name[1..] } else { field.name };
+            check_field(name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
             size += list_size(field.name, field.value);
         }
         match self.peer.max_header_list_size {
@@ -157,7 +169,6 @@ impl Connection {
         if end {
             stream.sending = Sending::Ending;
         }
-        stream.is_full = is_full(stream, self.config.send_buffer);
         if stream.is_ready() {
             stream.has_turn = true;
             self.turns.push(key);
@@ -165,7 +176,11 @@ impl Connection {
     }
 }
 
-/// Whether HTTP/2 can carry the field.
+fn is_pseudo(name: &[u8]) -> bool {
+    name.starts_with(b":")
+}
+
+/// Whether HTTP/2 can carry the field, which is no pseudo field.
 fn check_field(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
     if !is_field_name(name) {
         return Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)");
@@ -182,12 +197,6 @@ fn check_field(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-pub(super) fn is_full(stream: &Stream, send_buffer: usize) -> bool {
-    stream.queued >= send_buffer || stream.queue.len() >= MAX_PIECES
-}
-
 /// Frames of data that wait to be written. More than a socket takes at once is of no use, and what is here already
 /// can no longer give way to other streams.
 pub(super) const STAGED: usize = 256 << 10;
-/// Pieces of data that a stream may have waiting before it counts as full: each costs memory beyond its bytes.
-pub(super) const MAX_PIECES: usize = 4096;

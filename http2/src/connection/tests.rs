@@ -183,6 +183,55 @@ fn data_that_finds_no_window_waits_and_goes_by_turns() {
 }
 
 #[test]
+fn there_is_no_room_without_a_window_and_who_asked_is_told_once() {
+    let mut story = Story::begin(Config::default());
+    story.server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let stream = story.open(b"", false);
+    let other = story.open(b"", false);
+    story.write();
+    assert!(!story.connection.is_writable(stream));
+    story.window_update(stream.id(), 70_000);
+    assert_eq!(story.events(), ["1 writable"]);
+    story.connection.send(stream, Bytes::from(vec![0; 65_535]), false).unwrap();
+    story.window_update(other.id(), 1);
+    assert_eq!(story.events(), ["3 writable"]);
+    story.write();
+    assert!(!story.connection.is_writable(stream) && !story.connection.is_writable(other));
+    story.window_update(stream.id(), 1);
+    assert_eq!(story.events(), [] as [&str; 0]);
+    story.window_update(0, 1);
+    assert_eq!(story.events(), ["1 writable", "3 writable"]);
+    assert!(story.connection.is_writable(stream));
+    story.connection.send(stream, Bytes::from_static(b"x"), true).unwrap();
+    assert!(!story.connection.is_writable(stream));
+    story.window_update(0, 9);
+    story.window_update(other.id(), 9);
+    assert_eq!(story.events(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_path_may_follow_a_template_of_pseudo_fields_alone() {
+    let mut story = Story::begin(Config::default());
+    let pseudo = story.connection.template([(":method", "POST"), (":scheme", "http")]).unwrap();
+    let field =
+        |name: &'static str| Field { name: name.as_bytes(), value: b"/", indexing: Indexing::Adaptive };
+    let mut open = |template, fields: &[Field<'_>]| {
+        story.connection.open(template, fields, Bytes::new(), true).map(StreamKey::id)
+    };
+    assert_eq!(open(pseudo, &[field(":path"), field("a")]), Ok(1));
+    assert!(matches!(open(pseudo, &[field("a"), field(":path")]), Err(OpenError::Invalid(_))));
+    assert!(matches!(open(story.template, &[field(":path")]), Err(OpenError::Invalid(_))));
+}
+
+#[test]
+fn a_server_that_begins_with_goaway_is_heard_and_left() {
+    let mut story = Story::greet(Config::default());
+    let error = story.try_server(kind::GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\x0bfull").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PROTOCOL_ERROR);
+    assert_eq!(story.events(), ["goaway 0 ENHANCE_YOUR_CALM"]);
+}
+
+#[test]
 fn settings_may_make_windows_negative_and_bring_them_back() {
     let mut story = Story::begin(Config::default());
     let stream = story.open(&[0; 65_535], false);
@@ -263,7 +312,7 @@ fn what_comes_for_a_stream_that_was_reset_is_ignored_and_after_its_end_an_error(
     story.server(kind::RST_STREAM, 0, ended.id(), &[0; 4]);
     let error = story.try_server(kind::DATA, 0, ended.id(), b"late").unwrap_err();
     assert_eq!(error.code(), ErrorCode::STREAM_CLOSED);
-    assert_eq!(story.write(), [(kind::GOAWAY, 0, 0, 8)]);
+    assert_eq!(story.write(), [(kind::GOAWAY, 0, 0, 8 + error.reason().len())]);
     assert!(story.connection.is_draining());
     assert_eq!(story.try_server(kind::PING, 0, 0, &[0; 8]), Err(error));
 }
@@ -328,7 +377,8 @@ fn settings_that_nobody_acknowledges_end_the_connection() {
     let error = story.connection.handle_timeout(at).unwrap_err();
     assert_eq!(error.code(), ErrorCode::SETTINGS_TIMEOUT);
     assert_eq!(story.connection.poll_timeout(), None);
-    assert_eq!(story.write().last(), Some(&(kind::GOAWAY, 0, 0, 8)));
+    let reason = error.reason().len();
+    assert_eq!(story.write().last(), Some(&(kind::GOAWAY, 0, 0, 8 + reason)));
 }
 
 #[test]
@@ -353,7 +403,8 @@ fn a_probe_and_a_ping_are_answered_and_until_then_known() {
 
 #[test]
 fn a_response_that_breaks_a_rule_ends_its_stream_alone() {
-    let responses: [(&[(u8, u8, &[u8])], &str); 7] = [
+    type Frames<'a> = &'a [(u8, u8, &'a [u8])];
+    let responses: [(Frames<'_>, &str); 7] = [
         (&[(kind::DATA, 0, b"x")], "data before the head"),
         (&[(kind::HEADERS, flag::END_HEADERS, TRAILERS)], "head without status"),
         (&[(kind::HEADERS, flag::END_HEADERS, b"\x08\x03101")], "101"),

@@ -2,9 +2,8 @@
 
 use std::io::IoSlice;
 
-use super::send::{MAX_PIECES, STAGED};
+use super::send::STAGED;
 use super::{Connection, Phase};
-use crate::Event;
 use crate::budget::SENT_DATA;
 use crate::frame::write_window_update;
 use crate::streams::{Receiving, Sending};
@@ -13,7 +12,7 @@ impl Connection {
     /// Shows what is to be written, in at most `slices.len()` pieces, and returns how many were filled. What was
     /// written is told by [`written`](Self::written); until then the same is shown again, and more may follow it.
     ///
-    /// Frames of data that waits are cut here, by turns, one frame each. It may cause [`Event::Writable`].
+    /// Frames of data that waits are cut here, by turns, one frame each. It may cause [`Event::Writable`](crate::Event::Writable).
     pub fn outgoing<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.stage();
         self.outgoing.fill(slices)
@@ -24,7 +23,7 @@ impl Connection {
         self.outgoing.written(bytes);
     }
 
-    /// Whether [`outgoing`](Self::outgoing) would show something. It may cause [`Event::Writable`].
+    /// Whether [`outgoing`](Self::outgoing) would show something. It may cause [`Event::Writable`](crate::Event::Writable).
     #[inline]
     pub fn wants_write(&mut self) -> bool {
         self.stage();
@@ -103,16 +102,10 @@ impl Connection {
                 stream.has_turn = true;
                 self.turns.push(key);
             }
-            let has_room =
-                stream.queued <= self.config.send_buffer / 2 && stream.queue.len() <= MAX_PIECES / 2;
-            if stream.is_full && has_room {
-                stream.is_full = false;
-                if stream.sending == Sending::Open {
-                    self.tell(Event::Writable { stream: key });
-                }
-            }
             if end {
                 self.end_sending(key);
+            } else {
+                self.tell_room(key);
             }
         }
     }

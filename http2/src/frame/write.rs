@@ -28,10 +28,13 @@ pub(crate) fn write_ping_answer(out: &mut Vec<u8>, opaque: [u8; 8]) {
 }
 
 /// GOAWAY with last stream id 0: a client that refuses push processes no stream of the server's.
-pub(crate) fn write_goaway(out: &mut Vec<u8>, code: ErrorCode) {
-    head(out, 8, kind::GOAWAY, 0, 0);
+pub(crate) fn write_goaway(out: &mut Vec<u8>, code: ErrorCode, debug_data: &str) {
+    // The smallest limit of a peer is far above what anybody reads.
+    let debug_data = &debug_data.as_bytes()[..debug_data.len().min(MAX_DEBUG_DATA as usize)];
+    head(out, 8 + debug_data.len() as u32, kind::GOAWAY, 0, 0);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&code.0.to_be_bytes());
+    out.extend_from_slice(debug_data);
 }
 
 pub(crate) fn write_reset(out: &mut Vec<u8>, stream: u32, code: ErrorCode) {
@@ -48,6 +51,9 @@ fn head(out: &mut Vec<u8>, length: u32, kind: u8, flags: u8, stream: u32) {
     out.extend_from_slice(&Head { length, kind, flags, stream }.to_bytes());
 }
 
+/// What we say in GOAWAY for people, in bytes.
+const MAX_DEBUG_DATA: u32 = 1 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,8 +67,8 @@ mod tests {
         write_ping(&mut out, 0x0102_0304_0506_0708);
         assert_eq!(out, [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
         out.clear();
-        write_goaway(&mut out, ErrorCode::ENHANCE_YOUR_CALM);
-        assert_eq!(out, [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11]);
+        write_goaway(&mut out, ErrorCode::ENHANCE_YOUR_CALM, "hi");
+        assert_eq!(out, [0, 0, 10, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11, b'h', b'i']);
         out.clear();
         write_reset(&mut out, 3, ErrorCode::CANCEL);
         write_window_update(&mut out, 0, 65_536);

@@ -1,0 +1,74 @@
+//! Whether a stream may be given more to send, and who is told when it may again. Nobody is asked to queue data that
+//! no window lets through: it would only be memory.
+
+use super::Connection;
+use crate::streams::Sending;
+use crate::{Event, StreamKey};
+
+impl Connection {
+    /// Whether one more byte of the stream could be written now: both windows are larger than what waits already,
+    /// which is less than [`Config::send_buffer`](crate::Config::send_buffer) and in fewer than 4096 pieces.
+    /// `false` for a stream that is over or has ended sending.
+    ///
+    /// Once it was `false`, here or at the end of [`open`](Self::open) or [`send`](Self::send), and the stream is still
+    /// open for sending, [`Event::Writable`] is told once: when the windows allow, and half of the buffer is free.
+    pub fn is_writable(&mut self, stream: StreamKey) -> bool {
+        if self.has_room(stream, 1) {
+            return true;
+        }
+        if let Some(open) = self.streams.get_mut(stream).filter(|open| open.sending == Sending::Open) {
+            open.awaits_room = true;
+            if !open.has_place_in_waiting {
+                open.has_place_in_waiting = true;
+                self.waiting.push(stream);
+            }
+        }
+        false
+    }
+
+    /// What waits of the stream has become less, or its window more.
+    #[inline]
+    pub(super) fn tell_room(&mut self, stream: StreamKey) {
+        let awaits = self.streams.get(stream).is_some_and(|open| open.awaits_room);
+        if awaits && self.has_room(stream, 2) {
+            if let Some(open) = self.streams.get_mut(stream) {
+                open.awaits_room = false;
+            }
+            self.tell(Event::Writable { stream });
+        }
+    }
+
+    /// Windows have grown that every stream depends on. That of the connection is of interest when it had been shut:
+    /// whoever waited for it while it was open has data in the line, and is looked at when that is cut.
+    pub(super) fn tell_who_waits(&mut self) {
+        for _ in 0..self.waiting.len() {
+            let Some(stream) = self.waiting.pop() else { return };
+            if self.streams.get(stream).is_none() {
+                self.waiting.pass_gap();
+                continue;
+            }
+            self.tell_room(stream);
+            if let Some(open) = self.streams.get_mut(stream) {
+                open.has_place_in_waiting = open.awaits_room;
+                if open.awaits_room {
+                    self.waiting.push(stream);
+                }
+            }
+        }
+    }
+
+    /// Whether there is room in that part of the buffer, and in both windows.
+    fn has_room(&self, stream: StreamKey, part: usize) -> bool {
+        self.streams.get(stream).is_some_and(|open| {
+            let buffer = self.config.send_buffer.div_ceil(part);
+            open.sending == Sending::Open
+                && open.queued < buffer
+                && open.queue.len() < MAX_PIECES / part
+                && open.queued < open.window.available()
+                && open.queued < self.window.available()
+        })
+    }
+}
+
+/// Pieces of data that a stream may have waiting: each costs memory beyond its bytes.
+const MAX_PIECES: usize = 4096;
