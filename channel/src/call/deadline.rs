@@ -1,15 +1,13 @@
-//! The one deadline of a call. The timer is made when the call first has to wait, since most calls that find
-//! their answer at once need none.
+//! The one deadline of a call. An alarm is set for it when the call first has to wait.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tokio::runtime::{Handle, Id};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use trunkline_proto::wire::Code;
+
+use super::alarm_clock::{Alarm, AlarmState};
+use crate::channel::{Core, NoRuntime};
 
 /// The longest timeout that is kept as a deadline, a hundred years: what is longer is never reached, and
 /// would overflow the clock.
@@ -47,23 +45,12 @@ impl Deadline {
 #[derive(Debug)]
 pub(crate) struct Timer {
     deadline: Option<Deadline>,
-    /// In a box, so that a call may be moved while it waits.
-    running: Option<Pin<Box<Running>>>,
-}
-
-pin_project! {
-    #[derive(Debug)]
-    struct Running {
-        // The runtime whose timer `sleep` is: it must not be polled once that has shut down.
-        runtime: Option<Id>,
-        #[pin]
-        sleep: Sleep,
-    }
+    alarm: Option<Alarm>,
 }
 
 impl Timer {
     pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, running: None }
+        Self { deadline, alarm: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -75,20 +62,24 @@ impl Timer {
         self.deadline.filter(|deadline| deadline.at <= now)
     }
 
-    /// Ready when the deadline has passed; never without one. To be polled within a runtime.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+    /// Ready when the deadline has passed; never without one. An error if there is no runtime, which whatever
+    /// else a call waits for needs too.
+    pub(crate) fn poll(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<Result<Deadline, NoRuntime>> {
+        let runtime = core.runtime()?;
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        let here = Handle::try_current().ok().map(|runtime| runtime.id());
-        if self.running.as_ref().is_none_or(|running| running.runtime != here) {
-            let sleep = tokio::time::sleep_until(deadline.at);
-            self.running = Some(Box::pin(Running { runtime: here, sleep }));
+        if let Some(alarm) = self.alarm.as_ref().filter(|alarm| alarm.is_on(runtime.id())) {
+            match alarm.poll(cx) {
+                AlarmState::Set => return Poll::Pending,
+                AlarmState::Rung => return Poll::Ready(Ok(deadline)),
+                AlarmState::Lost => {}
+            }
         }
-        let running = self.running.as_mut().expect("it was made just above");
-        running.as_mut().project().sleep.poll(cx).map(|()| deadline)
+        self.alarm = Some(core.alarm_clocks().set(deadline.at, &runtime, cx)?);
+        Poll::Pending
     }
 
     /// Stops it: the call has ended.
     pub(crate) fn stop(&mut self) {
-        self.running = None;
+        self.alarm = None;
     }
 }

@@ -171,9 +171,8 @@ impl LayeredCall {
 
     /// The deadline covers the layers too.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let problem = match self.channel.core().enter() {
-            Ok(_entered) => {
-                let deadline = ready!(self.timer.poll(cx));
+        let problem = match ready!(self.timer.poll(self.channel.core(), cx)) {
+            Ok(deadline) => {
                 let doing = "waiting in the channel's layers";
                 Problem::expired(deadline, doing, Sent::Maybe, Arc::default())
             }

@@ -164,13 +164,9 @@ impl DirectCall {
         }
     }
 
-    /// The timer, and whatever else a call waits for, needs a runtime.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let failed = match self.ticket.core().enter() {
-            Ok(_entered) => {
-                let deadline = ready!(self.timer.poll(cx));
-                self.expired(deadline).into()
-            }
+        let failed = match ready!(self.timer.poll(self.ticket.core(), cx)) {
+            Ok(deadline) => self.expired(deadline).into(),
             Err(no_runtime) => no_runtime.into(),
         };
         Poll::Ready(self.fail(failed))

@@ -2,6 +2,7 @@
 //! [`Call`]; it finds a connection, sends the request, sends it again where that is safe, and reads the
 //! response.
 
+mod alarm_clock;
 mod begin;
 mod choose;
 mod deadline;
@@ -22,6 +23,7 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alarm_clock::AlarmClocks;
 pub(crate) use begin::{Attached, CallStart};
 pub(crate) use deadline::FOREVER;
 pub(crate) use in_flight::CallMeter;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use trunkline_proto::Address;
 
 use super::{CallSettings, NoRuntime};
-use crate::call::{CallMeter, ReplayBudget};
+use crate::call::{AlarmClocks, CallMeter, ReplayBudget};
 use crate::control::{Event, Snapshot};
 use crate::driver::{Engine, Seat};
 use crate::transport::Connection;
@@ -32,6 +32,7 @@ pub(crate) struct Core {
     woken: AtomicU64,
     calls: Arc<CallMeter>,
     replay_budget: Arc<ReplayBudget>,
+    alarm_clocks: AlarmClocks,
     runtime: Option<Handle>,
     seat: Seat,
     layers: Option<LayeredService>,
@@ -53,6 +54,7 @@ impl Core {
             woken: AtomicU64::new(u64::MAX),
             calls: engine.calls(),
             replay_budget: Arc::default(),
+            alarm_clocks: AlarmClocks::default(),
             runtime,
             seat: Seat::parked(engine),
             layers,
@@ -73,6 +75,11 @@ impl Core {
 
     pub(crate) fn replay_budget(&self) -> &Arc<ReplayBudget> {
         &self.replay_budget
+    }
+
+    /// Where the deadlines of waiting calls are kept.
+    pub(crate) fn alarm_clocks(&self) -> &AlarmClocks {
+        &self.alarm_clocks
     }
 
     /// The snapshot in force, for a moment.

@@ -66,6 +66,8 @@ pub(crate) enum NoRuntime {
     Absent,
     /// The runtime, the channel's own or the one that is here, has shut down.
     Gone,
+    /// The runtime has no timers.
+    NoTimers,
 }
 
 impl From<NoRuntime> for Problem {
@@ -78,6 +80,9 @@ impl From<NoRuntime> for Problem {
                     "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime"
                 }
                 NoRuntime::Gone => "the tokio runtime of this channel has shut down",
+                NoRuntime::NoTimers => {
+                    "the tokio runtime here has no timers, which deadlines need: build it with enable_time"
+                }
             },
         )
     }
