@@ -42,6 +42,7 @@ mod packing;
 mod resets;
 mod settings;
 mod streams;
+mod ids;
 mod turns;
 
 pub use config::Config;

@@ -10,6 +10,8 @@ use crate::StreamKey;
 pub(crate) struct Packing {
     stream: Option<StreamKey>,
     chunk: BytesMut,
+    /// The chunk before, whose pieces are probably dropped when this one is full; then it is used again.
+    earlier: BytesMut,
 }
 
 impl Packing {
@@ -33,7 +35,7 @@ impl Packing {
     #[inline]
     pub(crate) fn push(&mut self, stream: StreamKey, payload: &[u8]) {
         if !self.has_room(payload.len()) {
-            // The old chunk is used again if all of its pieces were dropped.
+            std::mem::swap(&mut self.chunk, &mut self.earlier);
             self.chunk.reserve(CHUNK);
         }
         self.chunk.extend_from_slice(payload);
@@ -51,7 +53,7 @@ impl Packing {
     /// Gives memory back, if nothing is waiting.
     pub(crate) fn rest(&mut self) {
         if self.stream.is_none() {
-            self.chunk = BytesMut::new();
+            *self = Self::default();
         }
     }
 }

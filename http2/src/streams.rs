@@ -1,12 +1,12 @@
 //! The streams that are open: where each of them lives, and what is known of it.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::StreamKey;
 use crate::flow::{SendWindow, StreamCredit};
+use crate::ids::Ids;
 
 /// A stream from HEADERS to its end. One that is idle or closed has no record (RFC 9113 section 5.1):
 ///
@@ -41,12 +41,7 @@ pub(crate) struct Stream {
     pub(crate) queued: usize,
     /// Whether the owner was told that there is no room, and waits for `Writable`.
     pub(crate) awaits_room: bool,
-    /// Whether the stream stands in the queue of those that may wait for room.
-    pub(crate) has_place_in_waiting: bool,
-    /// Whether the stream stands in the queue of those that have data and window.
-    pub(crate) has_turn: bool,
-    /// Whether the stream stands in the queue of those whose window is to be returned.
-    pub(crate) returns_credit: bool,
+    pub(crate) lines: Lines,
     /// Where in all that was ever written its HEADERS begin.
     pub(crate) begins_at: u64,
 }
@@ -73,6 +68,17 @@ pub(crate) enum Sending {
     Ended,
 }
 
+/// In which lines a stream stands, each of which it enters once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Lines {
+    /// Of those that have data and window.
+    pub(crate) turn: bool,
+    /// Of those whose window is to be given back.
+    pub(crate) returns: bool,
+    /// Of those that may wait for room.
+    pub(crate) waiting: bool,
+}
+
 impl Stream {
     pub(crate) fn new(id: u32, window: SendWindow, credit: StreamCredit, begins_at: u64) -> Self {
         Self {
@@ -85,9 +91,7 @@ impl Stream {
             queue: VecDeque::new(),
             queued: 0,
             awaits_room: false,
-            has_place_in_waiting: false,
-            has_turn: false,
-            returns_credit: false,
+            lines: Lines::default(),
             begins_at,
         }
     }
@@ -95,7 +99,7 @@ impl Stream {
     /// Whether it ought to stand in the line of those that have data and window, and does not.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.queued > 0 && self.window.available() > 0 && !self.has_turn
+        self.queued > 0 && self.window.available() > 0 && !self.lines.turn
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -107,50 +111,61 @@ impl Stream {
 /// as small as the number of streams at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    slots: Vec<Option<Stream>>,
+    /// A stream of id 0, which is the connection's, is none: records change where they are.
+    slots: Vec<Stream>,
     free: Vec<u32>,
-    indices: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
+    ids: Ids,
     /// The stream that was found last: the frames of a response usually follow one another.
     found: Option<StreamKey>,
 }
 
 impl Streams {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.indices.len()
+        self.ids.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
+    #[inline]
     pub(crate) fn insert(&mut self, stream: Stream) -> StreamKey {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("there are fewer streams than ids, which have 31 bits")
-        });
-        let key = StreamKey::new(index, stream.id);
-        self.indices.insert(stream.id, index);
-        self.slots[key.index()] = Some(stream);
-        key
+        let id = stream.id;
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = stream;
+                index
+            }
+            None => {
+                self.slots.push(stream);
+                u32::try_from(self.slots.len() - 1)
+                    .expect("there are fewer streams than ids, which have 31 bits")
+            }
+        };
+        self.ids.insert(id, index);
+        StreamKey::new(index, id)
     }
 
-    pub(crate) fn remove(&mut self, key: StreamKey) -> Option<Stream> {
-        let slot = self.slots.get_mut(key.index())?;
-        let stream = slot.take_if(|stream| stream.id == key.id())?;
+    /// Takes a stream out, and tells how far its response had come and where it stands.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: StreamKey) -> Option<(Receiving, Lines)> {
+        let stream = self.get_mut(key)?;
+        stream.id = 0;
+        let was = (stream.receiving, stream.lines);
+        if stream.queue.capacity() > 0 {
+            stream.queue = VecDeque::new();
+        }
         self.free.push(u32::try_from(key.index()).expect("slots are numbered in 32 bits"));
-        self.indices.remove(&key.id());
+        self.ids.remove(key.id());
         self.found = None;
-        Some(stream)
+        Some(was)
     }
 
     #[inline]
     pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream> {
-        self.slots.get(key.index())?.as_ref().filter(|stream| stream.id == key.id())
+        self.slots.get(key.index()).filter(|stream| stream.id == key.id())
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
-        self.slots.get_mut(key.index())?.as_mut().filter(|stream| stream.id == key.id())
+        self.slots.get_mut(key.index()).filter(|stream| stream.id == key.id())
     }
 
     /// The open stream of this id.
@@ -159,54 +174,30 @@ impl Streams {
         if let Some(key) = self.found.filter(|key| key.id() == id) {
             return Some(key);
         }
-        let key = StreamKey::new(*self.indices.get(&id)?, id);
+        let key = StreamKey::new(self.ids.get(id)?, id);
         self.found = Some(key);
         Some(key)
     }
 
     /// All of them, in the order of their slots.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamKey, &mut Stream)> {
-        self.slots.iter_mut().zip(0..).filter_map(|(slot, index)| {
-            let stream = slot.as_mut()?;
-            Some((StreamKey::new(index, stream.id), stream))
-        })
+        let streams = self.slots.iter_mut().zip(0..).filter(|(stream, _)| stream.id != 0);
+        streams.map(|(stream, index)| (StreamKey::new(index, stream.id), stream))
     }
 
     /// Keys of the streams whose ids are greater, in the order of their ids.
     pub(crate) fn above(&self, last_id: u32) -> Vec<StreamKey> {
-        let above = self.indices.iter().filter(|&(&id, _)| id > last_id);
-        let mut keys: Vec<_> = above.map(|(&id, &index)| StreamKey::new(index, id)).collect();
+        let above = self.ids.iter().filter(|(id, _)| *id > last_id);
+        let mut keys: Vec<_> = above.map(|(id, index)| StreamKey::new(index, id)).collect();
         keys.sort_unstable_by_key(|key| key.id());
         keys
     }
 
     /// Gives memory back, if no stream is open.
     pub(crate) fn rest(&mut self) {
-        if self.is_empty() {
+        if self.len() == 0 {
             *self = Self::default();
         }
-    }
-}
-
-/// Ids are ours and count upwards, so that nobody can choose them to collide: one multiplication spreads them.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u32(&mut self, id: u32) {
-        // 2^64 divided by the golden ratio (Knuth, volume 3, section 6.4).
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

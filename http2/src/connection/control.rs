@@ -112,7 +112,7 @@ impl Connection {
                 ConnectionError::flow_control("SETTINGS raise a window above 2^31-1 (RFC 9113 6.9.2)")
             })?;
             if open.is_ready() {
-                open.has_turn = true;
+                open.lines.turn = true;
                 self.turns.push(key);
             }
         }
@@ -172,10 +172,10 @@ impl Connection {
             return Err(ConnectionError::protocol(NO_GREETING));
         }
         for stream in self.streams.above(last_stream_id) {
-            let Some(open) = self.forget(stream) else { continue };
+            let Some(receiving) = self.forget(stream) else { continue };
             // The peer may have begun to answer before it decided.
             self.resets.insert(stream.id());
-            if open.receiving != Receiving::Ended {
+            if receiving != Receiving::Ended {
                 self.tell(Event::NotProcessed { stream });
             }
         }
@@ -219,7 +219,7 @@ impl Connection {
             return Ok(());
         }
         if open.is_ready() {
-            open.has_turn = true;
+            open.lines.turn = true;
             self.turns.push(stream);
         }
         self.tell_room(stream);
@@ -237,9 +237,8 @@ impl Connection {
         };
         self.check_opened(head.stream)?;
         let Some(stream) = self.streams.find(head.stream) else { return self.spend(now, 1) };
-        let open = self.forget(stream);
         // After a complete response it only says that the rest of the request is not wanted (RFC 9113 section 8.1).
-        if open.is_some_and(|open| open.receiving != Receiving::Ended) {
+        if self.forget(stream).is_some_and(|receiving| receiving != Receiving::Ended) {
             self.tell(Event::Reset { stream, code });
         }
         Ok(())

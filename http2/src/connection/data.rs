@@ -139,8 +139,8 @@ impl Connection {
     fn return_credit(&mut self, stream: StreamKey) {
         let Some(open) = self.streams.get_mut(stream) else { return };
         let may_receive = open.receiving != Receiving::Ended;
-        if may_receive && !open.returns_credit && open.credit.is_due(self.config.stream_window) {
-            open.returns_credit = true;
+        if may_receive && !open.lines.returns && open.credit.is_due(self.config.stream_window) {
+            open.lines.returns = true;
             self.returns.push(stream);
         }
     }
@@ -162,6 +162,8 @@ impl Connection {
 pub(super) enum Violation {
     /// The owner is told.
     Told(StreamViolation),
+    /// The owner is told that a header list is above the limit, which is the owner's own.
+    TooLarge,
     /// A frame after END_STREAM: the owner has had the whole response.
     Closed,
 }

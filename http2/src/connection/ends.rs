@@ -3,8 +3,8 @@
 use super::data::Violation;
 use super::{Connection, Phase};
 use crate::frame::{write_goaway, write_reset};
-use crate::streams::{Receiving, Sending, Stream};
-use crate::{ConnectionError, ErrorCode, Event, StreamKey};
+use crate::streams::{Lines, Receiving, Sending};
+use crate::{ConnectionError, ErrorCode, Event, StreamKey, StreamViolation};
 
 impl Connection {
     /// Ends a stream by RST_STREAM; what it had queued is dropped. Nothing happens to one that is over.
@@ -50,31 +50,43 @@ impl Connection {
 
     /// The peer broke a rule on this stream, which ends by it (RFC 9113 section 5.4.2).
     pub(super) fn violate(&mut self, stream: StreamKey, violation: Violation) {
-        let code = match &violation {
-            Violation::Told(violation) => violation.code(),
-            Violation::Closed => ErrorCode::STREAM_CLOSED,
+        let limit = self.config.max_header_list_size;
+        let violation = match violation {
+            Violation::Told(violation) => Some(violation),
+            Violation::TooLarge => Some(StreamViolation::HeadersTooLarge { limit }),
+            Violation::Closed => None,
         };
+        let code = violation.as_ref().map_or(ErrorCode::STREAM_CLOSED, StreamViolation::code);
         let is_complete = self.streams.get(stream).is_none_or(|open| open.receiving == Receiving::Ended);
         self.reset(stream, code);
-        if let (Violation::Told(violation), false) = (violation, is_complete) {
+        if let Some(violation) = violation
+            && !is_complete
+        {
             self.tell(Event::Violation { stream, violation });
         }
     }
 
-    /// The stream is over, whatever its state.
+    /// The stream is over, whatever its state. It tells how far its response had come.
     #[inline]
-    pub(super) fn forget(&mut self, stream: StreamKey) -> Option<Stream> {
-        let open = self.streams.remove(stream)?;
-        if open.has_turn {
-            self.turns.forget(|key| self.streams.get(key).is_some());
+    pub(super) fn forget(&mut self, stream: StreamKey) -> Option<Receiving> {
+        let (receiving, lines) = self.streams.remove(stream)?;
+        if lines != Lines::default() {
+            self.leave(lines);
         }
-        if open.returns_credit {
-            self.returns.forget(|key| self.streams.get(key).is_some());
+        Some(receiving)
+    }
+
+    fn leave(&mut self, lines: Lines) {
+        let stays = |key| self.streams.get(key).is_some();
+        if lines.turn {
+            self.turns.forget(stays);
         }
-        if open.has_place_in_waiting {
-            self.waiting.forget(|key| self.streams.get(key).is_some());
+        if lines.returns {
+            self.returns.forget(stays);
         }
-        Some(open)
+        if lines.waiting {
+            self.waiting.forget(stays);
+        }
     }
 
     /// The connection is over. GOAWAY, which says why to those who run the server, is queued behind what waits already; data that waits for its turn is not

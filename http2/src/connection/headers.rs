@@ -11,7 +11,7 @@ use crate::budget::USEFUL_FRAME;
 use crate::frame::{Head, flag, split_headers};
 use crate::hpack::{Decoded, Verdict};
 use crate::streams::Receiving;
-use crate::{ConnectionError, ErrorCode, Event, Headers, StreamKey, StreamViolation};
+use crate::{ConnectionError, ErrorCode, Event, Headers};
 
 /// A header block whose END_HEADERS has not come.
 #[derive(Debug)]
@@ -109,52 +109,32 @@ impl Connection {
             self.check_reset(id)?;
             return self.spend(now, 1);
         };
-        match self.judge(stream, about, &decoded) {
-            Ok(Block::Informational) => self.spend(now, 1)?,
-            Ok(Block::Head { status, content }) => {
-                self.budget.earn(USEFUL_FRAME);
-                let open = self.streams.get_mut(stream).expect("the stream was found");
-                open.receiving = Receiving::Body;
-                open.content = content;
-                self.tell(Event::Head { stream, status, headers: decoded.headers, end: about.end });
-            }
-            Ok(Block::Trailers) => {
-                self.budget.earn(USEFUL_FRAME);
-                self.tell(Event::Trailers { stream, headers: decoded.headers });
-            }
+        let open = self.streams.get_mut(stream).expect("the stream was found");
+        let block = match judge(open.receiving, open.content, about, &decoded) {
+            Ok(block) => block,
             Err(violation) => {
                 self.violate(stream, violation);
                 return Ok(());
             }
+        };
+        if let Block::Informational = block {
+            return self.spend(now, 1);
         }
-        if about.end {
-            self.end_receiving(stream);
+        open.receiving = if about.end { Receiving::Ended } else { Receiving::Body };
+        let is_closed = open.is_closed();
+        self.budget.earn(USEFUL_FRAME);
+        let headers = decoded.headers;
+        match block {
+            Block::Head { status, content } => {
+                open.content = content;
+                self.tell(Event::Head { stream, status, headers, end: about.end });
+            }
+            _ => self.tell(Event::Trailers { stream, headers }),
+        }
+        if is_closed {
+            self.forget(stream);
         }
         Ok(())
-    }
-
-    /// What the block is, by where its stream stands.
-    #[inline]
-    fn judge(&self, stream: StreamKey, about: About, decoded: &Decoded) -> Result<Block, Violation> {
-        let open = self.streams.get(stream).expect("the stream was found");
-        if open.receiving == Receiving::Ended {
-            return Err(Violation::Closed);
-        }
-        if about.is_circular {
-            return Err(malformed("stream that depends on itself (RFC 7540 5.3.1)"));
-        }
-        match decoded.verdict {
-            Verdict::Fine => {}
-            Verdict::TooLarge => {
-                let limit = self.config.max_header_list_size;
-                return Err(Violation::Told(StreamViolation::HeadersTooLarge { limit }));
-            }
-            Verdict::Malformed(reason) => return Err(malformed(reason)),
-        }
-        if open.receiving == Receiving::Body {
-            return judge_trailers(about, decoded, open.content);
-        }
-        judge_head(about, decoded)
     }
 }
 
@@ -168,6 +148,28 @@ enum Block {
         content: Option<u64>,
     },
     Trailers,
+}
+
+/// What the block is, by where its stream stands.
+#[inline]
+fn judge(
+    receiving: Receiving,
+    content: Option<u64>,
+    about: About,
+    decoded: &Decoded,
+) -> Result<Block, Violation> {
+    if receiving == Receiving::Ended {
+        return Err(Violation::Closed);
+    }
+    if about.is_circular {
+        return Err(malformed("stream that depends on itself (RFC 7540 5.3.1)"));
+    }
+    match decoded.verdict {
+        Verdict::Fine if receiving == Receiving::Head => judge_head(about, decoded),
+        Verdict::Fine => judge_trailers(about, decoded, content),
+        Verdict::TooLarge => Err(Violation::TooLarge),
+        Verdict::Malformed(reason) => Err(malformed(reason)),
+    }
 }
 
 #[inline]

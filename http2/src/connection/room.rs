@@ -18,8 +18,8 @@ impl Connection {
         }
         if let Some(open) = self.streams.get_mut(stream).filter(|open| open.sending == Sending::Open) {
             open.awaits_room = true;
-            if !open.has_place_in_waiting {
-                open.has_place_in_waiting = true;
+            if !open.lines.waiting {
+                open.lines.waiting = true;
                 self.waiting.push(stream);
             }
         }
@@ -49,7 +49,7 @@ impl Connection {
             }
             self.tell_room(stream);
             if let Some(open) = self.streams.get_mut(stream) {
-                open.has_place_in_waiting = open.awaits_room;
+                open.lines.waiting = open.awaits_room;
                 if open.awaits_room {
                     self.waiting.push(stream);
                 }

@@ -170,7 +170,7 @@ impl Connection {
             stream.sending = Sending::Ending;
         }
         if stream.is_ready() {
-            stream.has_turn = true;
+            stream.lines.turn = true;
             self.turns.push(key);
         }
     }

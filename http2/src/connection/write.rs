@@ -55,7 +55,7 @@ impl Connection {
                 self.returns.pass_gap();
                 continue;
             };
-            stream.returns_credit = false;
+            stream.lines.returns = false;
             if stream.receiving != Receiving::Ended {
                 let increment = stream.credit.take();
                 self.outgoing.frames(|out| write_window_update(out, key.id(), increment));
@@ -71,7 +71,7 @@ impl Connection {
                 self.turns.pass_gap();
                 continue;
             };
-            stream.has_turn = false;
+            stream.lines.turn = false;
             let limit = limit.min(stream.window.available());
             if limit == 0 {
                 // SETTINGS took its window away; WINDOW_UPDATE brings the stream back into the line.
@@ -99,7 +99,7 @@ impl Connection {
                 self.budget.earn(SENT_DATA);
             }
             if stream.is_ready() {
-                stream.has_turn = true;
+                stream.lines.turn = true;
                 self.turns.push(key);
             }
             if end {

@@ -50,7 +50,8 @@ pub(super) fn judge(name: &[u8], value: &[u8]) -> Kind {
 /// Whether this is the name of a regular field: a token (RFC 9110 5.1) without uppercase letters (RFC 9113
 /// 8.2.1).
 pub(crate) fn is_field_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|&octet| is_name_octet(octet))
+    // All octets are looked at: names are short, and legal, and a loop that may end early costs more.
+    !name.is_empty() && name.iter().fold(true, |legal, &octet| legal & is_name_octet(octet))
 }
 
 /// Whether this can be the value of a field (RFC 9113 8.2.1).
