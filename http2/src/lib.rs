@@ -37,12 +37,12 @@ mod budget;
 mod flow;
 mod frame;
 mod hpack;
+mod ids;
 mod outgoing;
 mod packing;
 mod resets;
 mod settings;
 mod streams;
-mod ids;
 mod turns;
 
 pub use config::Config;

@@ -47,10 +47,11 @@ impl Connection {
         };
         let length = to - from;
         let end = head.has(flag::END_STREAM);
-        if length == 0 && !end {
+        let stream = self.streams.find(head.stream);
+        if length == 0 && (!end || stream.is_none()) {
             self.spend(now, 1)?;
         }
-        let Some(stream) = self.streams.find(head.stream) else {
+        let Some(stream) = stream else {
             // What we reset may still have data under way, which the connection's window is given back for by not
             // being handed over.
             return self.check_reset(head.stream);

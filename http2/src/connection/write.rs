@@ -111,5 +111,6 @@ impl Connection {
     }
 }
 
-/// A frame that is shorter although more data waits was cut by a window that is nearly shut.
-const SHORT_FRAME: usize = 256;
+/// A frame that is shorter although more data waits was cut by a window that is nearly shut. Servers that return the
+/// window message by message, as some do, stay above.
+const SHORT_FRAME: usize = 64;

@@ -6,9 +6,7 @@ mod read;
 mod write;
 
 pub(crate) use head::{Head, flag, kind};
-pub(crate) use read::{
-    Settings, read_goaway, read_priority, read_word, split_headers, split_padding,
-};
+pub(crate) use read::{Settings, read_goaway, read_priority, read_word, split_headers, split_padding};
 pub(crate) use write::{
     write_goaway, write_ping, write_ping_answer, write_reset, write_settings, write_settings_answer,
     write_window_update,
