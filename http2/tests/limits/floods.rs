@@ -95,7 +95,6 @@ fn time_heals() {
 }
 
 #[test]
-#[ignore = "engine: idle time is credited after the burst is spent, so that it comes twice"]
 fn time_does_not_save_up_more_than_a_burst() {
     let (mut story, scene) = scene();
     story.advance(Duration::from_secs(1_000_000));

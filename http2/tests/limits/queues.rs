@@ -18,15 +18,20 @@ fn templates_are_bounded() {
 
 #[test]
 fn data_in_many_small_pieces_fills_a_stream() {
-    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 0)]).told_once();
-    let upload = story.upload();
+    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 1 << 20)]).told_once();
+    story.server().window(0, 1 << 20);
+    let (other, upload) = (story.upload(), story.upload());
+    story.stall();
+    // As much as lies ready to be written at a time, so that what follows waits.
+    story.send(other, vec![0; 300_000], true);
+    story.engine().wants_write();
     let mut pieces = 0;
     while story.engine().is_writable(upload) && pieces < 100_000 {
         story.send(upload, b"x", false);
         pieces += 1;
     }
     assert_eq!(pieces, 4_096);
-    story.server().window(upload, 4_000);
+    story.unstall();
     story.expect(Told::Writable { stream: upload.id() });
     story.expect_nothing();
 }

@@ -100,3 +100,45 @@ fn every_byte_is_sent_as_soon_as_both_windows_allow_it_and_no_sooner() {
         }
     });
 }
+
+#[test]
+fn whoever_waits_for_room_is_told_once_when_there_is_some() {
+    for_seeds(100, |random| {
+        let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, random.below(3_000) as u32)]);
+        // Streams, what was handed over, and whether they wait to be told.
+        let mut streams: Vec<_> = (0..1 + random.below(5)).map(|_| (story.upload(), 0, false)).collect();
+        for (stream, _, waits) in &mut streams {
+            *waits = !story.engine().is_writable(*stream);
+        }
+        for _ in 0..random.below(100) {
+            let i = random.below(streams.len());
+            let (stream, queued, waits) = &mut streams[i];
+            match random.below(5) {
+                0 => drop(story.server().window(0, 1 + random.below(30_000) as u32)),
+                1 => drop(story.server().window(*stream, 1 + random.below(3_000) as u32)),
+                2 => {
+                    let settings = [(setting::INITIAL_WINDOW_SIZE, random.below(3_000) as u32)];
+                    story.server().settings(&settings);
+                }
+                _ => {
+                    let bytes = random.below(5_000);
+                    story.send(*stream, vec![0; bytes], false);
+                    *queued += bytes;
+                    *waits |= !story.engine().is_writable(*stream);
+                }
+            }
+            for told in std::mem::take(&mut story.told) {
+                let told_of =
+                    streams.iter_mut().find(|(stream, ..)| told == Told::Writable { stream: stream.id() });
+                let (_, _, waits) = told_of.unwrap_or_else(|| panic!("{told:?}"));
+                assert!(std::mem::take(waits), "{told:?}, though nobody waits");
+            }
+            for (stream, queued, waits) in &streams {
+                let request = story.request(*stream);
+                let room =
+                    request.body.len() == *queued && request.window > 0 && story.connection_window() > 0;
+                assert!(!(room && *waits), "{} was not told of its room", stream.id());
+            }
+        }
+    });
+}

@@ -94,6 +94,18 @@ fn section_3_4_a_server_that_starts_with_another_frame_is_refused() {
 }
 
 #[test]
+fn section_3_4_what_a_server_says_by_goaway_instead_of_settings_is_told_all_the_same() {
+    let mut story = Story::before_settings(Config::default());
+    let call = story.call();
+    story.server().goaway(0, ErrorCode::ENHANCE_YOUR_CALM, b"full house");
+    let debug = b"full house".to_vec();
+    story.expect(Told::GoAway { last: 0, code: ErrorCode::ENHANCE_YOUR_CALM.0, debug });
+    story.told.retain(|told| *told != Told::NotProcessed { stream: call.id() });
+    assert_eq!(story.told, []);
+    story.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
 fn section_3_4_an_acknowledgement_is_no_first_settings_frame() {
     let mut story = Story::before_settings(Config::default());
     story.server().settings_ack();

@@ -49,6 +49,15 @@ fn section_5_4_1_nothing_is_opened_after_an_error() {
 }
 
 #[test]
+fn section_5_4_1_goaway_says_to_people_what_was_wrong() {
+    let mut story = Story::begin();
+    story.server().data(0, b"wrong");
+    let reason = story.error().expect("the connection is over").reason().to_owned();
+    assert_eq!(story.all_frames(kind::GOAWAY)[0].payload[8..], *reason.as_bytes());
+    story.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
 fn section_5_4_2_an_error_of_a_stream_leaves_the_others_alone() {
     let mut story = Story::begin();
     let (bad, good) = (story.call(), story.call());

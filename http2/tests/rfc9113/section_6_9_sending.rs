@@ -226,10 +226,14 @@ fn section_5_2_a_small_request_waits_behind_a_large_one_for_a_frame_at_most() {
 }
 
 #[test]
-fn section_5_2_a_stream_says_when_it_is_full_and_when_it_is_not() {
+fn section_5_2_a_stream_says_when_its_buffer_is_full_and_when_half_of_it_is_free() {
     let mut story = Story::with(Config { send_buffer: 1_000, ..Config::default() });
-    story.server().settings(&[(WINDOW, 0)]);
-    let upload = story.upload();
+    story.server().settings(&[(WINDOW, 1 << 20)]).window(0, 1 << 20);
+    let (other, upload) = (story.upload(), story.upload());
+    story.stall();
+    // As much as lies ready to be written at a time, so that what follows waits.
+    story.send(other, vec![0; 300_000], true);
+    story.engine().wants_write();
     assert!(story.engine().is_writable(upload));
     story.send(upload, [0; 999], false);
     assert!(story.engine().is_writable(upload));
@@ -237,22 +241,62 @@ fn section_5_2_a_stream_says_when_it_is_full_and_when_it_is_not() {
     assert!(!story.engine().is_writable(upload));
     // It takes what it is given all the same.
     assert!(story.send(upload, [0; 5_000], false));
-    story.server().window(upload, 5_000);
     story.expect_nothing();
-    story.server().window(upload, 500);
+    story.unstall();
     story.expect(Told::Writable { stream: upload.id() });
-    assert!(story.engine().is_writable(upload));
-    story.server().window(upload, 500);
     story.expect_nothing();
+    assert!(story.engine().is_writable(upload));
     assert_eq!(story.request(upload).body.len(), 6_000);
 }
 
 #[test]
-fn section_5_2_a_stream_that_was_never_full_is_not_said_to_be_writable() {
+fn section_5_2_a_stream_without_a_window_says_when_it_has_one() {
+    for (stream_first, by) in [(true, 1), (false, 1), (true, 1_000)] {
+        let mut story = Story::begin();
+        let (upload, other) = (story.upload(), story.upload());
+        story.send(upload, [0; 65_535], false);
+        assert!(!story.engine().is_writable(upload) && !story.engine().is_writable(other));
+        story.expect_nothing();
+        if stream_first {
+            story.server().window(upload, by);
+            assert!(!story.engine().is_writable(upload), "the connection's is shut");
+            story.expect_nothing();
+            story.server().window(0, by);
+        } else {
+            story.server().window(0, by);
+            assert_eq!(story.next(), Told::Writable { stream: other.id() });
+            story.expect_nothing();
+            story.server().window(upload, by);
+        }
+        while let Some(told) = (!story.told.is_empty()).then(|| story.next()) {
+            assert!(matches!(told, Told::Writable { .. }), "{told:?}");
+        }
+        assert!(story.engine().is_writable(upload));
+        assert!(story.send(upload, [0; 1], true));
+        assert_eq!(story.request(upload).body.len(), 65_536);
+    }
+}
+
+#[test]
+fn section_5_2_a_stream_that_waits_for_room_is_told_of_it_once() {
     let mut story = Story::settings(&[(WINDOW, 10)]);
     let upload = story.upload();
     story.send(upload, [0; 100], false);
+    story.server().window(upload, 10).window(upload, 10);
+    story.expect_nothing();
+    story.server().window(upload, 1_000).window(upload, 1_000);
+    story.expect(Told::Writable { stream: upload.id() });
+    story.expect_works();
+}
+
+#[test]
+fn section_5_2_a_stream_that_has_ended_sending_waits_for_no_room() {
+    let mut story = Story::settings(&[(WINDOW, 10)]);
+    let upload = story.upload();
+    story.send(upload, [0; 100], true);
+    assert!(!story.engine().is_writable(upload));
     story.server().window(upload, 1_000);
+    assert!(story.request(upload).ended);
     story.expect_works();
 }
 

@@ -1,11 +1,12 @@
 //! RFC 9113 sections 8.2 and 8.3: header fields, in responses and in requests.
 
-use trunkline_http2::{ErrorCode, OpenError};
+use bytes::Bytes;
+use trunkline_http2::{ErrorCode, Field, Indexing, OpenError, StreamKey};
 
 use crate::support::{Story, hpack};
 
 /// What becomes of a head with one more field.
-fn head_with(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> (Story, trunkline_http2::StreamKey) {
+fn head_with(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> (Story, StreamKey) {
     let mut story = Story::begin();
     let call = story.call();
     story.server().block(call, [&[0x88][..], &hpack::literal(name, value)].concat(), false);
@@ -209,5 +210,22 @@ fn section_8_2_secrets_and_passing_values_arrive_like_the_others() {
         let call = story.try_open(&[("grpc-timeout", &timeout), ("same", "value")], b"", true).unwrap();
         assert!(story.request(call).fields.contains(&("grpc-timeout".to_owned(), timeout)));
         assert!(story.request(call).fields.contains(&("same".to_owned(), "value".to_owned())));
+    }
+}
+
+#[test]
+fn section_8_3_1_a_pseudo_field_may_follow_a_template_of_pseudo_fields() {
+    let head = [(":method", "POST"), (":scheme", "http"), (":authority", "story.test")];
+    for (name, is_taken) in [(":path", true), ("path", true), (":path ", false)] {
+        let mut story = Story::begin().told_once();
+        let template = story.engine().template(head).unwrap();
+        let field = Field { name: name.as_bytes(), value: b"/a/B", indexing: Indexing::Adaptive };
+        let opened = story.engine().open(template, &[field], Bytes::new(), true);
+        assert_eq!(opened.is_ok(), is_taken, "{name:?}");
+        story.unstall();
+        let Ok(stream) = opened else { continue };
+        let expected = head.iter().copied().chain([(name, "/a/B")]);
+        let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(story.request(stream).fields, expected);
     }
 }

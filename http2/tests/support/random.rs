@@ -48,6 +48,7 @@ pub(crate) fn for_seeds(seeds: u64, story: impl Fn(&mut Random)) {
 struct SaySeed(u64);
 
 impl Drop for SaySeed {
+    #[allow(clippy::print_stderr, reason = "a test that fails says what it failed with")]
     fn drop(&mut self) {
         eprintln!("failed with seed {}", self.0);
     }

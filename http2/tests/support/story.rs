@@ -213,6 +213,11 @@ impl Story {
         request.unwrap_or_else(|| panic!("the head of {} did not reach the server", stream.id()))
     }
 
+    /// What the server still takes over all streams.
+    pub(crate) fn connection_window(&self) -> i64 {
+        self.watch.window
+    }
+
     pub(crate) fn has_request(&self, stream: StreamKey) -> bool {
         self.watch.requests.contains_key(&stream.id())
     }

@@ -80,12 +80,12 @@ impl Told {
 pub(crate) fn join(told: &mut Vec<Told>, next: Told) {
     if let (Some(Told::Data { stream, data, end }), Told::Data { stream: again, data: more, end: last }) =
         (told.last_mut(), &next)
+        && stream == again
+        && !*end
     {
-        if stream == again && !*end {
-            data.extend_from_slice(more);
-            *end = *last;
-            return;
-        }
+        data.extend_from_slice(more);
+        *end = *last;
+        return;
     }
     told.push(next);
 }
@@ -119,5 +119,5 @@ impl fmt::Debug for Told {
 
 fn text(headers: &Headers) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    headers.iter().map(|(name, value)| (text(name.as_ref()), text(value.as_ref()))).collect()
+    headers.iter().map(|(name, value)| (text(name), text(value))).collect()
 }
