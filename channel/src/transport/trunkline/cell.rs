@@ -1,5 +1,5 @@
-//! What a call and the driver share of one stream. Its lock is held to move a few values, never while
-//! anything is encoded or woken, and by nobody but these two.
+//! What a call and the driver share of one stream. Nobody but these two takes its lock: the call for moments,
+//! the driver for moments too, and once to open the stream, when its call has nothing else to do.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use trunkline_http2::StreamKey;
 
 use super::inbox::Inbox;
 use crate::transport::options::SEND_BUFFER;
-use crate::transport::{RequestHead, SendClosed, StreamError};
+use crate::transport::{Reply, RequestHead, SendClosed, StreamError};
 
 /// One stream, between its call and the driver.
 ///
 /// ```text
-///   Queued(request) --> Opening --> Open --its last event, or dropped--> Over
-///          '--------------'------- dropped, or never sent ---------------^
+///   Queued(request) --opened--> Open --its last event, or dropped--> Over
+///          '--------------- dropped, or never sent ------------------^
 /// ```
 #[derive(Debug)]
 pub(super) struct Cell(Mutex<State>);
@@ -35,8 +35,6 @@ struct State {
 enum Place {
     /// In the queue of commands.
     Queued(Request),
-    /// The driver is about to open it.
-    Opening,
     Open,
     Over,
 }
@@ -47,6 +45,15 @@ pub(super) struct Request {
     pub(super) head: RequestHead,
     pub(super) body: Bytes,
     pub(super) end: bool,
+}
+
+/// A stream that was opened just now.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) key: StreamKey,
+    pub(super) reply: Reply,
+    /// The request goes on.
+    pub(super) uploads: bool,
 }
 
 /// What is left of a stream whose call went away.
@@ -91,11 +98,12 @@ impl Cell {
 
 /// The call's side.
 impl Cell {
-    /// Takes all that is there, or waits for it.
-    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Inbox> {
+    /// Takes all that is there into `inbox`, which is empty, or waits for it.
+    pub(super) fn poll_take(&self, inbox: &mut Inbox, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if !state.inbox.is_empty() {
-            return Poll::Ready(mem::take(&mut state.inbox));
+            mem::swap(&mut state.inbox, inbox);
+            return Poll::Ready(());
         }
         match &mut state.reader {
             Some(reader) => reader.clone_from(cx.waker()),
@@ -155,30 +163,28 @@ impl Cell {
 
 /// The driver's side.
 impl Cell {
-    /// The request, to be opened now. `None` if the call was dropped before it was sent.
-    pub(super) fn take_request(&self) -> Option<Request> {
+    /// Opens the stream by `open`, which takes the request's body. `None` if the call was dropped before.
+    pub(super) fn open<E>(
+        &self,
+        open: impl FnOnce(&mut Request) -> Result<StreamKey, E>,
+    ) -> Option<Result<Opened, E>> {
         let mut state = self.lock();
-        match mem::replace(&mut state.place, Place::Opening) {
-            Place::Queued(request) => Some(request),
-            other => {
-                state.place = other;
-                None
-            }
-        }
+        let Place::Queued(request) = &mut state.place else { return None };
+        let opened = Opened {
+            key: match open(request) {
+                Ok(key) => key,
+                Err(error) => return Some(Err(error)),
+            },
+            reply: request.head.reply,
+            uploads: !request.end,
+        };
+        (state.place, state.key) = (Place::Open, Some(opened.key));
+        Some(Ok(opened))
     }
 
-    /// It is open under `key`. False if the call was dropped meanwhile.
-    pub(super) fn opened(&self, key: StreamKey) -> bool {
-        let mut state = self.lock();
-        let wanted = matches!(state.place, Place::Opening);
-        if wanted {
-            (state.place, state.key) = (Place::Open, Some(key));
-        }
-        wanted
-    }
-
-    /// Hands events on, and wakes the reader.
-    pub(super) fn deliver(&self, events: Inbox) {
+    /// Hands events on, which it takes. A reader to whom they are `due` is woken; another finds them when it
+    /// asks for its own reasons.
+    pub(super) fn deliver(&self, events: &mut Inbox, due: bool) {
         let mut state = self.lock();
         let mut writer = None;
         if events.has_ended() {
@@ -186,7 +192,7 @@ impl Cell {
             writer = state.close_upload();
         }
         state.inbox.append(events);
-        let reader = state.reader.take();
+        let reader = if due { state.reader.take() } else { None };
         drop(state);
         wake(reader);
         wake(writer);
@@ -196,7 +202,7 @@ impl Cell {
     pub(super) fn fail(&self, error: StreamError) {
         let mut events = Inbox::default();
         events.fail(error);
-        self.deliver(events);
+        self.deliver(&mut events, true);
     }
 
     /// The engine took `bytes` off the queue of commands, and takes more if there is `room`.
@@ -229,7 +235,7 @@ fn wake(waker: Option<Waker>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::{Reply, StreamEvent};
+    use crate::transport::StreamEvent;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -272,43 +278,40 @@ mod tests {
         inbox
     }
 
+    fn open(cell: &Cell) -> Option<StreamKey> {
+        let opened = cell.open(|_| Ok::<_, std::convert::Infallible>(key()))?;
+        opened.ok().map(|opened| opened.key)
+    }
+
     #[test]
     fn a_call_dropped_before_it_was_sent_never_is() {
         let cell = cell(true);
         let withdrawn = cell.withdraw();
         assert!(!withdrawn.is_open && withdrawn.key.is_none());
-        assert!(cell.take_request().is_none());
-    }
-
-    #[test]
-    fn a_call_dropped_while_it_is_opened_is_found_unwanted() {
-        let cell = cell(true);
-        assert!(cell.take_request().is_some());
-        assert!(!cell.withdraw().is_open, "the driver knows the key, and the call does not");
-        assert!(!cell.opened(key()));
+        assert!(open(&cell).is_none());
     }
 
     #[test]
     fn a_call_dropped_in_the_middle_is_reset_and_what_it_left_unread_is_given_back() {
         let cell = cell(true);
-        cell.take_request();
-        assert!(cell.opened(key()));
-        cell.deliver(data(b"unread", false));
+        assert!(open(&cell).is_some());
+        cell.deliver(&mut data(b"unread", false), true);
         let withdrawn = cell.withdraw();
         assert!(withdrawn.is_open && withdrawn.key.is_some());
         assert_eq!(withdrawn.owed, 6);
     }
 
     #[test]
-    fn a_reader_is_woken_once_per_delivery_and_takes_all_at_once() {
+    fn a_reader_is_woken_once_for_what_is_due_and_takes_all_at_once() {
         let cell = cell(true);
         let (waker, count) = counting();
         let mut cx = Context::from_waker(&waker);
-        assert!(cell.poll_take(&mut cx).is_pending());
-        cell.deliver(data(b"a", false));
-        cell.deliver(data(b"b", true));
+        let mut inbox = Inbox::default();
+        assert!(cell.poll_take(&mut inbox, &mut cx).is_pending());
+        cell.deliver(&mut data(b"a", false), false);
+        cell.deliver(&mut data(b"b", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        let Poll::Ready(mut inbox) = cell.poll_take(&mut cx) else { panic!("it was woken") };
+        assert!(cell.poll_take(&mut inbox, &mut cx).is_ready());
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
         assert!(matches!(inbox.next(), Some((StreamEvent::End, true))));
@@ -341,7 +344,7 @@ mod tests {
         let (waker, count) = counting();
         let mut cx = Context::from_waker(&waker);
         assert!(cell.poll_room(&mut cx).is_pending());
-        cell.deliver(data(b"early", true));
+        cell.deliver(&mut data(b"early", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
         assert_eq!(cell.sending(1, false), Err(SendClosed));

@@ -45,17 +45,38 @@ struct Queue {
     told: bool,
     /// Bytes that the `Release`s in `waiting` give back.
     owed: usize,
-    closed: Option<ConnectError>,
+    /// Why no streams are started any more. The others go on.
+    refused: Option<ConnectError>,
+    /// Nobody takes commands any more.
+    ended: bool,
 }
 
 impl Commands {
-    /// Puts a command in the queue and wakes the driver, unless it is awake. An error: the connection takes no
-    /// more, and `command` is dropped.
-    pub(super) fn push(&self, command: Command) -> Result<(), ConnectError> {
-        let mut queue = self.lock();
-        if let Some(cause) = &queue.closed {
-            return Err(cause.clone());
+    /// Puts a `Start` in the queue. An error: the connection takes no more of them, because of this.
+    pub(super) fn start(&self, cell: Arc<Cell>) -> Result<(), ConnectError> {
+        let queue = self.lock();
+        match &queue.refused {
+            Some(cause) => Err(cause.clone()),
+            None => {
+                Self::push_to(queue, Command::Start(cell));
+                Ok(())
+            }
         }
+    }
+
+    /// Puts a command for a stream that was started in the queue. False if the connection has ended, and all
+    /// its streams with it.
+    pub(super) fn push(&self, command: Command) -> bool {
+        let queue = self.lock();
+        let takes = !queue.ended;
+        if takes {
+            Self::push_to(queue, command);
+        }
+        takes
+    }
+
+    /// Wakes the driver, unless it knows.
+    fn push_to(mut queue: MutexGuard<'_, Queue>, command: Command) {
         let urgent = match &command {
             Command::Release { bytes, .. } => {
                 queue.owed += bytes;
@@ -69,7 +90,6 @@ impl Commands {
         if let Some(driver) = driver {
             driver.wake();
         }
-        Ok(())
     }
 
     /// Takes all commands into `taken`, which is empty, and has `driver` woken for the next.
@@ -83,12 +103,30 @@ impl Commands {
         }
     }
 
-    /// No more commands, because of `cause`. Those that were not taken are returned.
-    pub(super) fn close(&self, cause: &ConnectError) -> Vec<Command> {
+    /// No more streams are started, because of `cause`. Those that wait in the queue are returned.
+    pub(super) fn refuse(&self, cause: &ConnectError) -> Vec<Arc<Cell>> {
         let mut queue = self.lock();
-        queue.closed.get_or_insert_with(|| cause.clone());
+        queue.refused.get_or_insert_with(|| cause.clone());
+        let (mut refused, mut kept) = (Vec::new(), Vec::new());
+        for command in queue.waiting.drain(..) {
+            match command {
+                Command::Start(cell) => refused.push(cell),
+                other => kept.push(other),
+            }
+        }
+        queue.waiting = kept;
+        refused
+    }
+
+    /// Nobody takes commands any more.
+    pub(super) fn end(&self) {
+        let mut queue = self.lock();
+        queue.ended = true;
         queue.driver = None;
-        mem::take(&mut queue.waiting)
+        let dropped = mem::take(&mut queue.waiting);
+        drop(queue);
+        // Not under the lock: places are given back.
+        drop(dropped);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -132,22 +170,34 @@ mod tests {
         let mut taken = Vec::new();
         commands.take(&mut taken, &driver);
         for _ in 0..100 {
-            commands.push(Command::Start(cell())).unwrap();
+            commands.start(cell()).unwrap();
         }
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         commands.take(&mut taken, &driver);
         assert_eq!(taken.len(), 100);
         taken.clear();
-        commands.push(Command::Start(cell())).unwrap();
+        commands.start(cell()).unwrap();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]
-    fn a_closed_queue_takes_nothing_and_says_why() {
+    fn where_no_streams_are_started_those_that_run_go_on() {
         let commands = Commands::default();
-        commands.push(Command::Start(cell())).unwrap();
-        assert_eq!(commands.close(&ConnectError::new(Phase::Http2, "gone")).len(), 1);
-        commands.close(&ConnectError::new(Phase::Http2, "later"));
-        assert_eq!(commands.push(Command::Start(cell())).unwrap_err().message(), "gone");
+        commands.start(cell()).unwrap();
+        assert!(commands.push(Command::Abandon(cell())));
+        assert_eq!(commands.refuse(&ConnectError::new(Phase::Http2, "gone")).len(), 1);
+        commands.refuse(&ConnectError::new(Phase::Http2, "later"));
+        assert_eq!(commands.start(cell()).unwrap_err().message(), "gone");
+        assert!(commands.push(Command::Abandon(cell())));
+        let mut taken = Vec::new();
+        commands.take(&mut taken, Waker::noop());
+        assert_eq!(taken.len(), 2);
+    }
+
+    #[test]
+    fn an_ended_connection_takes_nothing() {
+        let commands = Commands::default();
+        commands.end();
+        assert!(!commands.push(Command::Abandon(cell())));
     }
 }

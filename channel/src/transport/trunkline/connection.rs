@@ -6,7 +6,7 @@ use bytes::Bytes;
 use trunkline_proto::ConnectError;
 
 use super::cell::{Cell, Request};
-use super::commands::{Command, Commands};
+use super::commands::Commands;
 use super::requests;
 use super::stream::TrunklineStream;
 use crate::transport::quota::StreamQuota;
@@ -41,7 +41,7 @@ impl TrunklineConnection {
     ) -> Result<TrunklineStream, StreamError> {
         requests::check(&head)?;
         let cell = Arc::new(Cell::new(Request { head, body: first.unwrap_or_default(), end }));
-        self.0.commands.push(Command::Start(Arc::clone(&cell))).map_err(StreamError::NeverSent)?;
+        self.0.commands.start(Arc::clone(&cell)).map_err(StreamError::NeverSent)?;
         Ok(TrunklineStream::new(Arc::clone(&self.0), cell, slot, end))
     }
 }
@@ -52,19 +52,11 @@ impl Shared {
         Arc::new(Self { quota: StreamQuota::new(0), commands: Commands::default() })
     }
 
-    /// Puts a command in the queue that needs no answer.
-    pub(super) fn tell(&self, command: Command) {
-        // An error means that the connection has ended, and all its streams with it.
-        let _ended = self.commands.push(command);
-    }
-
-    /// No more streams, because of `cause`. What waits in the queue is told so.
-    pub(super) fn close(&self, cause: &ConnectError) {
+    /// No more streams are started, because of `cause`. What waits for that in the queue is told so.
+    pub(super) fn refuse(&self, cause: &ConnectError) {
         self.quota.close(cause);
-        for command in self.commands.close(cause) {
-            if let Command::Start(cell) = command {
-                cell.fail(StreamError::NeverSent(cause.clone()));
-            }
+        for cell in self.commands.refuse(cause) {
+            cell.fail(StreamError::NeverSent(cause.clone()));
         }
     }
 }

@@ -39,9 +39,14 @@ impl Heads {
         Self { origin, by_path: HashMap::default(), common: None }
     }
 
-    /// Opens the stream that `request` asks for.
-    pub(super) fn open(&mut self, engine: &mut Connection, request: Request) -> Result<StreamKey, OpenError> {
+    /// Opens the stream that `request` asks for, and takes its body.
+    pub(super) fn open(
+        &mut self,
+        engine: &mut Connection,
+        request: &mut Request,
+    ) -> Result<StreamKey, OpenError> {
         let Request { head, body, end } = request;
+        let (body, end) = (std::mem::take(body), *end);
         let timeout = head.timeout.map(timeout::Text::new);
         let timeout = timeout.as_ref().map(|text| Field {
             name: TIMEOUT,

@@ -69,13 +69,12 @@ impl Inbox {
         self.last.get_or_insert(Last::Failed(error));
     }
 
-    /// Takes over what came after what is here.
-    pub(super) fn append(&mut self, later: Self) {
+    /// Takes over what came after what is here, and leaves nothing there.
+    pub(super) fn append(&mut self, later: &mut Self) {
         if self.is_empty() {
-            *self = later;
-            return;
+            return mem::swap(self, later);
         }
-        let Self { head, data, last, owed } = later;
+        let Self { head, data, last, owed } = mem::take(later);
         self.head = self.head.take().or(head);
         self.data.append(data);
         self.last = self.last.take().or(last);
@@ -267,7 +266,7 @@ mod tests {
             expected.extend_from_slice(&chunk);
             let mut later = Inbox::default();
             later.put_data(chunk.into(), false);
-            inbox.append(later);
+            inbox.append(&mut later);
         }
         assert_eq!(inbox.owed(), expected.len());
         let chunks = data(&mut inbox);

@@ -51,7 +51,7 @@ impl TrunklineStream {
                 }
                 return Poll::Ready(event);
             }
-            self.inbox = ready!(self.cell.poll_take(cx));
+            ready!(self.cell.poll_take(&mut self.inbox, cx));
         }
     }
 
@@ -66,7 +66,7 @@ impl TrunklineStream {
         if bytes > 0
             && let Some(key) = self.cell.key()
         {
-            self.shared.tell(Command::Release { key, bytes });
+            self.shared.commands.push(Command::Release { key, bytes });
         }
     }
 }
@@ -78,10 +78,10 @@ impl Drop for TrunklineStream {
         let Some(key) = key else { return };
         let bytes = owed + self.inbox.owed() + self.unreleased;
         if bytes > 0 {
-            self.shared.tell(Command::Release { key, bytes });
+            self.shared.commands.push(Command::Release { key, bytes });
         }
         if is_open {
-            self.shared.tell(Command::Reset { key, slot });
+            self.shared.commands.push(Command::Reset { key, slot });
         }
     }
 }
@@ -101,12 +101,12 @@ impl TrunklineSendHalf {
     pub(in crate::transport) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         self.cell.sending(data.len(), end)?;
         let command = Command::Send { cell: Arc::clone(&self.cell), data, end };
-        self.shared.commands.push(command).map_err(|_closed| SendClosed)
+        if self.shared.commands.push(command) { Ok(()) } else { Err(SendClosed) }
     }
 
     pub(in crate::transport) fn reset(&mut self) {
         if self.cell.abandon_upload() {
-            self.shared.tell(Command::Abandon(Arc::clone(&self.cell)));
+            self.shared.commands.push(Command::Abandon(Arc::clone(&self.cell)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trunkline_http2::StreamKey;
 
-use super::cell::Cell;
+use super::cell::{Cell, Opened};
 use super::inbox::Inbox;
 use crate::transport::Reply;
 
@@ -35,20 +35,31 @@ pub(super) struct OpenStream {
     pub(super) inbox: Inbox,
     /// The response has begun.
     pub(super) answered: bool,
+    /// The request has not ended.
+    pub(super) uploads: bool,
+    /// Bytes that were delivered since the reader was woken.
+    gathered: usize,
     touched: bool,
 }
 
 impl Streams {
-    pub(super) fn insert(&mut self, key: StreamKey, cell: Option<Arc<Cell>>, reply: Reply) {
+    pub(super) fn insert(&mut self, opened: Opened, cell: Arc<Cell>) {
+        let Opened { key, reply, uploads } = opened;
         let index = key.index();
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
         }
         self.open += 1;
-        self.abandoned += usize::from(cell.is_none());
-        let stream =
-            OpenStream { key, cell, reply, inbox: Inbox::default(), answered: false, touched: false };
-        self.by_index[index] = Some(stream);
+        self.by_index[index] = Some(OpenStream {
+            key,
+            cell: Some(cell),
+            reply,
+            inbox: Inbox::default(),
+            answered: false,
+            uploads,
+            gathered: 0,
+            touched: false,
+        });
     }
 
     pub(super) fn get(&mut self, key: StreamKey) -> Option<&mut OpenStream> {
@@ -110,8 +121,13 @@ impl Streams {
 }
 
 impl OpenStream {
-    /// Whether what has come is worth waking the reader.
-    pub(super) fn is_due(&self) -> bool {
-        self.inbox.has_ended() || self.reply == Reply::Stream || self.inbox.owed() >= GATHERED
+    /// Whether what has come is worth waking the reader, who is then woken.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.gathered += self.inbox.owed();
+        let due = self.inbox.has_ended() || self.reply == Reply::Stream || self.gathered >= GATHERED;
+        if due {
+            self.gathered = 0;
+        }
+        due
     }
 }

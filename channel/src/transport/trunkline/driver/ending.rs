@@ -6,14 +6,17 @@ use super::{Life, TrunklineDriver};
 use crate::transport::{DriverNews, StreamError};
 
 impl TrunklineDriver {
-    /// No more streams, because of `cause`, unless there was a reason before. Returns the first reason.
-    pub(super) fn stop_starting(&mut self, cause: ConnectError) -> ConnectError {
-        let cause = self.cause.get_or_insert_with(|| cause.at(&self.address)).clone();
-        self.shared.close(&cause);
+    /// Notes why the connection ends or takes no more streams, unless a reason is known. Returns the first.
+    pub(super) fn set_cause(&mut self, cause: ConnectError) -> ConnectError {
+        self.cause.get_or_insert_with(|| cause.at(&self.address)).clone()
+    }
+
+    /// No more streams are started, because of `cause`. Those that run go on.
+    pub(super) fn refuse(&mut self, cause: &ConnectError) {
+        self.shared.refuse(cause);
         for cell in self.waiting.drain(..) {
             cell.fail(StreamError::NeverSent(cause.clone()));
         }
-        cause
     }
 
     /// The connection is gone. What is known of each stream decides whether it may be sent again.
@@ -22,7 +25,9 @@ impl TrunklineDriver {
             return;
         }
         self.life = Life::Ended;
-        let cause = self.stop_starting(cause);
+        let cause = self.set_cause(cause);
+        self.refuse(&cause);
+        self.shared.commands.end();
         for mut stream in self.streams.drain() {
             let sent = self.wire.may_have_sent_more() || self.engine.is_sent(stream.key);
             let error = match sent {
@@ -31,7 +36,7 @@ impl TrunklineDriver {
             };
             stream.inbox.fail(error);
             if let Some(cell) = stream.cell {
-                cell.deliver(stream.inbox);
+                cell.deliver(&mut stream.inbox, true);
             }
         }
         self.news.push_back(DriverNews::Lost(cause));

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use trunkline_http2::{ErrorCode, Event, StreamKey};
+use http::StatusCode;
+use trunkline_http2::{ErrorCode, Event, Headers, StreamKey};
 use trunkline_proto::ConnectError;
 
 use super::super::connection::TrunklineConnection;
 use super::super::told;
 use super::{Life, TrunklineDriver};
 use crate::transport::options::MOST_STREAMS;
-use crate::transport::{Connection, DriverNews, StreamError, StreamViolation};
+use crate::transport::{Connection, DriverNews, Reply, StreamError, StreamViolation};
 
 impl TrunklineDriver {
     /// Takes the engine's events, and wakes whom they concern.
@@ -30,6 +31,10 @@ impl TrunklineDriver {
                 self.answered = self.answered.max(stream.id());
                 if let Some(stream) = self.streams.touch(stream) {
                     stream.answered = true;
+                    if !is_grpc(status, &headers) {
+                        // Its reader wants the beginning of it, and not to wait for the end.
+                        stream.reply = Reply::Stream;
+                    }
                     stream.inbox.put_head(status, headers, end);
                 }
             }
@@ -90,7 +95,7 @@ impl TrunklineDriver {
         }
     }
 
-    /// Hands on what came for a stream, if its reader would do anything with it.
+    /// Hands on what came for a stream.
     fn deliver(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get(key) else { return };
         if stream.cell.is_none() {
@@ -103,38 +108,44 @@ impl TrunklineDriver {
             }
             return;
         }
-        if !stream.is_due() {
-            return;
-        }
-        let mut events = std::mem::take(&mut stream.inbox);
-        let cell = match events.has_ended() {
-            false => stream.cell.clone(),
-            true => {
-                self.engine.release(key, events.settle_all());
+        let due = stream.is_due();
+        if stream.inbox.has_ended() {
+            self.engine.release(key, stream.inbox.settle_all());
+            if stream.uploads {
                 // A server may answer before the request has ended. RFC 9113 8.1 lets it ask us to stop, and
                 // gRPC's clients stop by themselves. For a stream that is over this does nothing.
                 self.engine.reset(key, ErrorCode::NO_ERROR);
-                self.streams.remove(key).and_then(|stream| stream.cell)
             }
-        };
-        if let Some(cell) = cell {
-            cell.deliver(events);
+            if let Some(cell) = &stream.cell {
+                cell.deliver(&mut stream.inbox, due);
+            }
+            self.streams.remove(key);
+        } else if let Some(cell) = &stream.cell {
+            cell.deliver(&mut stream.inbox, due);
         }
     }
 
     /// The connection takes no more streams, and goes on with those that it has.
     fn take_leave(&mut self, cause: ConnectError) -> Result<(), ConnectError> {
-        let cause = self.stop_starting(cause);
+        let cause = self.set_cause(cause);
+        self.refuse(&cause);
         match self.life {
             Life::Connecting => return Err(cause),
             Life::Ready => {
                 self.life = Life::Draining;
                 self.news.push_back(DriverNews::Draining(cause));
             }
-            Life::Draining | Life::Ended => {}
+            Life::Draining | Life::Closing | Life::Ended => {}
         }
         Ok(())
     }
+}
+
+/// Whether messages of gRPC follow, or its status has come.
+fn is_grpc(status: StatusCode, headers: &Headers) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get("content-type");
+    status == StatusCode::OK && content_type.is_some_and(|value| value.starts_with(GRPC))
 }
 
 fn violation_of(violation: trunkline_http2::StreamViolation) -> StreamViolation {

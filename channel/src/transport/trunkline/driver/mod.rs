@@ -38,9 +38,9 @@ const KEEPALIVE: u64 = u64::from_be_bytes(*b"trunklin");
 /// The owner of the engine.
 ///
 /// ```text
-///   Connecting --SETTINGS--> Ready --GOAWAY, ids used up, drain()--> Draining --last stream--> Ended
-///        |                     |                                        |                        ^
-///        '---------------------'----------- lost, dead, drained --------'------------------------'
+///   Connecting --SETTINGS--> Ready --GOAWAY, ids used up, drain()--> Draining --last stream--> Closing
+///        |                     |                                        |                        |
+///        '---------------------'----------------- lost, dead -----------'--> Ended <-- all said -'
 /// ```
 pub(crate) struct TrunklineDriver {
     life: Life,
@@ -75,6 +75,8 @@ enum Life {
     Connecting,
     Ready,
     Draining,
+    /// What is left to say goes out; a peer that reads is told all of it.
+    Closing,
     Ended,
 }
 
@@ -82,7 +84,7 @@ enum Life {
 #[derive(Debug)]
 struct Cancelled {
     key: StreamKey,
-    _slot: Option<Slot>,
+    _slot: Slot,
 }
 
 impl TrunklineDriver {
@@ -137,14 +139,16 @@ impl TrunklineDriver {
     }
 
     pub(in crate::transport) fn drain(&mut self) {
-        if self.life != Life::Ended {
-            self.stop_starting(told::let_go());
+        // This is no reason for any stream to end.
+        self.refuse(&told::let_go().at(&self.address));
+        if matches!(self.life, Life::Connecting | Life::Ready) {
             self.life = Life::Draining;
         }
     }
 
     pub(in crate::transport) fn abort(&mut self, cause: ConnectError) {
-        self.stop_starting(cause);
+        let cause = self.set_cause(cause);
+        self.refuse(&cause);
     }
 
     pub(in crate::transport) fn usage(&self) -> Usage {
@@ -164,16 +168,20 @@ impl TrunklineDriver {
         self.reset_cancelled(now);
         if self.life == Life::Draining && self.streams.is_idle() && self.waiting.is_empty() {
             self.engine.close(ErrorCode::NO_ERROR);
-            self.wire.close(&mut self.engine, cx);
-            return Err(told::let_go());
+            self.life = Life::Closing;
         }
         self.keep_time(now, cx)?;
         // What was written may have made room for more, and what is heard of that may want to be written.
         while self.wire.poll_write(&mut self.engine, cx).is_ready() {
             self.hear()?;
-            if !self.engine.wants_write() || self.wire.is_broken() {
-                break;
+            if self.engine.wants_write() && !self.wire.is_broken() {
+                continue;
             }
+            if self.life == Life::Closing {
+                self.wire.close(&mut self.engine, cx);
+                return Err(told::let_go());
+            }
+            break;
         }
         if self.streams.open() == 0 {
             self.wire.rest();

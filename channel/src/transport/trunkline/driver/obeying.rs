@@ -27,7 +27,7 @@ impl TrunklineDriver {
             match command {
                 Command::Start(cell) => self.start(cell, now),
                 Command::Send { cell, data, end } => self.send(&cell, data, end),
-                Command::Reset { key, slot } => self.cancel(key, Some(slot)),
+                Command::Reset { key, slot } => self.cancel(key, slot),
                 Command::Abandon(cell) => self.abandon(&cell),
                 Command::Release { key, bytes } => self.engine.release(key, bytes),
             }
@@ -64,21 +64,17 @@ impl TrunklineDriver {
     }
 
     fn open(&mut self, cell: Arc<Cell>, now: Instant) {
-        let Some(request) = cell.take_request() else { return };
-        let (reply, end) = (request.head.reply, request.end);
-        match self.heads.open(&mut self.engine, request) {
-            Ok(key) => {
+        match cell.open(|request| self.heads.open(&mut self.engine, request)) {
+            // The call was dropped before its turn.
+            None => {}
+            Some(Ok(opened)) => {
                 self.last_used = Some(now);
-                let wanted = cell.opened(key);
-                if wanted && !end {
-                    cell.set_room(0, self.engine.is_writable(key));
+                if opened.uploads {
+                    cell.set_room(0, self.engine.is_writable(opened.key));
                 }
-                self.streams.insert(key, wanted.then_some(cell), reply);
-                if !wanted {
-                    self.cancel(key, None);
-                }
+                self.streams.insert(opened, cell);
             }
-            Err(refused) => cell.fail(self.not_opened(refused)),
+            Some(Err(refused)) => cell.fail(self.not_opened(refused)),
         }
     }
 
@@ -99,13 +95,21 @@ impl TrunklineDriver {
         let Some(key) = cell.key() else { return };
         let bytes = data.len();
         // An error means that the stream is over, which its reader hears of.
-        if self.engine.send(key, data, end).is_ok() && !end {
-            cell.set_room(bytes, self.engine.is_writable(key));
+        if self.engine.send(key, data, end).is_err() {
+            return;
+        }
+        match end {
+            false => cell.set_room(bytes, self.engine.is_writable(key)),
+            true => {
+                if let Some(stream) = self.streams.get(key) {
+                    stream.uploads = false;
+                }
+            }
         }
     }
 
     /// A call went away.
-    fn cancel(&mut self, key: StreamKey, slot: Option<Slot>) {
+    fn cancel(&mut self, key: StreamKey, slot: Slot) {
         let Some(stream) = self.streams.get(key) else { return };
         if stream.answered || key.id() < self.answered {
             self.reset(key);
