@@ -6,7 +6,8 @@ use rstest::rstest;
 use trunkline_proto::{ConnectError, Phase};
 
 use super::fixture::*;
-use crate::transport::{Connection, DriverNews, StreamError, TransportOptions};
+use crate::transport::options::STREAM_WINDOW;
+use crate::transport::{Connection, DriverNews, StreamError, StreamEvent, TransportOptions};
 
 #[rstest]
 #[tokio::test(start_paused = true)]
@@ -297,6 +298,90 @@ async fn draining_finishes_what_runs_starts_nothing_and_closes(#[values(H2, Trun
     peer.next_of(GOAWAY).await;
 }
 
+/// Who wants the connection to end.
+#[derive(Clone, Copy)]
+enum Leaving {
+    Server,
+    Channel,
+}
+
+impl Leaving {
+    async fn says_so(self, dial: &mut Dial, peer: &mut Frames) {
+        match self {
+            Self::Server => {
+                peer.goaway((1 << 31) - 1, 0, "").await;
+                dial.draining().await;
+            }
+            Self::Channel => {
+                dial.drain();
+                settle().await;
+            }
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_draining_connection_carries_its_streams_on_both_ways(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(Leaving::Server, Leaving::Channel)] leaving: Leaving,
+) {
+    // behaviours 77, 78
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    leaving.says_so(&mut dial, &mut peer).await;
+    // Up, with an upload of several pieces.
+    for piece in [&b"one"[..], b"two"] {
+        ready_to_send(&mut sender).await.unwrap();
+        sender.send(bytes::Bytes::from_static(piece), false).unwrap();
+        assert_eq!(peer.next_of(DATA).await, (0, id, piece.to_vec()));
+    }
+    sender.send(bytes::Bytes::new(), true).unwrap();
+    assert_eq!(peer.next_of(DATA).await.0, END_STREAM);
+    // And down, with more than the window of a stream.
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    assert!(matches!(event(&mut stream).await, StreamEvent::Head(_)));
+    let frame = vec![b'x'; 16 << 10];
+    let frames = 3 * usize::try_from(STREAM_WINDOW).unwrap() / frame.len();
+    let (mut window, mut read) = (usize::try_from(STREAM_WINDOW).unwrap(), 0);
+    for _ in 0..frames {
+        while window < frame.len() {
+            window += peer.window_updates(id).await;
+            assert!(window > 0, "what was read was not given back");
+        }
+        window -= frame.len();
+        peer.send(DATA, 0, id, &frame).await;
+        match event(&mut stream).await {
+            StreamEvent::Data(data) => read += data.len(),
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(read, frames * frame.len());
+    peer.send(HEADERS, END_HEADERS | END_STREAM, id, GRPC_STATUS_0).await;
+    assert!(matches!(event(&mut stream).await, StreamEvent::Trailers(_)));
+    dial.lost().await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_call_given_up_on_a_draining_connection_is_reset(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(Leaving::Server, Leaving::Channel)] leaving: Leaving,
+) {
+    // behaviour 65
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let (stream, other) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    leaving.says_so(&mut dial, &mut peer).await;
+    drop(stream);
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
+    // And the connection does not wait for those that nobody waits for.
+    drop(other);
+    assert_eq!(peer.next_of(RST_STREAM).await.1, id + 2);
+    dial.lost().await;
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn draining_an_idle_connection_closes_it_at_once(#[values(H2, Trunkline)] engine: Transport) {
@@ -331,6 +416,46 @@ async fn aborting_tells_the_streams_why(#[values(H2, Trunkline)] engine: Transpo
     waiting.await.unwrap().unwrap();
     assert!(!connection.is_open());
     while peer.next().await.is_some() {}
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn aborting_a_connection_that_drains_tells_the_streams_why(#[values(H2, Trunkline)] engine: Transport) {
+    let (dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut stream = call(&connection, "a").await;
+    peer.next_of(DATA).await;
+    dial.drain();
+    settle().await;
+    // The drain was no reason for any stream to end.
+    dial.abort(ConnectError::new(Phase::Http2, "closed by the application"));
+    match failed(&mut stream).await {
+        StreamError::Lost(cause) => assert_eq!(cause.message(), "closed by the application"),
+        error => panic!("{error:?}"),
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_drained_connection_says_all_it_has_to_say_before_it_closes(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin_narrow(engine, 1000).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[]).await;
+    let connection = dial.ready().await;
+    peer.hear_everything().await;
+    let slot = connection.reserve().await.unwrap();
+    let large = bytes::Bytes::from(vec![b'x'; 50_000]);
+    let stream = connection.start(slot, head(), Some(large), true).unwrap();
+    // The pipe is full in the middle of a frame when the call is given up, and the connection with it.
+    settle().await;
+    drop(stream);
+    dial.drain();
+    settle().await;
+    peer.next_of(RST_STREAM).await;
+    peer.next_of(GOAWAY).await;
+    assert!(peer.next().await.is_none());
+    dial.lost().await;
 }
 
 #[rstest]

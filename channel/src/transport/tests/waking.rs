@@ -53,7 +53,7 @@ async fn a_call_with_one_reply_is_woken_once_when_all_of_it_is_there(
     assert!(ready_events(&mut stream, &waker).is_empty());
     let (_, id, _) = peer.next_of(HEADERS).await;
     // In pieces, each of which comes alone.
-    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    peer.send(HEADERS, END_HEADERS, id, GRPC_HEAD).await;
     settle().await;
     for piece in [&b"hel"[..], b"lo"] {
         peer.send(DATA, 0, id, piece).await;
@@ -123,6 +123,52 @@ async fn a_caller_that_wants_it_whole_hears_of_every_other_end_too(
     peer.next_of(DATA).await;
     drop(peer);
     failed(&mut lost).await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_wants_it_whole_is_told_what_there_is_when_it_asks(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut stream = call_for(&connection, Reply::Whole).await;
+    assert!(ready_events(&mut stream, Waker::noop()).is_empty());
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, GRPC_HEAD).await;
+    settle().await;
+    // As a call does whose deadline has passed.
+    let events = ready_events(&mut stream, Waker::noop());
+    assert!(matches!(&*events, [StreamEvent::Head(_)]), "{events:?}");
+    peer.send(DATA, 0, id, b"hel").await;
+    settle().await;
+    let events = ready_events(&mut stream, Waker::noop());
+    assert!(matches!(&*events, [StreamEvent::Data(data)] if data == "hel"), "{events:?}");
+    peer.send(DATA, 0, id, b"lo").await;
+    peer.send(HEADERS, END_HEADERS | END_STREAM, id, GRPC_STATUS_0).await;
+    assert_eq!(answer(&mut stream).await, (b"lo".to_vec(), "0".to_owned()));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_no_grpc_is_told_as_it_comes(#[values(H2, Trunkline)] engine: Transport) {
+    let status_200_html = [STATUS_200, &literal("content-type", b"text/html")].concat();
+    for head in [&literal(":status", b"502"), &status_200_html, STATUS_200] {
+        let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+        let mut stream = call_for(&connection, Reply::Whole).await;
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(wakes.clone());
+        assert!(ready_events(&mut stream, &waker).is_empty());
+        let (_, id, _) = peer.next_of(HEADERS).await;
+        peer.send(HEADERS, END_HEADERS, id, head).await;
+        settle().await;
+        // Whoever got a page wants to see its beginning, and not to wait for its end.
+        assert_eq!(wakes.count(), 1, "{engine:?}");
+        assert!(matches!(&*ready_events(&mut stream, &waker), [StreamEvent::Head(_)]));
+        peer.send(DATA, 0, id, b"<html>").await;
+        settle().await;
+        assert_eq!(wakes.count(), 2, "{engine:?}");
+        assert!(matches!(&*ready_events(&mut stream, &waker), [StreamEvent::Data(_)]));
+    }
 }
 
 #[rstest]
