@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use tracing::Level;
-use tracing::subscriber::DefaultGuard;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Hears all that is logged on this thread while it lives. In a test on a current-thread runtime, that is all
@@ -15,12 +15,18 @@ pub struct LogCapture {
     _guard: DefaultGuard,
 }
 
+/// A subscriber that hears nothing and is always there. While there is just one, tracing asks that of the
+/// *present thread* whether a place in the code that logs for the first time is worth hearing; so another test
+/// without ears would make it silent for the one that listens.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl LogCapture {
     /// Listens from now on, to records of `level` and graver ones.
     pub fn start(level: Level) -> Self {
+        LazyLock::force(&ANOTHER);
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)

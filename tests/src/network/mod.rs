@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_stream::Stream;
 use trunkline::connect::{BoxFuture, ConnectRequest, Connected, Connector};
 use trunkline::resolver::Resolution;
-use trunkline::{Address, Channel, ChannelBuilder, ConnectError, Phase};
+use trunkline::{Address, Channel, ChannelBuilder, ConnectError, Phase, Transport};
 use trunkline_resolver::testing::ManualResolver;
 
 use self::link::{ClientEnd, Link};
@@ -33,6 +33,7 @@ const BUFFER: usize = 64 << 10;
 pub struct Network {
     shared: Arc<Mutex<Shared>>,
     resolver: ManualResolver,
+    engine: Transport,
 }
 
 struct Shared {
@@ -62,11 +63,11 @@ enum Road {
 }
 
 impl Network {
-    /// An empty network: everything is refused. Its clock starts now, so it is made within a runtime whose
-    /// clock is paused, if it is to be.
-    pub fn new() -> Self {
+    /// An empty network, whose channels have this HTTP/2 engine: everything is refused. Its clock starts now,
+    /// so it is made within a runtime whose clock is paused, if it is to be.
+    pub fn new(engine: Transport) -> Self {
         let shared = Shared { began: Instant::now(), places: HashMap::new(), dials: Vec::new() };
-        Self { shared: Arc::new(Mutex::new(shared)), resolver: ManualResolver::new("memory") }
+        Self { shared: Arc::new(Mutex::new(shared)), resolver: ManualResolver::new("memory"), engine }
     }
 
     /// A plaintext channel to `names` over this network, to be configured further.
@@ -77,7 +78,15 @@ impl Network {
     /// The same, with nothing said of how it is protected.
     pub fn builder(&self, names: &[&str]) -> ChannelBuilder {
         self.resolve(names);
-        Channel::builder("memory:///greeter").resolver(self.resolver.clone()).connector(self.clone())
+        self.builder_for("memory:///greeter")
+    }
+
+    /// A channel to any target over this network, of which only [`resolver`](Self::resolver) says where it is.
+    pub fn builder_for(&self, target: &str) -> ChannelBuilder {
+        Channel::builder(target)
+            .transport(self.engine)
+            .resolver(self.resolver.clone())
+            .connector(self.clone())
     }
 
     /// Tells the channels of this network of new addresses, in place of the old ones.
@@ -199,12 +208,6 @@ impl Network {
 fn refused() -> ConnectError {
     ConnectError::new(Phase::Connect, "connection refused")
         .caused_by(io::Error::from(io::ErrorKind::ConnectionRefused))
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Connector for Network {

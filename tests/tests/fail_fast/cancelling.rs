@@ -3,10 +3,12 @@
 
 use std::iter::repeat;
 
+use rstest::rstest;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_stream::{StreamExt, iter, pending};
 use trunkline::Channel;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::choosing;
 use trunkline_tests::greeter::greeter_client::GreeterClient;
 use trunkline_tests::greeter::{HelloRequest, WatchRequest};
@@ -50,7 +52,7 @@ async fn assert_next_is_answered(channel: &Channel, peer: &mut Peer<tokio::io::D
 // behaviour 65
 #[tokio::test(start_paused = true)]
 async fn while_resolving_nothing_is_left_of_it() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let mut incoming = lab.network.listen(&here().to_string());
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     drop_after_a_while(start(&channel)).await;
@@ -62,9 +64,12 @@ async fn while_resolving_nothing_is_left_of_it() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_connecting_nothing_is_left_of_it_and_the_attempt_goes_on() {
-    let lab = Lab::new();
+async fn while_connecting_nothing_is_left_of_it_and_the_attempt_goes_on(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     lab.network.delay(&here().to_string(), secs(3));
     drop_after_a_while(start(&channel)).await;
@@ -78,7 +83,7 @@ async fn while_connecting_nothing_is_left_of_it_and_the_attempt_goes_on() {
 // behaviour 65
 #[tokio::test(start_paused = true)]
 async fn while_no_server_is_picked_nothing_is_left_of_it() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.mend(&here(), Speaks::Plaintext);
     lab.resolve(&[&here()]);
     let nobody = choosing("nobody", |_, _| None);
@@ -88,9 +93,10 @@ async fn while_no_server_is_picked_nothing_is_left_of_it() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn in_the_queue_of_a_full_connection_nothing_is_left_of_it() {
-    let lab = Lab::new();
+async fn in_the_queue_of_a_full_connection_nothing_is_left_of_it(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let first = start(&channel);
     let mut peer = Peer::new(incoming.accept().await);
@@ -104,9 +110,10 @@ async fn in_the_queue_of_a_full_connection_nothing_is_left_of_it() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_it_waits_for_the_response_its_stream_is_reset() {
-    let lab = Lab::new();
+async fn while_it_waits_for_the_response_its_stream_is_reset(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = start(&channel);
     let mut peer = Peer::new(incoming.accept().await);
@@ -119,9 +126,12 @@ async fn while_it_waits_for_the_response_its_stream_is_reset() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_it_sends_against_a_closed_window_its_stream_is_reset() {
-    let lab = Lab::new();
+async fn while_it_sends_against_a_closed_window_its_stream_is_reset(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn({
         let greeter = GreeterClient::new(channel.clone());
@@ -140,9 +150,12 @@ async fn while_it_sends_against_a_closed_window_its_stream_is_reset() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_it_waits_for_the_application_to_go_on_its_stream_is_reset() {
-    let lab = Lab::new();
+async fn while_it_waits_for_the_application_to_go_on_its_stream_is_reset(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn({
         let greeter = GreeterClient::new(channel.clone());
@@ -160,9 +173,10 @@ async fn while_it_waits_for_the_application_to_go_on_its_stream_is_reset() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_it_reads_its_stream_is_reset() {
-    let lab = Lab::new();
+async fn while_it_reads_its_stream_is_reset(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let watch = WatchRequest { name: "you".to_owned(), count: 0, interval_ms: 1 };
     let reading = tokio::spawn({
@@ -184,9 +198,10 @@ async fn while_it_reads_its_stream_is_reset() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_real_server_stops_working_for_whoever_left() {
-    let lab = Lab::new();
+async fn a_real_server_stops_working_for_whoever_left(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let greeter = TestGreeter::new("slow").slow(secs(3600));
     lab.serve(&here().to_string(), greets(&greeter));
     lab.resolve(&[&here()]);
@@ -203,9 +218,12 @@ async fn a_real_server_stops_working_for_whoever_left() {
 }
 
 // behaviour 65
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_others_who_wait_for_the_same_connection_notice_nothing() {
-    let lab = Lab::new();
+async fn the_others_who_wait_for_the_same_connection_notice_nothing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.mend(&here(), Speaks::Plaintext);
     lab.network.delay(&here().to_string(), secs(3));
     lab.resolve(&[&here()]);
@@ -223,7 +241,7 @@ async fn the_others_who_wait_for_the_same_connection_notice_nothing() {
 // behaviour 65
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_never_awaited_is_never_made() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let (channel, _incoming) = scripted(&lab);
     drop(GreeterClient::new(channel).say_hello(HelloRequest::default()));
     sleep(secs(1)).await;

@@ -1,7 +1,7 @@
 //! What is checked of each row of the table.
 
 use tokio::time::{Instant, sleep};
-use trunkline::{Address, CallReport, Code, FailFast, Origin, Status, StatusExt};
+use trunkline::{Address, CallReport, Code, FailFast, Origin, Status, StatusExt, Transport};
 
 use crate::lab::{Lab, MODES, TARGET, call, policies, secs, there, timed};
 use crate::table::Row;
@@ -9,25 +9,25 @@ use crate::table::Row;
 /// How long the calls wait that do.
 const PATIENCE: std::time::Duration = secs(60);
 
-pub(crate) async fn check(row: &Row) {
+pub(crate) async fn check(engine: Transport, row: &Row) {
     for mode in MODES {
-        fails_as_its_mode_says(row, mode).await;
-        recovers_by_itself(row, mode).await;
-        harms_nobody_else(row, mode).await;
+        fails_as_its_mode_says(engine, row, mode).await;
+        recovers_by_itself(engine, row, mode).await;
+        harms_nobody_else(engine, row, mode).await;
     }
-    is_dialled_so_often_and_not_more(row).await;
+    is_dialled_so_often_and_not_more(engine, row).await;
 }
 
 /// A channel to the address of the row and others, of which this one has the peer of the row.
-async fn lab(row: &Row, others: &[&Address]) -> (Lab, Address) {
-    let (lab, address) = (Lab::new(), (row.address)());
+async fn lab(engine: Transport, row: &Row, others: &[&Address]) -> (Lab, Address) {
+    let (lab, address) = (Lab::new(engine), (row.address)());
     lab.place(&address, (row.peer)(&lab)).await;
     lab.resolve(&[&[&address], others].concat());
     (lab, address)
 }
 
-async fn fails_as_its_mode_says(row: &Row, mode: FailFast) {
-    let (lab, address) = lab(row, &[]).await;
+async fn fails_as_its_mode_says(engine: Transport, row: &Row, mode: FailFast) {
+    let (lab, address) = lab(engine, row, &[]).await;
     let channel = lab.channel(row.speaks).fail_fast(mode).connect_lazy().unwrap();
     let (answer, took) = timed(call(&channel, PATIENCE)).await;
     let status = answer.unwrap_err();
@@ -87,8 +87,8 @@ fn report(status: &Status) -> &CallReport {
 }
 
 /// Once the server is mended, calls are answered, and nobody had to touch the channel.
-async fn recovers_by_itself(row: &Row, mode: FailFast) {
-    let (lab, address) = lab(row, &[]).await;
+async fn recovers_by_itself(engine: Transport, row: &Row, mode: FailFast) {
+    let (lab, address) = lab(engine, row, &[]).await;
     let channel = lab.channel(row.speaks).fail_fast(mode).connect_lazy().unwrap();
     assert!(call(&channel, PATIENCE).await.is_err());
     lab.mend(&address, row.speaks);
@@ -102,10 +102,10 @@ async fn recovers_by_itself(row: &Row, mode: FailFast) {
 }
 
 /// Beside a good server no call fails, and the bad one costs no more dials than alone.
-async fn harms_nobody_else(row: &Row, mode: FailFast) {
+async fn harms_nobody_else(engine: Transport, row: &Row, mode: FailFast) {
     for policy in policies() {
         let good = there();
-        let (lab, bad) = lab(row, &[&good]).await;
+        let (lab, bad) = lab(engine, row, &[&good]).await;
         lab.mend(&good, row.speaks);
         let name = policy.name().to_owned();
         let channel = lab.channel(row.speaks).fail_fast(mode).balancer(policy).connect_lazy().unwrap();
@@ -126,8 +126,8 @@ async fn harms_nobody_else(row: &Row, mode: FailFast) {
 }
 
 /// However many calls there are.
-async fn is_dialled_so_often_and_not_more(row: &Row) {
-    let (lab, address) = lab(row, &[]).await;
+async fn is_dialled_so_often_and_not_more(engine: Transport, row: &Row) {
+    let (lab, address) = lab(engine, row, &[]).await;
     let channel = lab.channel(row.speaks).connect_lazy().unwrap();
     let began = Instant::now();
     while began.elapsed() < secs(600) {

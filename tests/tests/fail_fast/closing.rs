@@ -1,6 +1,8 @@
 //! Closing a channel ends every call on it, with a status that says so, and never waits for what cannot end.
 
+use rstest::rstest;
 use tokio::time::{Instant, sleep};
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, ConnectivityState, FailFast, Origin, Sent, StatusExt};
 use trunkline_tests::TestGreeter;
 use trunkline_tests::greeter::WatchRequest;
@@ -26,9 +28,10 @@ fn slow(lab: &Lab, answers_after: u64) -> (TestGreeter, Channel) {
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_in_flight_may_finish_within_the_grace() {
-    let lab = Lab::new();
+async fn calls_in_flight_may_finish_within_the_grace(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (greeter, channel) = slow(&lab, 3);
     let calling = start(&channel, FailFast::Always);
     sleep(secs(1)).await;
@@ -39,9 +42,12 @@ async fn calls_in_flight_may_finish_within_the_grace() {
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_is_left_after_the_grace_is_cut_off_with_a_status_that_says_so() {
-    let lab = Lab::new();
+async fn what_is_left_after_the_grace_is_cut_off_with_a_status_that_says_so(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (greeter, channel) = slow(&lab, 3600);
     let calling = start(&channel, FailFast::Always);
     let watch = WatchRequest { name: "you".to_owned(), count: 0, interval_ms: 1000 };
@@ -68,7 +74,7 @@ async fn what_is_left_after_the_grace_is_cut_off_with_a_status_that_says_so() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_wait_for_a_connection_fail_at_once_in_every_mode() {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(Transport::default());
         lab.resolve(&[&here()]);
         lab.network.black_hole(&here().to_string());
         let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
@@ -87,14 +93,14 @@ async fn calls_that_wait_for_a_connection_fail_at_once_in_every_mode() {
 // behaviours 11, 66
 #[tokio::test(start_paused = true)]
 async fn neither_a_backoff_nor_a_resolver_without_an_answer_holds_it_up() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let unresolved = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     let waiting = start(&unresolved, FailFast::Always);
     sleep(secs(1)).await;
     assert_eq!(timed(unresolved.close(secs(10))).await.1, secs(0));
     assert_eq!(waiting.await.unwrap().0.unwrap_err().code(), Code::Unavailable);
 
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let bad = greets_over_tls(&lab.strangers.issue(&["greeter.test"]), &lab.unheard);
     lab.place(&here(), Bad::Serves(bad)).await;
     lab.resolve(&[&here()]);
@@ -108,9 +114,12 @@ async fn neither_a_backoff_nor_a_resolver_without_an_answer_holds_it_up() {
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_in_the_queue_of_a_full_connection_fail_without_being_sent() {
-    let lab = Lab::new();
+async fn calls_in_the_queue_of_a_full_connection_fail_without_being_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let mut incoming = lab.network.listen(&here().to_string());
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
@@ -134,9 +143,10 @@ async fn calls_in_the_queue_of_a_full_connection_fail_without_being_sent() {
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_closed_channel_stays_closed() {
-    let lab = Lab::new();
+async fn a_closed_channel_stays_closed(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (_greeter, channel) = slow(&lab, 0);
     call(&channel, secs(5)).await.unwrap();
     channel.close(secs(1)).await;
@@ -157,16 +167,17 @@ async fn a_closed_channel_stays_closed() {
 // behaviour 66
 #[tokio::test(start_paused = true)]
 async fn a_channel_that_was_never_used_closes_too() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     assert_eq!(timed(channel.close(secs(5))).await.1, secs(0));
     assert_eq!(call(&channel, secs(5)).await.unwrap_err().code(), Code::Unavailable);
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_grace_without_end_lasts_as_long_as_the_calls_do() {
-    let lab = Lab::new();
+async fn a_grace_without_end_lasts_as_long_as_the_calls_do(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (_greeter, channel) = slow(&lab, 3600);
     let calling = start(&channel, FailFast::Always);
     sleep(secs(1)).await;
@@ -174,9 +185,10 @@ async fn a_grace_without_end_lasts_as_long_as_the_calls_do() {
     assert_eq!(calling.await.unwrap().0.unwrap().server, "slow");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn whoever_stops_waiting_for_the_close_does_not_stop_it() {
-    let lab = Lab::new();
+async fn whoever_stops_waiting_for_the_close_does_not_stop_it(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (_greeter, channel) = slow(&lab, 3600);
     let calling = start(&channel, FailFast::Always);
     sleep(secs(1)).await;
@@ -187,9 +199,10 @@ async fn whoever_stops_waiting_for_the_close_does_not_stop_it() {
     assert_eq!(channel.state(), ConnectivityState::Shutdown);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_second_close_may_be_less_patient() {
-    let lab = Lab::new();
+async fn a_second_close_may_be_less_patient(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (_greeter, channel) = slow(&lab, 3600);
     let calling = start(&channel, FailFast::Always);
     sleep(secs(1)).await;

@@ -3,8 +3,10 @@
 use std::iter::repeat;
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tokio_stream::iter;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::choosing;
 use trunkline::{CallReport, Channel, Code, FailFast, Request, RequestExt, Sent, Status, StatusExt};
 use trunkline_proto::timeout;
@@ -46,7 +48,7 @@ fn assert_expired(status: &Status, took: Duration, doing: &str, sent: Sent) -> C
 // behaviours 1, 64
 #[tokio::test(start_paused = true)]
 async fn it_passes_while_resolving() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     let (answer, took) = timed(call(&channel, secs(5))).await;
     let report = assert_expired(&answer.unwrap_err(), took, "waiting for a connection", Sent::No);
@@ -57,7 +59,7 @@ async fn it_passes_while_resolving() {
 // behaviour 64
 #[tokio::test(start_paused = true)]
 async fn it_passes_while_connecting() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.resolve(&[&here()]);
     lab.network.black_hole(&here().to_string());
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
@@ -69,7 +71,7 @@ async fn it_passes_while_connecting() {
 // behaviour 64
 #[tokio::test(start_paused = true)]
 async fn it_passes_while_no_server_is_picked() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.mend(&here(), Speaks::Plaintext);
     lab.resolve(&[&here()]);
     let nobody = choosing("nobody", |_, _| None);
@@ -81,9 +83,10 @@ async fn it_passes_while_no_server_is_picked() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_in_the_queue_of_a_full_connection() {
-    let lab = Lab::new();
+async fn it_passes_in_the_queue_of_a_full_connection(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let first = channel.clone();
     let first = tokio::spawn(async move { call(&first, secs(60)).await });
@@ -104,9 +107,10 @@ async fn it_passes_in_the_queue_of_a_full_connection() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_while_sending() {
-    let lab = Lab::new();
+async fn it_passes_while_sending(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move {
         let people = iter(repeat(HelloRequest { name: "x".repeat(1 << 14) }));
@@ -122,9 +126,10 @@ async fn it_passes_while_sending() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_while_waiting_for_the_response() {
-    let lab = Lab::new();
+async fn it_passes_while_waiting_for_the_response(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move { timed(call(&channel, secs(5))).await });
     let mut peer = Peer::new(incoming.accept().await);
@@ -137,9 +142,12 @@ async fn it_passes_while_waiting_for_the_response() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_while_reading_a_reply_of_which_only_the_head_has_come() {
-    let lab = Lab::new();
+async fn it_passes_while_reading_a_reply_of_which_only_the_head_has_come(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move { timed(call(&channel, secs(5))).await });
     let mut peer = Peer::new(incoming.accept().await);
@@ -152,9 +160,10 @@ async fn it_passes_while_reading_a_reply_of_which_only_the_head_has_come() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_while_reading_an_error_page_that_never_ends() {
-    let lab = Lab::new();
+async fn it_passes_while_reading_an_error_page_that_never_ends(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move { timed(call(&channel, secs(5))).await });
     let mut peer = Peer::new(incoming.accept().await);
@@ -168,9 +177,10 @@ async fn it_passes_while_reading_an_error_page_that_never_ends() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_passes_in_the_middle_of_a_stream_of_replies() {
-    let lab = Lab::new();
+async fn it_passes_in_the_middle_of_a_stream_of_replies(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let greeter = TestGreeter::new("slow");
     lab.serve(&here().to_string(), greets(&greeter));
     lab.resolve(&[&here()]);
@@ -191,9 +201,10 @@ async fn it_passes_in_the_middle_of_a_stream_of_replies() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_it_goes_to_the_server_with_each_attempt() {
-    let lab = Lab::new();
+async fn what_is_left_of_it_goes_to_the_server_with_each_attempt(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let mut incoming = lab.network.listen(&here().to_string());
     lab.network.delay(&here().to_string(), secs(3));
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
@@ -215,9 +226,12 @@ async fn what_is_left_of_it_goes_to_the_server_with_each_attempt() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_without_time_is_not_sent_and_one_with_all_the_time_in_the_world_is() {
-    let lab = Lab::new();
+async fn a_call_without_time_is_not_sent_and_one_with_all_the_time_in_the_world_is(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.mend(&here(), Speaks::Plaintext);
     lab.resolve(&[&here()]);
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
@@ -232,9 +246,12 @@ async fn a_call_without_time_is_not_sent_and_one_with_all_the_time_in_the_world_
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn whoever_is_nearest_to_the_call_says_how_long_it_may_take() {
-    let lab = Lab::new();
+async fn whoever_is_nearest_to_the_call_says_how_long_it_may_take(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let builder = || lab.channel(Speaks::Plaintext).fail_fast(FailFast::Never);
     let greeter = |timeout| GreeterClient::new(builder().timeout(timeout).connect_lazy().unwrap());
@@ -250,9 +267,10 @@ async fn whoever_is_nearest_to_the_call_says_how_long_it_may_take() {
 }
 
 // behaviour 64
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn it_runs_from_the_making_of_the_call() {
-    let lab = Lab::new();
+async fn it_runs_from_the_making_of_the_call(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     let (took, status) = {
         let (answer, took) = timed(async {

@@ -1,5 +1,7 @@
 //! Who proves to be whom: certificates of clients, and names and addresses in those of servers.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Code, FailFast, Phase, StatusExt};
 use trunkline_tests::server_config;
@@ -14,9 +16,12 @@ fn demanding(lab: &Lab) -> Peer {
 }
 
 // behaviour 106
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_client_with_a_certificate_that_the_server_trusts_is_let_in() {
-    let lab = Lab::new();
+async fn a_client_with_a_certificate_that_the_server_trusts_is_let_in(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.place(&here(), demanding(&lab)).await;
     lab.resolve(&[&here()]);
     let client = lab.ours.issue_client();
@@ -26,10 +31,13 @@ async fn a_client_with_a_certificate_that_the_server_trusts_is_let_in() {
 }
 
 // behaviour 106
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_client_with_a_certificate_of_strangers_is_told_so_at_once() {
+async fn a_client_with_a_certificate_of_strangers_is_told_so_at_once(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in [FailFast::Always, FailFast::Permanent] {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         lab.place(&here(), demanding(&lab)).await;
         lab.resolve(&[&here()]);
         let client = lab.strangers.issue_client();
@@ -45,9 +53,10 @@ async fn a_client_with_a_certificate_of_strangers_is_told_so_at_once() {
 }
 
 // behaviour 106
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn certificates_and_keys_may_come_from_files() {
-    let lab = Lab::new();
+async fn certificates_and_keys_may_come_from_files(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.place(&here(), demanding(&lab)).await;
     lab.resolve(&[&here()]);
     let client = lab.ours.issue_client();
@@ -67,8 +76,11 @@ async fn certificates_and_keys_may_come_from_files() {
 }
 
 // behaviour 105
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_target_that_is_an_ip_address_is_checked_against_those_of_the_certificate() {
+async fn a_target_that_is_an_ip_address_is_checked_against_those_of_the_certificate(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let rows = [
         ("https://127.0.0.1:443", "127.0.0.1:443", "127.0.0.1"),
         ("https://[::1]:443", "[::1]:443", "::1"),
@@ -77,7 +89,7 @@ async fn a_target_that_is_an_ip_address_is_checked_against_those_of_the_certific
         ("dns:///[::1]:443", "[::1]:443", "::1"),
     ];
     for (target, address, name) in rows {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let channel = lab.bare_channel(target).tls(lab.ours.trusted()).connect_lazy().unwrap();
         let other = greets_over_tls(&lab.ours.issue(&["10.9.9.9", "localhost"]), &lab.unheard);
         lab.place(&tcp(address), Peer::Serves(other)).await;
@@ -101,9 +113,10 @@ async fn a_target_that_is_an_ip_address_is_checked_against_those_of_the_certific
 }
 
 // behaviour 105
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_settings_name_replaces_every_other() {
-    let lab = Lab::new();
+async fn the_settings_name_replaces_every_other(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let named = there().with_server_name("address.test");
     for address in [&here(), &named] {
         let host = greets_over_tls(&lab.ours.issue(&["override.test"]), &lab.greeter);
@@ -120,10 +133,13 @@ async fn the_settings_name_replaces_every_other() {
 }
 
 // behaviours 16, 105
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn each_address_is_checked_against_its_own_name_if_it_has_one() {
+async fn each_address_is_checked_against_its_own_name_if_it_has_one(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let names = ["a.test", "b.test", NAME];
         let address = |index: usize, name: &str| {
             let address = tcp(&format!("10.0.0.{}:443", index + 1));
@@ -146,9 +162,10 @@ async fn each_address_is_checked_against_its_own_name_if_it_has_one() {
 }
 
 // behaviour 101
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn whom_a_channel_does_not_trust_it_tells_nothing() {
-    let lab = Lab::new();
+async fn whom_a_channel_does_not_trust_it_tells_nothing(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let mut incoming = lab.network.listen(&here().to_string());
     let channel = lab.channel(Speaks::Tls).connect_lazy().unwrap();

@@ -9,7 +9,7 @@ use tokio_stream::StreamExt;
 use trunkline::balancer::{BalancerConfig, PickFirst, RoundRobin};
 use trunkline::connect::{ConnectRequest, Connector, SystemConnector};
 use trunkline::resolver::Resolution;
-use trunkline::{Address, Backoff, Channel, ChannelBuilder, Endpoint, FailFast, Status};
+use trunkline::{Address, Backoff, Channel, ChannelBuilder, Endpoint, FailFast, Status, Transport};
 use trunkline_tests::greeter::greeter_client::GreeterClient;
 use trunkline_tests::greeter::{HelloReply, HelloRequest};
 use trunkline_tests::{CertificateAuthority, Network, TestGreeter};
@@ -46,9 +46,9 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(engine: Transport) -> Self {
         Self {
-            network: Network::new(),
+            network: Network::new(engine),
             ours: CertificateAuthority::new(),
             strangers: CertificateAuthority::new(),
             greeter: TestGreeter::new("good"),
@@ -67,11 +67,8 @@ impl Lab {
 
     /// A channel to any target over this network.
     pub(crate) fn bare_channel(&self, target: &str) -> ChannelBuilder {
-        Channel::builder(target)
-            .resolver(self.network.resolver().clone())
-            .connector(self.network.clone())
-            // Exact, so that dials can be counted.
-            .backoff(Backoff::default().jitter(0.0))
+        // Exact, so that dials can be counted.
+        self.network.builder_for(target).backoff(Backoff::default().jitter(0.0))
     }
 
     /// Tells channels of these servers.

@@ -1,7 +1,9 @@
 //! Who waits for what, beyond one server that is bad in one way: several servers, resolvers that fail, and
 //! who decides which mode counts.
 
+use rstest::rstest;
 use tokio::time::sleep;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::resolver::ResolveError;
 use trunkline::{Code, FailFast, Phase, Request, RequestExt, StatusExt};
@@ -12,10 +14,13 @@ use crate::lab::{Lab, MODES, NAME, Speaks, call, hello, here, policies, secs, th
 use crate::peers::{Peer, greets_over_tls};
 
 // behaviour 61
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn while_the_first_attempt_is_on_its_way_calls_wait_in_every_mode() {
+async fn while_the_first_attempt_is_on_its_way_calls_wait_in_every_mode(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         lab.resolve(&[&here()]);
         lab.mend(&here(), Speaks::Tls);
         lab.network.delay(&here().to_string(), secs(5));
@@ -28,7 +33,7 @@ async fn while_the_first_attempt_is_on_its_way_calls_wait_in_every_mode() {
 // behaviour 61
 #[tokio::test(start_paused = true)]
 async fn a_hundred_waiting_calls_share_one_dial_and_its_result() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.resolve(&[&here()]);
     // Less than the first backoff, after which there is a second dial.
     lab.network.delay(&here().to_string(), ms(500));
@@ -48,9 +53,12 @@ async fn a_hundred_waiting_calls_share_one_dial_and_its_result() {
 }
 
 // behaviour 62
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_is_answered_as_soon_as_the_server_is_there() {
-    let lab = Lab::new();
+async fn a_call_that_waits_is_answered_as_soon_as_the_server_is_there(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let channel = lab.channel(Speaks::Plaintext).fail_fast(FailFast::Never).connect_lazy().unwrap();
     let waiting = tokio::spawn(async move { timed(call(&channel, secs(60))).await });
@@ -64,7 +72,7 @@ async fn a_call_that_waits_is_answered_as_soon_as_the_server_is_there() {
 #[tokio::test(start_paused = true)]
 async fn a_calls_own_mode_counts_more_than_the_channels() {
     for channels in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(Transport::default());
         lab.resolve(&[&here()]);
         let channel = lab.channel(Speaks::Plaintext).fail_fast(channels).connect_lazy().unwrap();
         let greeter = GreeterClient::new(channel);
@@ -81,10 +89,13 @@ async fn a_calls_own_mode_counts_more_than_the_channels() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_server_that_may_come_back_is_worth_waiting_for_beside_one_with_a_bad_certificate() {
+async fn one_server_that_may_come_back_is_worth_waiting_for_beside_one_with_a_bad_certificate(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for policy in policies() {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
         lab.place(&here(), Peer::Serves(bad)).await;
         lab.resolve(&[&here(), &there()]);
@@ -104,7 +115,7 @@ async fn one_server_that_may_come_back_is_worth_waiting_for_beside_one_with_a_ba
 #[tokio::test(start_paused = true)]
 async fn if_every_server_is_bad_for_good_nobody_waits_who_need_not() {
     for policy in policies() {
-        let lab = Lab::new();
+        let lab = Lab::new(Transport::default());
         for address in [here(), there()] {
             let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
             lab.place(&address, Peer::Serves(bad)).await;
@@ -119,9 +130,12 @@ async fn if_every_server_is_bad_for_good_nobody_waits_who_need_not() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_still_being_tried_is_waited_for_beside_one_that_is_bad_for_good() {
-    let lab = Lab::new();
+async fn a_server_that_is_still_being_tried_is_waited_for_beside_one_that_is_bad_for_good(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
     lab.place(&here(), Peer::Serves(bad)).await;
     lab.mend(&there(), Speaks::Tls);
@@ -134,10 +148,13 @@ async fn a_server_that_is_still_being_tried_is_waited_for_beside_one_that_is_bad
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_what_may_pass_ends_when_it_turns_out_to_be_for_good() {
+async fn a_call_that_waits_for_what_may_pass_ends_when_it_turns_out_to_be_for_good(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for policy in policies() {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         lab.resolve(&[&here()]);
         let channel = lab.channel(Speaks::Tls).balancer(policy).fail_fast(FailFast::Permanent);
         let channel = channel.connect_lazy().unwrap();
@@ -152,10 +169,13 @@ async fn a_call_that_waits_for_what_may_pass_ends_when_it_turns_out_to_be_for_go
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn when_the_good_server_goes_what_is_known_of_the_bad_one_counts_at_once() {
+async fn when_the_good_server_goes_what_is_known_of_the_bad_one_counts_at_once(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for policy in policies() {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
         lab.place(&here(), Peer::Serves(bad)).await;
         lab.mend(&there(), Speaks::Tls);
@@ -181,13 +201,13 @@ async fn an_attempt_has_one_limit_over_all_its_steps() {
         lab.resolve(&[&here()]);
         lab.channel(Speaks::Tls).connect_timeout(secs(3)).connect_lazy().unwrap()
     };
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.network.black_hole(&here().to_string());
     let (answer, took) = timed(call(&limited(&lab), secs(60))).await;
     assert!(answer.unwrap_err().message().contains("connect: no connection in time"));
     assert_eq!(took, secs(3));
     // Two seconds to be connected leave one for the handshake.
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     lab.network.accept_in_silence(&here().to_string());
     lab.network.delay(&here().to_string(), secs(2));
     let (answer, took) = timed(call(&limited(&lab), secs(60))).await;
@@ -195,10 +215,13 @@ async fn an_attempt_has_one_limit_over_all_its_steps() {
     assert_eq!(took, secs(3));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_fails_is_never_a_reason_to_give_up_for_good() {
+async fn a_resolver_that_fails_is_never_a_reason_to_give_up_for_good(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         lab.network.resolver().fail(ResolveError::new("the name server is down"));
         let channel = lab.channel(Speaks::Plaintext).fail_fast(mode).connect_lazy().unwrap();
         let (answer, took) = timed(call(&channel, secs(10))).await;
@@ -219,9 +242,10 @@ async fn a_resolver_that_fails_is_never_a_reason_to_give_up_for_good() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_empty_list_says_so() {
-    let lab = Lab::new();
+async fn an_empty_list_says_so(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.resolve(&[]);
     let channel = lab.channel(Speaks::Plaintext).fail_fast(FailFast::Permanent).connect_lazy().unwrap();
     let status = call(&channel, secs(10)).await.unwrap_err();
@@ -232,10 +256,11 @@ async fn an_empty_list_says_so() {
     assert_eq!(call(&channel, secs(10)).await.unwrap().server, "good");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_the_channel_itself_is_told_as_calls_are() {
+async fn who_waits_for_the_channel_itself_is_told_as_calls_are(#[values(H2, Trunkline)] engine: Transport) {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
         lab.place(&here(), Peer::Serves(bad)).await;
         lab.resolve(&[&here()]);

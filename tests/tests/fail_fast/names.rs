@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Address, ChannelBuilder};
 use trunkline_tests::script::{Code as ErrorCode, Peer, Request};
@@ -26,8 +28,9 @@ fn authority(request: &Request) -> &str {
 }
 
 // behaviours 15, 51
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn each_form_of_target_has_its_address_and_its_authority() {
+async fn each_form_of_target_has_its_address_and_its_authority(#[values(H2, Trunkline)] engine: Transport) {
     let unix = |path: &str| Address::unix(path);
     let rows = [
         // Literal addresses are never looked up: there is no name server here.
@@ -50,7 +53,7 @@ async fn each_form_of_target_has_its_address_and_its_authority() {
         ("passthrough:///greeter", Address::other("greeter"), "greeter"),
     ];
     for (target, address, expected) in rows {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let channel = lab.bare_channel(target).plaintext();
         let request = first_request(&lab, &address, channel).await;
         assert_eq!(authority(&request), expected, "{target}");
@@ -64,7 +67,7 @@ async fn each_form_of_target_has_its_address_and_its_authority() {
 // behaviour 15
 #[tokio::test(start_paused = true)]
 async fn a_target_that_cannot_be_an_authority_needs_one() {
-    let lab = Lab::new();
+    let lab = Lab::new(Transport::default());
     // RFC 3986 would let it be "a%2Fb%20c", but HTTP libraries refuse escapes in an authority.
     let channel = || lab.bare_channel("passthrough:///a%2Fb%20c").plaintext();
     let error = channel().connect_lazy().map(drop).unwrap_err();
@@ -74,9 +77,10 @@ async fn a_target_that_cannot_be_an_authority_needs_one() {
 }
 
 // behaviour 15
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn over_tls_the_scheme_of_requests_is_https() {
-    let lab = Lab::new();
+async fn over_tls_the_scheme_of_requests_is_https(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let mut incoming = lab.network.listen(&here().to_string());
     let channel = lab.channel(Speaks::Tls).connect_lazy().unwrap();
@@ -93,9 +97,12 @@ async fn over_tls_the_scheme_of_requests_is_https() {
 }
 
 // behaviour 16
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_to_an_address_of_its_own_name_carry_that_name_and_others_do_not() {
-    let lab = Lab::new();
+async fn calls_to_an_address_of_its_own_name_carry_that_name_and_others_do_not(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let named = here().with_server_name("a.test");
     lab.resolve(&[&named, &there()]);
     let mut incoming = [&named, &there()].map(|address| lab.network.listen(&address.to_string()));
@@ -130,9 +137,10 @@ async fn calls_to_an_address_of_its_own_name_carry_that_name_and_others_do_not()
 }
 
 // behaviour 16
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_name_of_one_attempt_is_not_the_name_of_the_next() {
-    let lab = Lab::new();
+async fn a_name_of_one_attempt_is_not_the_name_of_the_next(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let named = here().with_server_name("a.test");
     lab.resolve(&[&named]);
     let mut first = lab.network.listen(&named.to_string());

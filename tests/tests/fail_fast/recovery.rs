@@ -1,6 +1,8 @@
 //! A failure that only a person can mend is over at once when a person says so, and not before.
 
+use rstest::rstest;
 use tokio::time::sleep;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Address, Attributes, Channel, Code, Endpoint, FailFast, Weight};
 
 use crate::lab::{Lab, MODES, NAME, Speaks, call, here, policies, secs, tcp, there, timed};
@@ -8,8 +10,8 @@ use crate::peers::{Peer, greets_over_tls};
 
 /// A server whose certificate was bad until just now, and a channel that has seen it, 10 s ago. Left alone,
 /// it looks again after 120 s.
-async fn mended_after_a_permanent_failure(mode: FailFast) -> (Lab, Channel) {
-    let lab = Lab::new();
+async fn mended_after_a_permanent_failure(engine: Transport, mode: FailFast) -> (Lab, Channel) {
+    let lab = Lab::new(engine);
     let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
     lab.place(&here(), Peer::Serves(bad)).await;
     lab.resolve(&[&here()]);
@@ -26,47 +28,56 @@ async fn is_found_out(channel: &Channel) -> bool {
     call(channel, secs(1)).await.is_ok()
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn left_alone_it_is_found_out_at_the_backoffs_maximum() {
-    let (_lab, channel) = mended_after_a_permanent_failure(FailFast::Always).await;
+async fn left_alone_it_is_found_out_at_the_backoffs_maximum(#[values(H2, Trunkline)] engine: Transport) {
+    let (_lab, channel) = mended_after_a_permanent_failure(engine, FailFast::Always).await;
     sleep(secs(109)).await;
     assert_eq!(call(&channel, secs(1)).await.unwrap_err().code(), Code::Unavailable);
     sleep(secs(2)).await;
     assert_eq!(call(&channel, secs(1)).await.unwrap().server, "good");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_is_answered_when_it_is_found_out() {
-    let (_lab, channel) = mended_after_a_permanent_failure(FailFast::Never).await;
+async fn a_call_that_waits_is_answered_when_it_is_found_out(#[values(H2, Trunkline)] engine: Transport) {
+    let (_lab, channel) = mended_after_a_permanent_failure(engine, FailFast::Never).await;
     let (answer, took) = timed(call(&channel, secs(300))).await;
     // The failure was at 0 s, and until 20 s the call that failed and the pause took their time.
     assert_eq!((answer.unwrap().server.as_str(), took), ("good", secs(100)));
 }
 
 // behaviour 10
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn reset_backoff_tries_again_at_once() {
+async fn reset_backoff_tries_again_at_once(#[values(H2, Trunkline)] engine: Transport) {
     for mode in MODES {
-        let (_lab, channel) = mended_after_a_permanent_failure(mode).await;
+        let (_lab, channel) = mended_after_a_permanent_failure(engine, mode).await;
         channel.reset_backoff();
         assert!(is_found_out(&channel).await, "{mode:?}");
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_resolution_that_changed_the_endpoint_tries_again_at_once() {
+async fn a_resolution_that_changed_the_endpoint_tries_again_at_once(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in MODES {
-        let (lab, channel) = mended_after_a_permanent_failure(mode).await;
+        let (lab, channel) = mended_after_a_permanent_failure(engine, mode).await;
         let changed = Endpoint::new(here()).with_attributes(Attributes::new().with(Weight(2)));
         lab.resolve_endpoints([changed]);
         assert!(is_found_out(&channel).await, "{mode:?}");
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_resolution_that_changed_the_address_tries_the_new_one_at_once() {
+async fn a_resolution_that_changed_the_address_tries_the_new_one_at_once(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for mode in MODES {
-        let (lab, channel) = mended_after_a_permanent_failure(mode).await;
+        let (lab, channel) = mended_after_a_permanent_failure(engine, mode).await;
         let elsewhere = tcp("10.0.0.9:443");
         lab.mend(&elsewhere, Speaks::Tls);
         lab.network.delay(&elsewhere.to_string(), secs(2));
@@ -84,10 +95,11 @@ async fn a_resolution_that_changed_the_address_tries_the_new_one_at_once() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_address_that_was_added_is_worth_waiting_for() {
+async fn an_address_that_was_added_is_worth_waiting_for(#[values(H2, Trunkline)] engine: Transport) {
     for policy in policies() {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
         lab.place(&here(), Peer::Serves(bad)).await;
         lab.resolve(&[&here()]);
@@ -104,9 +116,12 @@ async fn an_address_that_was_added_is_worth_waiting_for() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_resolution_that_gave_the_address_another_name_tries_again_at_once() {
-    let lab = Lab::new();
+async fn a_resolution_that_gave_the_address_another_name_tries_again_at_once(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     // The same place under two names, of which its certificate has the second.
     let right = here().with_server_name("right.test");
     for address in [here(), right.clone()] {
@@ -122,18 +137,22 @@ async fn a_resolution_that_gave_the_address_another_name_tries_again_at_once() {
 }
 
 // behaviour 13
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_same_resolution_again_changes_nothing() {
+async fn the_same_resolution_again_changes_nothing(#[values(H2, Trunkline)] engine: Transport) {
     for mode in MODES {
-        let (lab, channel) = mended_after_a_permanent_failure(mode).await;
+        let (lab, channel) = mended_after_a_permanent_failure(engine, mode).await;
         lab.resolve(&[&here()]);
         assert!(!is_found_out(&channel).await, "{mode:?}");
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_keeps_changing_an_endpoint_does_not_make_a_bad_server_be_dialled_in_a_loop() {
-    let lab = Lab::new();
+async fn a_resolver_that_keeps_changing_an_endpoint_does_not_make_a_bad_server_be_dialled_in_a_loop(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let bad = greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
     lab.place(&here(), Peer::Serves(bad)).await;
     lab.resolve(&[&here()]);

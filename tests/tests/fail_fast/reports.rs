@@ -3,6 +3,8 @@
 use std::error::Error;
 
 use http::uri::PathAndQuery;
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{
     CallReport, Channel, Code, ConnectError, FailFast, Origin, Request, RequestExt, Sent, Status, StatusExt,
 };
@@ -26,9 +28,12 @@ fn report(status: &Status) -> &CallReport {
     status.call_report().unwrap_or_else(|| panic!("no report: {status:?}"))
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_the_server_said_is_told_apart_from_what_was_said_here() {
-    let lab = Lab::new();
+async fn what_the_server_said_is_told_apart_from_what_was_said_here(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let greeter =
         TestGreeter::new("strict").answering(|_| Answer::error(Code::NotFound, "nobody of that name"));
     lab.serve(&here().to_string(), greets(&greeter));
@@ -44,9 +49,10 @@ async fn what_the_server_said_is_told_apart_from_what_was_said_here() {
     assert!(report.causes().is_empty() && !report.is_permanent());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_succeeds_has_a_report_too() {
-    let lab = Lab::new();
+async fn a_call_that_succeeds_has_a_report_too(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.mend(&here(), Speaks::Plaintext);
     lab.network.delay(&here().to_string(), secs(2));
     lab.resolve(&[&here()]);
@@ -60,9 +66,12 @@ async fn a_call_that_succeeds_has_a_report_too() {
     assert_eq!((report.connecting_time(), report.total_time()), (secs(2), secs(2)));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_connection_lost_in_the_middle_of_a_call_may_have_done_its_work() {
-    let lab = Lab::new();
+async fn a_connection_lost_in_the_middle_of_a_call_may_have_done_its_work(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move { call(&channel, secs(60)).await });
     let mut peer = Peer::new(incoming.accept().await);
@@ -80,9 +89,12 @@ async fn a_connection_lost_in_the_middle_of_a_call_may_have_done_its_work() {
     assert_eq!(report.causes().len(), 1);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_refuses_again_and_again_has_not_done_the_work() {
-    let lab = Lab::new();
+async fn a_server_that_refuses_again_and_again_has_not_done_the_work(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let calling = tokio::spawn(async move { call(&channel, secs(60)).await });
     let mut peer = Peer::new(incoming.accept().await);
@@ -100,9 +112,10 @@ async fn a_server_that_refuses_again_and_again_has_not_done_the_work() {
     assert!(status.message().contains("tried 2 times, not processed"), "{status}");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn time_in_the_queue_of_a_full_connection_is_told() {
-    let lab = Lab::new();
+async fn time_in_the_queue_of_a_full_connection_is_told(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let (channel, mut incoming) = scripted(&lab);
     let first = tokio::spawn({
         let channel = channel.clone();
@@ -118,9 +131,10 @@ async fn time_in_the_queue_of_a_full_connection_is_told() {
     first.abort();
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_causes_can_be_reached_by_whoever_only_knows_errors() {
-    let lab = Lab::new();
+async fn the_causes_can_be_reached_by_whoever_only_knows_errors(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.resolve(&[&here()]);
     let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
     let status = call(&channel, secs(5)).await.unwrap_err();
@@ -132,9 +146,10 @@ async fn the_causes_can_be_reached_by_whoever_only_knows_errors() {
 }
 
 /// Each way in which a call can fail that no other test here has.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn every_failed_call_has_a_report() {
-    let lab = Lab::new();
+async fn every_failed_call_has_a_report(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     lab.mend(&here(), Speaks::Plaintext);
     lab.resolve(&[&here()]);
     let channel = lab.channel(Speaks::Plaintext).max_send_message_size(64).max_receive_message_size(32);
@@ -169,9 +184,12 @@ async fn every_failed_call_has_a_report() {
     assert!(status.message().contains("channel is closed"), "{status}");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_request_that_fails_after_the_response_has_begun_says_why() {
-    let lab = Lab::new();
+async fn a_request_that_fails_after_the_response_has_begun_says_why(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let lab = Lab::new(engine);
     lab.mend(&here(), Speaks::Plaintext);
     lab.resolve(&[&here()]);
     let channel = lab.channel(Speaks::Plaintext).max_send_message_size(64).connect_lazy().unwrap();
@@ -189,10 +207,11 @@ async fn a_request_that_fails_after_the_response_has_begun_says_why() {
 }
 
 /// Our stubs are one road to a call, and what tonic's stubs are made of is the other.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn both_roads_tell_the_same() {
+async fn both_roads_tell_the_same(#[values(H2, Trunkline)] engine: Transport) {
     for mode in MODES {
-        let lab = Lab::new();
+        let lab = Lab::new(engine);
         let bad = peers::greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);
         lab.place(&here(), peers::Peer::Serves(bad)).await;
         lab.resolve(&[&here()]);
@@ -215,9 +234,10 @@ async fn both_roads_tell_the_same() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_line_says_all() {
-    let lab = Lab::new();
+async fn one_line_says_all(#[values(H2, Trunkline)] engine: Transport) {
+    let lab = Lab::new(engine);
     let addresses: Vec<_> = (1..=3).map(|host| crate::lab::tcp(&format!("10.0.0.{host}:443"))).collect();
     for address in &addresses {
         let bad = peers::greets_over_tls(&lab.strangers.issue(&[NAME]), &lab.unheard);

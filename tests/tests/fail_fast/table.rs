@@ -1,8 +1,11 @@
 //! The table: what can be wrong with a server, and what calls hear of it. Every row is checked alike, by
 //! `check`.
 
-use rcgen::date_time_ymd;
 use std::time::Duration;
+
+use rcgen::date_time_ymd;
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Address, Code, Phase, Sent};
 use trunkline_tests::server_config;
 
@@ -56,18 +59,32 @@ const RETRYABLE: Row =
 /// An attempt may last as long as its backoff, and at least 20 s.
 const OUT_OF_TIME: Row = Row { takes: secs(20), dials: 13, ..RETRYABLE };
 
+/// A table whose failures come before a word of HTTP/2 is said: one engine is as good as another.
 macro_rules! table {
     ($($name:ident: $row:expr;)*) => {
         $(
             #[tokio::test(start_paused = true)]
             async fn $name() {
-                check(&$row).await;
+                check(Transport::default(), &$row).await;
             }
         )*
     };
 }
 
-// behaviours 61, 62, 101, 103, 105, 106
+/// A table of what the engines find out: every row on each.
+macro_rules! table_of_http2 {
+    ($($name:ident: $row:expr;)*) => {
+        $(
+            #[rstest]
+            #[tokio::test(start_paused = true)]
+            async fn $name(#[values(H2, Trunkline)] engine: Transport) {
+                check(engine, &$row).await;
+            }
+        )*
+    };
+}
+
+// behaviours 61, 62, 101, 103, 105
 table! {
     // Certificates.
     unknown_issuer: Row {
@@ -96,15 +113,6 @@ table! {
         says: "certificate not valid before 4000-01-01T00:00:00Z",
         ..PERMANENT
     };
-    // In TLS 1.3 the client believes that it is connected before the server has looked at its certificate.
-    missing_client_certificate: Row {
-        peer: |lab| {
-            let demanding = server_config(&lab.ours.issue(&[NAME]), &["h2"], Some(&lab.ours));
-            Peer::Serves(greets_over(demanding, &lab.unheard))
-        },
-        says: "the server demands a client certificate",
-        ..PERMANENT
-    };
 
     // Protocols.
     no_alpn: Row {
@@ -128,20 +136,6 @@ table! {
     http1_peer_of_a_tls_client: Row {
         peer: |_| Peer::Serves(says("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")),
         says: "the server does not speak TLS",
-        ..PERMANENT
-    };
-    tls_peer_of_a_plaintext_client: Row {
-        speaks: Speaks::Plaintext,
-        peer: |lab| Peer::Serves(greets_over_tls(&lab.ours.issue(&[NAME]), &lab.unheard)),
-        phase: Phase::Http2,
-        says: "the peer speaks TLS, and this channel is plaintext",
-        ..PERMANENT
-    };
-    http1_peer: Row {
-        speaks: Speaks::Plaintext,
-        peer: |_| Peer::Serves(says("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")),
-        phase: Phase::Http2,
-        says: "the peer speaks HTTP/1.1, not HTTP/2",
         ..PERMANENT
     };
 
@@ -172,6 +166,41 @@ table! {
         says: "the TLS handshake did not end in time",
         ..OUT_OF_TIME
     };
+
+    // Unix sockets.
+    unix_socket_missing: Row {
+        address: || Address::unix("/nonexistent/greeter.socket"),
+        peer: |_| Peer::AsTheKernelSays,
+        says: "no such socket",
+        ..RETRYABLE
+    };
+}
+
+// behaviours 62, 106
+table_of_http2! {
+    // In TLS 1.3 the client believes that it is connected before the server has looked at its certificate.
+    missing_client_certificate: Row {
+        peer: |lab| {
+            let demanding = server_config(&lab.ours.issue(&[NAME]), &["h2"], Some(&lab.ours));
+            Peer::Serves(greets_over(demanding, &lab.unheard))
+        },
+        says: "the server demands a client certificate",
+        ..PERMANENT
+    };
+    tls_peer_of_a_plaintext_client: Row {
+        speaks: Speaks::Plaintext,
+        peer: |lab| Peer::Serves(greets_over_tls(&lab.ours.issue(&[NAME]), &lab.unheard)),
+        phase: Phase::Http2,
+        says: "the peer speaks TLS, and this channel is plaintext",
+        ..PERMANENT
+    };
+    http1_peer: Row {
+        speaks: Speaks::Plaintext,
+        peer: |_| Peer::Serves(says("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")),
+        phase: Phase::Http2,
+        says: "the peer speaks HTTP/1.1, not HTTP/2",
+        ..PERMANENT
+    };
     closed_before_its_settings: Row {
         peer: |_| Peer::Serves(hangs_up()),
         phase: Phase::Http2,
@@ -183,14 +212,6 @@ table! {
         phase: Phase::Http2,
         says: "the server's SETTINGS did not come in time",
         ..OUT_OF_TIME
-    };
-
-    // Unix sockets.
-    unix_socket_missing: Row {
-        address: || Address::unix("/nonexistent/greeter.socket"),
-        peer: |_| Peer::AsTheKernelSays,
-        says: "no such socket",
-        ..RETRYABLE
     };
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use trunkline::{CallReport, Channel, ChannelBuilder, Code, Status, StatusExt};
+use trunkline::{CallReport, Channel, ChannelBuilder, Code, Status, StatusExt, Transport};
 use trunkline_tests::greeter::greeter_client::GreeterClient;
 use trunkline_tests::greeter::{HelloReply, HelloRequest, WatchRequest};
 
@@ -51,9 +51,9 @@ pub(crate) async fn timed<T>(something: impl Future<Output = T>) -> (Duration, T
 }
 
 /// A plaintext channel to these places of loopback.
-pub(crate) fn loopback(addresses: &[SocketAddr]) -> ChannelBuilder {
+pub(crate) fn loopback(engine: Transport, addresses: &[SocketAddr]) -> ChannelBuilder {
     let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    Channel::builder(format!("static:{}", list.join(","))).plaintext()
+    Channel::builder(format!("static:{}", list.join(","))).transport(engine).plaintext()
 }
 
 /// The report of a call that must have failed with `code`.

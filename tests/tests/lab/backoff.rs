@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Backoff, Channel, Code, ConnectivityState, FailFast, Phase};
 use trunkline_tests::{MemoryServer, Network, TestGreeter, ms};
@@ -20,7 +22,7 @@ async fn fail_once(channel: &Channel) {
 // behaviour 8
 #[tokio::test(start_paused = true)]
 async fn attempts_are_further_and_further_apart_as_grpc_says() {
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     fail_once(&channel).await;
     sleep(Duration::from_secs(1200)).await;
@@ -40,7 +42,7 @@ async fn attempts_are_further_and_further_apart_as_grpc_says() {
 // behaviour 9
 #[tokio::test(start_paused = true)]
 async fn the_applications_own_backoff_counts_from_the_starts_of_attempts() {
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     network.delay("a", ms(50));
     let backoff = Backoff::new(ms(100), ms(300)).multiplier(2.0).jitter(0.0);
     let channel = network.channel(&["a"]).backoff(backoff).connect_lazy().unwrap();
@@ -52,7 +54,7 @@ async fn the_applications_own_backoff_counts_from_the_starts_of_attempts() {
 // behaviour 9
 #[tokio::test(start_paused = true)]
 async fn an_attempt_has_20_s_even_where_its_backoff_is_shorter() {
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     network.black_hole("a");
     let backoff = Backoff::new(ms(100), ms(300)).jitter(0.0);
     let channel = network.channel(&["a"]).backoff(backoff).connect_lazy().unwrap();
@@ -70,7 +72,7 @@ async fn an_attempt_has_20_s_even_where_its_backoff_is_shorter() {
 // behaviour 10
 #[tokio::test(start_paused = true)]
 async fn a_reset_backoff_dials_at_once_and_begins_anew() {
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     let backoff = Backoff::default().jitter(0.0);
     let channel = network.channel(&["a"]).backoff(backoff).connect_lazy().unwrap();
     fail_once(&channel).await;
@@ -84,9 +86,12 @@ async fn a_reset_backoff_dials_at_once_and_begins_anew() {
 }
 
 // behaviour 10
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reset_backoff_leaves_alone_what_is_idle_connecting_or_connected() {
-    let network = Network::new();
+async fn a_reset_backoff_leaves_alone_what_is_idle_connecting_or_connected(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     channel.reset_backoff();
     sleep(SECOND).await;
@@ -107,7 +112,7 @@ async fn a_reset_backoff_leaves_alone_what_is_idle_connecting_or_connected() {
 // behaviour 14
 #[tokio::test(start_paused = true)]
 async fn an_attempt_at_an_address_that_swallows_it_ends_at_the_connect_timeout() {
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     network.black_hole("a");
     let channel = network.channel(&["a"]).connect_timeout(ms(700)).connect_lazy().unwrap();
     let (after, result) = timed(greet(&channel)).await;
@@ -116,9 +121,12 @@ async fn an_attempt_at_an_address_that_swallows_it_ends_at_the_connect_timeout()
 }
 
 // behaviour 36
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_lost_connection_is_dialled_once_at_once_and_then_with_backoff() {
-    let network = Network::new();
+async fn a_lost_connection_is_dialled_once_at_once_and_then_with_backoff(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let mut servers =
         ["a", "b"].map(|name| Some(MemoryServer::start(&network, name, &TestGreeter::new(name))));
     let backoff = Backoff::default().jitter(0.0);
@@ -141,9 +149,12 @@ async fn a_lost_connection_is_dialled_once_at_once_and_then_with_backoff() {
 }
 
 // A server that accepts and hangs up is no server: it is not dialled in a loop.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_accepts_and_hangs_up_is_dialled_with_backoff() {
-    let network = Network::new();
+async fn a_server_that_accepts_and_hangs_up_is_dialled_with_backoff(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     network.accept_and_drop("a");
     let backoff = Backoff::default().jitter(0.0);
     let channel = network.channel(&["a"]).backoff(backoff).fail_fast(FailFast::Never).connect_lazy().unwrap();

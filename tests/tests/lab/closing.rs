@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, ConnectivityState, FailFast};
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
@@ -25,9 +27,12 @@ async fn until_tasks_are(before: usize) {
     timeout(Duration::from_secs(60), fewer).await.expect("every task of the channel ends");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn after_the_last_clone_streams_finish_and_then_everything_ends() {
-    let network = Network::new();
+async fn after_the_last_clone_streams_finish_and_then_everything_ends(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a"));
     let before = tasks();
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -48,11 +53,14 @@ async fn after_the_last_clone_streams_finish_and_then_everything_ends() {
     assert_eq!(state.changed().await, ConnectivityState::Shutdown);
 }
 
+#[rstest]
 #[tokio::test]
-async fn over_sockets_after_the_last_clone_streams_finish_and_then_everything_ends() {
+async fn over_sockets_after_the_last_clone_streams_finish_and_then_everything_ends(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&TestGreeter::new("a"));
     let before = tasks();
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     let mut replies = greeter(&channel).watch(watch(5, 10)).await.unwrap();
     drop(channel);
     for _ in 0..5 {
@@ -63,17 +71,21 @@ async fn over_sockets_after_the_last_clone_streams_finish_and_then_everything_en
     until_tasks_are(before).await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_channel_that_was_never_used_leaves_no_trace() {
-    let network = Network::new();
+async fn a_channel_that_was_never_used_leaves_no_trace(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let before = tasks();
     drop(network.channel(&["a"]).connect_lazy().unwrap());
     assert_eq!((tasks(), network.dialled().len()), (before, 0));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn after_the_last_clone_a_channel_that_never_connected_ends_too() {
-    let network = Network::new();
+async fn after_the_last_clone_a_channel_that_never_connected_ends_too(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     network.black_hole("hole");
     let before = tasks();
     for names in [["refused"], ["hole"]] {
@@ -87,9 +99,10 @@ async fn after_the_last_clone_a_channel_that_never_connected_ends_too() {
     assert_eq!(network.elapsed(), ms(22), "no dial and no backoff is waited for");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn within_its_grace_a_close_lets_streams_finish() {
-    let network = Network::new();
+async fn within_its_grace_a_close_lets_streams_finish(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a").slow(ms(300)));
     let before = tasks();
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -106,9 +119,10 @@ async fn within_its_grace_a_close_lets_streams_finish() {
 }
 
 // behaviour 66
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn after_its_grace_a_close_cuts_off_what_is_left() {
-    let network = Network::new();
+async fn after_its_grace_a_close_cuts_off_what_is_left(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let server_side = TestGreeter::new("a").slow(Duration::from_secs(3600));
     let _server = MemoryServer::start(&network, "a", &server_side);
     let before = tasks();
@@ -127,9 +141,10 @@ async fn after_its_grace_a_close_cuts_off_what_is_left() {
     assert_eq!(server_side.in_flight(), 0);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_closed_channel_says_so_to_calls_at_once() {
-    let network = Network::new();
+async fn a_closed_channel_says_so_to_calls_at_once(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     network.black_hole("a");
     let channel = network.channel(&["a"]).fail_fast(FailFast::Never).connect_lazy().unwrap();
     let waiting = tokio::spawn({
@@ -150,9 +165,10 @@ async fn a_closed_channel_says_so_to_calls_at_once() {
 }
 
 // behaviours 11 and 14
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_close_waits_neither_for_a_dial_nor_for_a_backoff() {
-    let network = Network::new();
+async fn a_close_waits_neither_for_a_dial_nor_for_a_backoff(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     network.black_hole("hole");
     let before = tasks();
     for names in [["refused"], ["hole"]] {
@@ -166,9 +182,10 @@ async fn a_close_waits_neither_for_a_dial_nor_for_a_backoff() {
 }
 
 // behaviour 31, and 13: the same list is no news.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_thousand_lists_leave_one_connection() {
-    let network = Network::new();
+async fn a_thousand_lists_leave_one_connection(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let names: Vec<_> = (0..10).map(|name| name.to_string()).collect();
     let _servers: Vec<_> =
         names.iter().map(|name| MemoryServer::start(&network, name, &TestGreeter::new(name))).collect();
@@ -187,9 +204,12 @@ async fn a_thousand_lists_leave_one_connection() {
 }
 
 // Behaviour 59 for calls: what is dropped at any time is no trouble to the others.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_that_are_dropped_while_they_wait_leave_nothing_behind() {
-    let network = Network::new();
+async fn calls_that_are_dropped_while_they_wait_leave_nothing_behind(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     network.black_hole("a");
     let before = tasks();
     let channel = network.channel(&["a"]).connect_lazy().unwrap();

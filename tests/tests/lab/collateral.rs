@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, Origin};
 use trunkline_tests::{Answer, CountingConnector, LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
@@ -43,9 +45,12 @@ async fn huge_error(channel: &Channel, server_side: &TestGreeter, length: usize)
 }
 
 // E14
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_error_text_of_100_kb_arrives_and_costs_nobody_anything() {
-    let network = Network::new();
+async fn an_error_text_of_100_kb_arrives_and_costs_nobody_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let server_side = talkative();
     let _server = MemoryServer::start(&network, "a", &server_side);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -54,18 +59,22 @@ async fn an_error_text_of_100_kb_arrives_and_costs_nobody_anything() {
 }
 
 // E14
+#[rstest]
 #[tokio::test]
-async fn over_sockets_an_error_text_of_100_kb_arrives_and_costs_nobody_anything() {
+async fn over_sockets_an_error_text_of_100_kb_arrives_and_costs_nobody_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server_side = talkative();
     let server = LoopbackServer::start(&server_side);
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     assert_eq!(huge_error(&channel, &server_side, 100_000).await, Ok(100_000));
 }
 
 // E15
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_error_text_beyond_the_limit_costs_its_own_call_alone() {
-    let network = Network::new();
+async fn an_error_text_beyond_the_limit_costs_its_own_call_alone(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let server_side = talkative();
     let _server = MemoryServer::start(&network, "a", &server_side);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -75,11 +84,14 @@ async fn an_error_text_beyond_the_limit_costs_its_own_call_alone() {
 }
 
 // E15
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_an_error_text_beyond_the_limit_costs_its_own_call_alone() {
+async fn over_sockets_an_error_text_beyond_the_limit_costs_its_own_call_alone(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server_side = talkative();
     let server = LoopbackServer::start(&server_side);
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     huge_error(&channel, &server_side, 300_000).await.unwrap_err();
 }
 
@@ -121,9 +133,10 @@ fn patient() -> TestGreeter {
 }
 
 // E16
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_cancelled_calls_cost_no_healthy_one() {
-    let network = Network::new();
+async fn ten_thousand_cancelled_calls_cost_no_healthy_one(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let server_side = patient();
     let _server = MemoryServer::start(&network, "a", &server_side);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -133,18 +146,24 @@ async fn ten_thousand_cancelled_calls_cost_no_healthy_one() {
 }
 
 // E16
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_thousands_of_cancelled_calls_cost_no_healthy_one() {
+async fn over_sockets_thousands_of_cancelled_calls_cost_no_healthy_one(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&patient());
     let connector = CountingConnector::default();
-    let channel = loopback(&[server.address()]).connector(connector.clone()).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connector(connector.clone()).connect_lazy().unwrap();
     cancel(&channel, 30).await;
 }
 
 // E14: who said it can be told.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_error_of_the_server_is_told_apart_from_one_of_the_channel() {
-    let network = Network::new();
+async fn an_error_of_the_server_is_told_apart_from_one_of_the_channel(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let server = MemoryServer::start(&network, "a", &talkative());
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     let result = greeter(&channel).say_hello(hello("3")).await;

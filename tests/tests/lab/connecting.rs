@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, FailFast, Phase, Sent};
 use trunkline_tests::{CertificateAuthority, CountingConnector, Network, Port, SilentPeer, ms};
 
 use crate::asking::{failed, greet, greet_at_once, greeter, hello, loopback, timed};
 
 // E1
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_deadline_ends_a_call_whose_connector_never_ends() {
-    let network = Network::new();
+async fn a_deadline_ends_a_call_whose_connector_never_ends(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     network.black_hole("a");
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     let (after, result) =
@@ -23,18 +26,22 @@ async fn a_deadline_ends_a_call_whose_connector_never_ends() {
 }
 
 // E1
+#[rstest]
 #[tokio::test]
-async fn over_sockets_a_deadline_ends_a_call_to_a_peer_that_never_speaks() {
+async fn over_sockets_a_deadline_ends_a_call_to_a_peer_that_never_speaks(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let peer = SilentPeer::start();
-    let channel = loopback(&[peer.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[peer.address()]).connect_lazy().unwrap();
     let result = greeter(&channel).say_hello(hello("you")).timeout(ms(200)).await;
     assert_eq!(failed(&result, Code::DeadlineExceeded).sent(), Sent::No);
 }
 
 // E2
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_that_wait_for_the_same_dial_share_its_failure() {
-    let network = Network::new();
+async fn calls_that_wait_for_the_same_dial_share_its_failure(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     network.delay("a", ms(300));
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     for (after, result) in greet_at_once(&channel, 10).await {
@@ -47,11 +54,14 @@ async fn calls_that_wait_for_the_same_dial_share_its_failure() {
 }
 
 // E2
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_calls_that_wait_for_the_same_dial_share_its_failure() {
+async fn over_sockets_calls_that_wait_for_the_same_dial_share_its_failure(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let port = Port::reserve();
     let connector = CountingConnector::slow(ms(300));
-    let channel = loopback(&[port.address()]).connector(connector.clone()).connect_lazy().unwrap();
+    let channel = loopback(engine, &[port.address()]).connector(connector.clone()).connect_lazy().unwrap();
     for (_, result) in greet_at_once(&channel, 10).await {
         failed(&result, Code::Unavailable);
     }
@@ -59,9 +69,12 @@ async fn over_sockets_calls_that_wait_for_the_same_dial_share_its_failure() {
 }
 
 // E2b
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_after_a_failed_dial_fail_at_once_with_its_cause_and_dial_nothing() {
-    let network = Network::new();
+async fn calls_after_a_failed_dial_fail_at_once_with_its_cause_and_dial_nothing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     for _ in 0..50 {
         let (after, result) = timed(greet(&channel)).await;
@@ -74,11 +87,14 @@ async fn calls_after_a_failed_dial_fail_at_once_with_its_cause_and_dial_nothing(
 }
 
 // E2b
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_calls_after_a_failed_dial_fail_with_its_cause_and_dial_nothing() {
+async fn over_sockets_calls_after_a_failed_dial_fail_with_its_cause_and_dial_nothing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let port = Port::reserve();
     let connector = CountingConnector::default();
-    let channel = loopback(&[port.address()]).connector(connector.clone()).connect_lazy().unwrap();
+    let channel = loopback(engine, &[port.address()]).connector(connector.clone()).connect_lazy().unwrap();
     for _ in 0..50 {
         let report = failed(&greet(&channel).await, Code::Unavailable);
         assert!(report.to_string().contains(&format!("{}", port.address())), "{report}");
@@ -88,9 +104,12 @@ async fn over_sockets_calls_after_a_failed_dial_fail_with_its_cause_and_dial_not
 }
 
 // E17
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stalled_handshake_ends_at_the_connect_timeout_and_a_call_at_its_deadline() {
-    let network = Network::new();
+async fn a_stalled_handshake_ends_at_the_connect_timeout_and_a_call_at_its_deadline(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     network.accept_in_silence("a");
     let builder = network.builder(&["a"]).tls(CertificateAuthority::new().trusted()).connect_timeout(ms(300));
     let channel = builder.fail_fast(FailFast::Never).connect_lazy().unwrap();

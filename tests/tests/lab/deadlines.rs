@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, Request, RequestExt, Sent};
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
@@ -13,9 +15,12 @@ use crate::asking::{failed, greeter, hello, loopback, timed, watch};
 const SLOW: Duration = Duration::from_secs(10);
 
 // E5
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_is_deadline_exceeded_and_is_told_what_is_left() {
-    let network = Network::new();
+async fn a_slow_server_is_deadline_exceeded_and_is_told_what_is_left(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let slow = TestGreeter::new("a").slow(SLOW);
     let _server = MemoryServer::start(&network, "a", &slow);
     network.delay("a", ms(100));
@@ -31,10 +36,13 @@ async fn a_slow_server_is_deadline_exceeded_and_is_told_what_is_left() {
 }
 
 // E5: the server has a timer too, and says CANCELLED when it rings.
+#[rstest]
 #[tokio::test]
-async fn over_sockets_a_slow_server_is_deadline_exceeded_however_the_timers_race() {
+async fn over_sockets_a_slow_server_is_deadline_exceeded_however_the_timers_race(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&TestGreeter::new("a").slow(SLOW));
-    let channel = loopback(&[server.address()]).connect(SLOW).await.unwrap();
+    let channel = loopback(engine, &[server.address()]).connect(SLOW).await.unwrap();
     for _ in 0..10 {
         let mut calls = JoinSet::new();
         for call in 0..100 {
@@ -51,9 +59,10 @@ async fn over_sockets_a_slow_server_is_deadline_exceeded_however_the_timers_race
 }
 
 // E5, on a request as stubs of tonic's make it.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_timeout_of_a_request_counts_and_ours_counts_more() {
-    let network = Network::new();
+async fn the_timeout_of_a_request_counts_and_ours_counts_more(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a").slow(SLOW));
     let channel = network.channel(&["a"]).timeout(ms(700)).connect_lazy().unwrap();
     let mut theirs = Request::new(hello("you"));
@@ -71,9 +80,10 @@ async fn the_timeout_of_a_request_counts_and_ours_counts_more() {
 }
 
 // E5b
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_deadline_ends_a_stream_in_the_middle() {
-    let network = Network::new();
+async fn a_deadline_ends_a_stream_in_the_middle(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let server_side = TestGreeter::new("a");
     let _server = MemoryServer::start(&network, "a", &server_side);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -92,10 +102,11 @@ async fn a_deadline_ends_a_stream_in_the_middle() {
 }
 
 // E5b
+#[rstest]
 #[tokio::test]
-async fn over_sockets_a_deadline_ends_a_stream_in_the_middle() {
+async fn over_sockets_a_deadline_ends_a_stream_in_the_middle(#[values(H2, Trunkline)] engine: Transport) {
     let server = LoopbackServer::start(&TestGreeter::new("a"));
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     let mut replies = greeter(&channel).watch(watch(0, 10)).timeout(ms(300)).await.unwrap();
     let mut heard = 0;
     let result = loop {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::task::JoinSet;
 use tonic::transport::Server;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, Sent, Status};
 use trunkline_tests::greeter::HelloReply;
 use trunkline_tests::{FreezingRoad, LoopbackServer, MemoryServer, Network, TestGreeter, ms};
@@ -37,9 +39,12 @@ async fn in_flight(
 }
 
 // E8
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_in_flight_on_a_server_that_dies_say_where_they_were_and_that_they_may_have_been_processed() {
-    let network = Network::new();
+async fn calls_in_flight_on_a_server_that_dies_say_where_they_were_and_that_they_may_have_been_processed(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let slow = TestGreeter::new("a").slow(SLOW);
     let server = MemoryServer::start_with(&network, "a", &slow, roomy());
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -56,12 +61,15 @@ async fn calls_in_flight_on_a_server_that_dies_say_where_they_were_and_that_they
 }
 
 // E8
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_calls_in_flight_on_a_server_that_dies_say_where_they_were() {
+async fn over_sockets_calls_in_flight_on_a_server_that_dies_say_where_they_were(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let slow = TestGreeter::new("a").slow(SLOW);
     let server = LoopbackServer::start_with(([127, 0, 0, 1], 0).into(), &slow, roomy());
     let address = server.address();
-    let channel = loopback(&[address]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[address]).connect_lazy().unwrap();
     let calls = in_flight(&channel, &slow).await;
     server.kill();
     for (_, result) in calls.join_all().await {
@@ -72,9 +80,12 @@ async fn over_sockets_calls_in_flight_on_a_server_that_dies_say_where_they_were(
 }
 
 // E13
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn keepalive_finds_a_host_that_vanished_and_the_next_call_goes_elsewhere() {
-    let network = Network::new();
+async fn keepalive_finds_a_host_that_vanished_and_the_next_call_goes_elsewhere(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _a = MemoryServer::start(&network, "a", &TestGreeter::new("a").slow(ms(500)));
     let _b = MemoryServer::start(&network, "b", &TestGreeter::new("b"));
     let builder = network.channel(&["a", "b"]).keepalive(Duration::from_secs(10), Duration::from_secs(2));
@@ -93,9 +104,10 @@ async fn keepalive_finds_a_host_that_vanished_and_the_next_call_goes_elsewhere()
 }
 
 // E13: if asked for, also while nobody calls, so that the first call finds a good connection.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn keepalive_finds_a_host_that_vanished_while_nobody_calls() {
-    let network = Network::new();
+async fn keepalive_finds_a_host_that_vanished_while_nobody_calls(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a"));
     let builder = network.channel(&["a"]).keepalive(Duration::from_secs(1), ms(500));
     let channel = builder.keepalive_while_idle(true).connect_lazy().unwrap();
@@ -108,11 +120,14 @@ async fn keepalive_finds_a_host_that_vanished_while_nobody_calls() {
 }
 
 // E13
+#[rstest]
 #[tokio::test]
-async fn over_sockets_keepalive_finds_a_host_that_vanished_and_the_next_call_works() {
+async fn over_sockets_keepalive_finds_a_host_that_vanished_and_the_next_call_works(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&TestGreeter::new("a"));
     let road = FreezingRoad::start(server.address());
-    let builder = loopback(&[road.address()]).keepalive(Duration::from_secs(1), ms(200));
+    let builder = loopback(engine, &[road.address()]).keepalive(Duration::from_secs(1), ms(200));
     let channel = builder.connect_lazy().unwrap();
     greet(&channel).await.unwrap();
     road.freeze();

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Channel, Code, ConnectivityState, FailFast};
 use trunkline_resolver::ResolveError;
@@ -31,9 +33,10 @@ fn even(names: &[&str], calls: usize) -> BTreeMap<String, usize> {
 }
 
 // behaviours 33 and 39
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn servers_that_come_get_their_share_at_once() {
-    let network = Network::new();
+async fn servers_that_come_get_their_share_at_once(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _servers = serve(&network, &["a", "b", "c"]);
     let channel = network.channel(&["a"]).balancer(RoundRobin).connect_lazy().unwrap();
     assert_eq!(shares(&channel, 30).await, even(&["a"], 30));
@@ -45,9 +48,12 @@ async fn servers_that_come_get_their_share_at_once() {
 }
 
 // behaviour 38
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_left_finishes_what_it_has_and_gets_nothing_new() {
-    let network = Network::new();
+async fn a_server_that_left_finishes_what_it_has_and_gets_nothing_new(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _a = MemoryServer::start(&network, "a", &TestGreeter::new("a").slow(Duration::from_secs(5)));
     let _others = serve(&network, &["b", "c"]);
     let channel = network.channel(&["a"]).balancer(RoundRobin).connect_lazy().unwrap();
@@ -67,9 +73,12 @@ async fn a_server_that_left_finishes_what_it_has_and_gets_nothing_new() {
 }
 
 // behaviour 34: with E4, what "one of three is killed and comes back" is to a user.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_killed_and_restarted_costs_no_call_and_has_its_share_again_within_its_backoff() {
-    let network = Network::new();
+async fn a_server_killed_and_restarted_costs_no_call_and_has_its_share_again_within_its_backoff(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let names = ["a", "b", "c"];
     let mut servers = serve(&network, &names);
     let channel = network.channel(&names).balancer(RoundRobin).connect_lazy().unwrap();
@@ -89,9 +98,12 @@ async fn a_server_killed_and_restarted_costs_no_call_and_has_its_share_again_wit
 }
 
 // behaviours 17, 18 and 29
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn pick_first_stays_with_the_first_that_serves_and_starts_from_the_top_when_it_is_lost() {
-    let network = Network::new();
+async fn pick_first_stays_with_the_first_that_serves_and_starts_from_the_top_when_it_is_lost(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let mut servers = serve(&network, &["b", "c"]);
     let channel = network.channel(&["a", "b", "c"]).connect_lazy().unwrap();
     assert_eq!(shares(&channel, 30).await, even(&["b"], 30));
@@ -107,9 +119,12 @@ async fn pick_first_stays_with_the_first_that_serves_and_starts_from_the_top_whe
 }
 
 // behaviour 19
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn after_all_servers_were_down_calls_work_again_without_touching_the_channel() {
-    let network = Network::new();
+async fn after_all_servers_were_down_calls_work_again_without_touching_the_channel(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let channel = network.channel(&["a", "b"]).connect_lazy().unwrap();
     failed(&greet(&channel).await, Code::Unavailable);
     sleep(Duration::from_secs(600)).await;
@@ -121,9 +136,12 @@ async fn after_all_servers_were_down_calls_work_again_without_touching_the_chann
 }
 
 // behaviour 24
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_error_of_the_resolver_costs_no_call_while_there_is_a_good_list() {
-    let network = Network::new();
+async fn an_error_of_the_resolver_costs_no_call_while_there_is_a_good_list(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _servers = serve(&network, &["a"]);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     greet(&channel).await.unwrap();
@@ -136,9 +154,12 @@ async fn an_error_of_the_resolver_costs_no_call_while_there_is_a_good_list() {
 }
 
 // behaviours 23 and 39
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_empty_list_says_so_and_calls_that_wait_use_the_next_one() {
-    let network = Network::new();
+async fn an_empty_list_says_so_and_calls_that_wait_use_the_next_one(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _servers = serve(&network, &["a"]);
     let channel = network.channel(&[]).connect_lazy().unwrap();
     let report = failed(&greet(&channel).await, Code::Unavailable);
@@ -156,9 +177,10 @@ async fn an_empty_list_says_so_and_calls_that_wait_use_the_next_one() {
 }
 
 // behaviour 37
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_lost_server_makes_the_resolver_look_again() {
-    let network = Network::new();
+async fn a_lost_server_makes_the_resolver_look_again(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let mut servers = serve(&network, &["a", "b"]);
     let channel = network.channel(&["a", "b"]).balancer(RoundRobin).connect_lazy().unwrap();
     shares(&channel, 4).await;

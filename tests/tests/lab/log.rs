@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tracing::Level;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Code, FailFast};
 use trunkline_tests::{LogCapture, MemoryServer, Network, Port, TestGreeter, ms};
@@ -15,7 +17,7 @@ const CALLS: usize = 10_000;
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_failing_calls_leave_at_most_ten_records() {
     let log = LogCapture::start(Level::TRACE);
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     // Over ten hours, so that hundreds of attempts fail too.
     for _ in 0..CALLS {
@@ -31,7 +33,7 @@ async fn ten_thousand_failing_calls_leave_at_most_ten_records() {
 async fn over_sockets_ten_thousand_failing_calls_leave_at_most_ten_records() {
     let log = LogCapture::start(Level::TRACE);
     let port = Port::reserve();
-    let channel = loopback(&[port.address()]).connect_lazy().unwrap();
+    let channel = loopback(Transport::default(), &[port.address()]).connect_lazy().unwrap();
     for _ in 0..CALLS {
         failed(&greet(&channel).await, Code::Unavailable);
     }
@@ -42,7 +44,7 @@ async fn over_sockets_ten_thousand_failing_calls_leave_at_most_ten_records() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_calls_that_wait_in_vain_leave_at_most_ten_records() {
     let log = LogCapture::start(Level::TRACE);
-    let network = Network::new();
+    let network = Network::new(Transport::default());
     let channel = network.channel(&["a"]).fail_fast(FailFast::Never).connect_lazy().unwrap();
     for _ in 0..CALLS {
         let result = greeter(&channel).say_hello(hello("you")).timeout(ms(100)).await;
@@ -52,9 +54,12 @@ async fn ten_thousand_calls_that_wait_in_vain_leave_at_most_ten_records() {
     assert!(log.records().len() <= 10, "{:#?}", log.records());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_goes_down_and_comes_back_is_one_warning_and_one_return() {
-    let network = Network::new();
+async fn a_server_that_goes_down_and_comes_back_is_one_warning_and_one_return(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     let _a = MemoryServer::start(&network, "a", &TestGreeter::new("a"));
     let b = MemoryServer::start(&network, "b", &TestGreeter::new("b"));
     let channel = network.channel(&["a", "b"]).balancer(RoundRobin).connect_lazy().unwrap();

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Backoff, Channel, Code};
 use trunkline_tests::{
@@ -23,9 +25,10 @@ async fn greet_in_turn(channel: &Channel, calls: usize) -> HashMap<String, usize
 }
 
 // E3
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn no_call_goes_to_a_server_that_refuses() {
-    let network = Network::new();
+async fn no_call_goes_to_a_server_that_refuses(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _live = MemoryServer::start(&network, "live", &TestGreeter::new("live"));
     let channel = network.channel(&["live", "refused"]).balancer(RoundRobin).connect_lazy().unwrap();
     assert_eq!(greet_in_turn(&channel, 400).await["live"], 400);
@@ -33,18 +36,20 @@ async fn no_call_goes_to_a_server_that_refuses() {
 }
 
 // E3
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_no_call_goes_to_a_server_that_refuses() {
+async fn over_sockets_no_call_goes_to_a_server_that_refuses(#[values(H2, Trunkline)] engine: Transport) {
     let (live, refused) = (LoopbackServer::start(&TestGreeter::new("live")), Port::reserve());
-    let builder = loopback(&[live.address(), refused.address()]).balancer(RoundRobin);
+    let builder = loopback(engine, &[live.address(), refused.address()]).balancer(RoundRobin);
     let channel = builder.connect_lazy().unwrap();
     assert_eq!(greet_in_turn(&channel, 400).await["live"], 400);
 }
 
 // E3b
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn no_call_waits_for_a_server_that_swallows_connections() {
-    let network = Network::new();
+async fn no_call_waits_for_a_server_that_swallows_connections(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let _live = MemoryServer::start(&network, "live", &TestGreeter::new("live"));
     network.black_hole("hole");
     let builder = network.channel(&["live", "hole"]).balancer(RoundRobin).connect_timeout(ms(500));
@@ -59,11 +64,14 @@ async fn no_call_waits_for_a_server_that_swallows_connections() {
 }
 
 // E3b
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_no_call_waits_for_a_server_that_never_speaks() {
+async fn over_sockets_no_call_waits_for_a_server_that_never_speaks(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let (live, silent) = (LoopbackServer::start(&TestGreeter::new("live")), SilentPeer::start());
     let connector = CountingConnector::default();
-    let channel = loopback(&[live.address(), silent.address()])
+    let channel = loopback(engine, &[live.address(), silent.address()])
         .balancer(RoundRobin)
         .connector(connector.clone())
         .connect_timeout(ms(100))
@@ -76,9 +84,10 @@ async fn over_sockets_no_call_waits_for_a_server_that_never_speaks() {
 }
 
 // E4
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn no_call_fails_once_servers_that_were_down_are_back() {
-    let network = Network::new();
+async fn no_call_fails_once_servers_that_were_down_are_back(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let names = ["a", "b", "c", "d"];
     let greeters = names.map(TestGreeter::new);
     let start = || -> Vec<_> {
@@ -108,8 +117,11 @@ async fn no_call_fails_once_servers_that_were_down_are_back() {
 }
 
 // E4
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_no_call_fails_once_servers_that_were_down_are_back() {
+async fn over_sockets_no_call_fails_once_servers_that_were_down_are_back(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let ports = [(); 4].map(|()| Port::reserve());
     let addresses = ports.each_ref().map(Port::address);
     let start = || {
@@ -119,7 +131,7 @@ async fn over_sockets_no_call_fails_once_servers_that_were_down_are_back() {
         })
     };
     let servers = start();
-    let builder = loopback(&addresses).balancer(RoundRobin).backoff(Backoff::new(ms(50), ms(100)));
+    let builder = loopback(engine, &addresses).balancer(RoundRobin).backoff(Backoff::new(ms(50), ms(100)));
     let channel = builder.connect_lazy().unwrap();
     greet_in_turn(&channel, 40).await;
 

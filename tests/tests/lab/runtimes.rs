@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::runtime::{Builder, Runtime};
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, Sent};
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
@@ -27,9 +29,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(greeter: &TestGreeter) -> Self {
+    fn new(engine: Transport, greeter: &TestGreeter) -> Self {
         let serving = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let network = Network::new();
+        let network = Network::new(engine);
         let server = serving.block_on(async { MemoryServer::start(&network, "a", greeter) });
         Self { serving, network, _server: server }
     }
@@ -40,9 +42,9 @@ impl Scene {
 }
 
 // E11
-#[test]
-fn a_channel_that_was_built_outside_of_any_runtime_works_on_each() {
-    let scene = Scene::new(&TestGreeter::new("a"));
+#[rstest]
+fn a_channel_that_was_built_outside_of_any_runtime_works_on_each(#[values(H2, Trunkline)] engine: Transport) {
+    let scene = Scene::new(engine, &TestGreeter::new("a"));
     let channel = scene.channel();
     for runtime in [current_thread(), multi_thread(), current_thread()] {
         runtime.block_on(async { greet(&channel).await.unwrap() });
@@ -51,9 +53,11 @@ fn a_channel_that_was_built_outside_of_any_runtime_works_on_each() {
     assert_eq!(scene.network.dials("a").len(), 3);
 }
 
-#[test]
-fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next() {
-    let scene = Scene::new(&TestGreeter::new("a"));
+#[rstest]
+fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let scene = Scene::new(engine, &TestGreeter::new("a"));
     let channel = scene.channel();
     multi_thread().block_on(async { channel.ready(Duration::from_secs(5)).await.unwrap() });
     scene.network.refuse("a");
@@ -61,27 +65,32 @@ fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next
 }
 
 // E11
-#[test]
-fn over_sockets_a_channel_outlives_the_runtimes_that_it_is_used_on() {
+#[rstest]
+fn over_sockets_a_channel_outlives_the_runtimes_that_it_is_used_on(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&TestGreeter::new("a"));
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     for runtime in [current_thread(), multi_thread(), current_thread()] {
         runtime.block_on(async { greet(&channel).await.unwrap() });
     }
 }
 
 // E11
-#[test]
-fn a_static_channel_serves_tests_that_have_a_runtime_each() {
+#[rstest]
+fn a_static_channel_serves_tests_that_have_a_runtime_each(#[values(H2, Trunkline)] engine: Transport) {
     static SERVER: LazyLock<LoopbackServer> = LazyLock::new(|| LoopbackServer::start(&TestGreeter::new("a")));
-    static CHANNEL: LazyLock<Channel> =
-        LazyLock::new(|| loopback(&[SERVER.address()]).connect_lazy().unwrap());
+    static CHANNELS: [LazyLock<Channel>; 2] = [LazyLock::new(|| over(H2)), LazyLock::new(|| over(Trunkline))];
+    fn over(engine: Transport) -> Channel {
+        loopback(engine, &[SERVER.address()]).connect_lazy().unwrap()
+    }
+    let channel: &'static Channel = &CHANNELS[usize::from(engine == Trunkline)];
     let threads = [(); 8].map(|()| {
-        std::thread::spawn(|| {
+        std::thread::spawn(move || {
             for _ in 0..5 {
                 current_thread().block_on(async {
                     for _ in 0..10 {
-                        match greet(&CHANNEL).await {
+                        match greet(channel).await {
                             Ok(_) => {}
                             // The one thing that may happen: another thread's runtime, on which the
                             // connection was, has ended.
@@ -98,10 +107,12 @@ fn a_static_channel_serves_tests_that_have_a_runtime_each() {
 }
 
 // E11
-#[test]
-fn a_call_whose_connection_ends_with_another_runtime_fails_and_says_that_it_may_have_been_processed() {
+#[rstest]
+fn a_call_whose_connection_ends_with_another_runtime_fails_and_says_that_it_may_have_been_processed(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let slow = TestGreeter::new("a").slow(Duration::from_secs(3600));
-    let scene = Scene::new(&slow);
+    let scene = Scene::new(engine, &slow);
     let channel = scene.channel();
     let (first, second) = (multi_thread(), current_thread());
     first.block_on(async { channel.ready(Duration::from_secs(60)).await.unwrap() });
@@ -117,9 +128,11 @@ fn a_call_whose_connection_ends_with_another_runtime_fails_and_says_that_it_may_
 }
 
 // E11
-#[test]
-fn a_call_that_waits_for_a_connection_survives_the_runtime_that_dials() {
-    let scene = Scene::new(&TestGreeter::new("a"));
+#[rstest]
+fn a_call_that_waits_for_a_connection_survives_the_runtime_that_dials(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let scene = Scene::new(engine, &TestGreeter::new("a"));
     scene.network.black_hole("a");
     let channel = scene.channel();
     let first = multi_thread();
@@ -139,9 +152,11 @@ fn a_call_that_waits_for_a_connection_survives_the_runtime_that_dials() {
 }
 
 // E11
-#[test]
-fn a_channel_with_a_runtime_of_its_own_keeps_its_connection_there() {
-    let scene = Scene::new(&TestGreeter::new("a"));
+#[rstest]
+fn a_channel_with_a_runtime_of_its_own_keeps_its_connection_there(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let scene = Scene::new(engine, &TestGreeter::new("a"));
     let own = multi_thread();
     let builder = scene.network.channel(&["a"]).runtime(own.handle().clone());
     let channel = builder.connect_lazy().unwrap();
@@ -153,7 +168,7 @@ fn a_channel_with_a_runtime_of_its_own_keeps_its_connection_there() {
 
 #[test]
 fn a_call_that_is_polled_outside_of_any_runtime_says_so() {
-    let channel = Network::new().channel(&["a"]).connect_lazy().unwrap();
+    let channel = Network::new(Transport::default()).channel(&["a"]).connect_lazy().unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     let call = pin!(greet(&channel));
     let Poll::Ready(result) = call.poll(&mut cx) else { panic!("nothing could ever wake it") };

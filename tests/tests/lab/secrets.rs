@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
+use rstest::rstest;
 use tracing::Level;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::metadata::MetadataValue;
 use trunkline::{Channel, Request, Status, StatusExt};
 use trunkline_tests::greeter::HelloRequest;
@@ -94,10 +96,11 @@ fn greeter_of_all_kinds() -> TestGreeter {
     })
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn no_token_is_ever_logged_or_printed() {
+async fn no_token_is_ever_logged_or_printed(#[values(H2, Trunkline)] engine: Transport) {
     let log = LogCapture::start(Level::TRACE);
-    let network = Network::new();
+    let network = Network::new(engine);
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
     call_in_every_way(&channel).await;
     let server_side = greeter_of_all_kinds();
@@ -114,11 +117,12 @@ async fn no_token_is_ever_logged_or_printed() {
 }
 
 // All that the process logs on this thread, the HTTP/2 engine and the resolver included.
+#[rstest]
 #[tokio::test]
-async fn over_sockets_no_token_is_ever_logged_or_printed() {
+async fn over_sockets_no_token_is_ever_logged_or_printed(#[values(H2, Trunkline)] engine: Transport) {
     let log = LogCapture::start(Level::TRACE);
     let server = LoopbackServer::start(&greeter_of_all_kinds());
-    let channel = loopback(&[server.address()]).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connect_lazy().unwrap();
     greet(&channel).await.unwrap();
     call_in_every_way(&channel).await;
     server.kill();

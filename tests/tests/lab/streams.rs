@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use trunkline::Channel;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter};
 
 use crate::asking::{greeter, hello, loopback, timed};
@@ -25,9 +27,12 @@ async fn converse(channel: &Channel) -> Duration {
 }
 
 // E10
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_conversation_is_handed_out_before_the_server_says_anything() {
-    let network = Network::new();
+async fn a_conversation_is_handed_out_before_the_server_says_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let network = Network::new(engine);
     network.delay("a", Duration::from_secs(3));
     let _server = MemoryServer::start(&network, "a", &TestGreeter::new("a"));
     let channel = network.channel(&["a"]).connect_lazy().unwrap();
@@ -36,8 +41,11 @@ async fn a_conversation_is_handed_out_before_the_server_says_anything() {
 }
 
 // E10
+#[rstest]
 #[tokio::test]
-async fn over_sockets_a_conversation_is_handed_out_before_the_server_says_anything() {
+async fn over_sockets_a_conversation_is_handed_out_before_the_server_says_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server = LoopbackServer::start(&TestGreeter::new("a"));
-    converse(&loopback(&[server.address()]).connect_lazy().unwrap()).await;
+    converse(&loopback(engine, &[server.address()]).connect_lazy().unwrap()).await;
 }

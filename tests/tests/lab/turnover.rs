@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::transport::Server;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::RoundRobin;
 use trunkline::{Backoff, Channel};
 use trunkline_tests::{CountingConnector, LoopbackServer, MemoryServer, Network, Port, TestGreeter, ms};
@@ -35,9 +37,10 @@ async fn call_until(channel: &Channel, enough: impl Fn() -> bool + Clone + Send 
 }
 
 // E7b
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn connections_that_reach_their_age_cost_no_call() {
-    let network = Network::new();
+async fn connections_that_reach_their_age_cost_no_call(#[values(H2, Trunkline)] engine: Transport) {
+    let network = Network::new(engine);
     let server_side = TestGreeter::new("a").slow(ms(10));
     let server = Server::builder().max_connection_age(ms(300));
     let _server = MemoryServer::start_with(&network, "a", &server_side, server);
@@ -51,27 +54,31 @@ async fn connections_that_reach_their_age_cost_no_call() {
 }
 
 // E7b
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_connections_that_reach_their_age_cost_no_call() {
+async fn over_sockets_connections_that_reach_their_age_cost_no_call(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let server_side = TestGreeter::new("a").slow(ms(1));
     // Long enough for a call to be answered on each connection, on however slow a machine.
     let server = Server::builder().max_connection_age(ms(1000));
     let server = LoopbackServer::start_with(([127, 0, 0, 1], 0).into(), &server_side, server);
     let connector = CountingConnector::default();
-    let channel = loopback(&[server.address()]).connector(connector.clone()).connect_lazy().unwrap();
+    let channel = loopback(engine, &[server.address()]).connector(connector.clone()).connect_lazy().unwrap();
     let calls = call_until(&channel, move || connector.dialled().len() > 3).await;
     assert_eq!(server_side.started(), calls, "no call was made twice");
 }
 
 // E7b: a deploy, server by server, each once the one before it has calls again.
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_sockets_a_rolling_restart_costs_no_call() {
+async fn over_sockets_a_rolling_restart_costs_no_call(#[values(H2, Trunkline)] engine: Transport) {
     let places = [(); 3].map(|()| (Port::reserve(), TestGreeter::new("a").slow(ms(1))));
     let start = |(port, greeter): &(Port, TestGreeter)| {
         LoopbackServer::start_with(port.address(), greeter, Server::builder())
     };
     let mut servers: Vec<_> = places.iter().map(start).collect();
-    let channel = loopback(&places.each_ref().map(|(port, _)| port.address()))
+    let channel = loopback(engine, &places.each_ref().map(|(port, _)| port.address()))
         .balancer(RoundRobin)
         .backoff(Backoff::new(ms(50), ms(100)))
         .connect(Duration::from_secs(60))

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use rstest::rstest;
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::{
     Balancer, BalancerConfig, BalancerState, CallInfo, FixedPicker, Input, Pick, PickFirst, PickResult,
     Picker, Plan, choosing,
@@ -16,9 +18,12 @@ use trunkline_tests::ms;
 
 use super::neighbourhood::{Neighbourhood, hello, hello_patiently, hello_within};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_fails_calls_by_its_name_until_the_next_resolution_starts_another() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_fails_calls_by_its_name_until_the_next_resolution_starts_another(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let sane = Arc::new(AtomicBool::new(false));
     let turned = Arc::clone(&sane);
     let channel = channel(&here, move |input, plan| {
@@ -35,9 +40,12 @@ async fn one_that_panics_fails_calls_by_its_name_until_the_next_resolution_start
     hello_patiently(&channel).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_it_is_started_fails_calls_by_its_name() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_it_is_started_fails_calls_by_its_name(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let config = BalancerConfig::new("bad", Default::default(), |_| -> Box<dyn Balancer> { panic!("boom") });
     let channel = here.channel().balancer(config).connect_lazy().unwrap();
     let status = hello(&channel).await.unwrap_err();
@@ -46,8 +54,11 @@ async fn one_that_panics_when_it_is_started_fails_calls_by_its_name() {
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closing() {
+async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -55,7 +66,7 @@ async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closi
             assert!(std::thread::panicking(), "boom");
         }
     }
-    let here = Neighbourhood::new().await;
+    let here = Neighbourhood::new(engine).await;
     let config = BalancerConfig::new("bad", Default::default(), |_| {
         let bomb = Bomb;
         Does(move |input: &Input<'_>, plan: &mut Plan| {
@@ -70,9 +81,10 @@ async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closi
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_picker_that_panics_fails_the_call_that_asked_it() {
-    let here = Neighbourhood::new().await;
+async fn a_picker_that_panics_fails_the_call_that_asked_it(#[values(H2, Trunkline)] engine: Transport) {
+    let here = Neighbourhood::new(engine).await;
     let bad = choosing("bad", |ready, call| match call.metadata("x-panic") {
         Some(_) => panic!("boom"),
         None => ready.get(0),
@@ -89,9 +101,12 @@ async fn a_picker_that_panics_fails_the_call_that_asked_it() {
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_panics_when_it_hears_of_a_calls_end_changes_nothing_for_the_call() {
-    let here = Neighbourhood::new().await;
+async fn what_panics_when_it_hears_of_a_calls_end_changes_nothing_for_the_call(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |input, plan| {
         let mut state = first_ready(input, plan);
         if state.connectivity == ConnectivityState::Ready {
@@ -111,18 +126,24 @@ async fn what_panics_when_it_hears_of_a_calls_end_changes_nothing_for_the_call()
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_never_chooses_lets_calls_wait_until_their_deadline_and_no_longer() {
-    let here = Neighbourhood::new().await;
+async fn one_that_never_chooses_lets_calls_wait_until_their_deadline_and_no_longer(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel =
         channel(&here, |_, _| BalancerState::new(ConnectivityState::Connecting, FixedPicker::Queue.shared()));
     assert_waits_for_its_deadline(&channel).await;
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_wants_to_be_woken_at_once_again_and_again_keeps_nobody_from_anything() {
-    let here = Neighbourhood::new().await;
+async fn one_that_wants_to_be_woken_at_once_again_and_again_keeps_nobody_from_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |input, plan| {
         plan.wake_at(input.now);
         plan.resolve();
@@ -132,9 +153,12 @@ async fn one_that_wants_to_be_woken_at_once_again_and_again_keeps_nobody_from_an
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_changes_its_mind_in_every_update_keeps_nobody_from_anything() {
-    let here = Neighbourhood::new().await;
+async fn one_that_changes_its_mind_in_every_update_keeps_nobody_from_anything(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let odd = AtomicBool::new(false);
     let channel = channel(&here, move |_, plan| {
         if odd.fetch_xor(true, Relaxed) {
@@ -146,9 +170,12 @@ async fn one_that_changes_its_mind_in_every_update_keeps_nobody_from_anything() 
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_chooses_what_nobody_dials_lets_calls_wait_until_their_deadline() {
-    let here = Neighbourhood::new().await;
+async fn one_that_chooses_what_nobody_dials_lets_calls_wait_until_their_deadline(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |_, _| {
         let nowhere = FixedPicker::Ready(Address::other("nowhere"));
         BalancerState::new(ConnectivityState::Ready, nowhere.shared())

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use rstest::rstest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::connect::{BoxFuture, ConnectRequest, Connected, Connector, Io};
 use trunkline::{Channel, Code, ConnectError, ConnectivityState};
 use trunkline_tests::greeter::HelloRequest;
@@ -17,34 +19,49 @@ use trunkline_tests::{Network, ms};
 
 use super::neighbourhood::{Neighbourhood, hello, hello_patiently, hello_within};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_called_is_a_failed_attempt_and_the_next_one_follows() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_called_is_a_failed_attempt_and_the_next_one_follows(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     recovers_from(&here, Fault::Call, "the connector panicked: boom").await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_whose_future_panics_is_a_failed_attempt_and_the_next_one_follows() {
-    let here = Neighbourhood::new().await;
+async fn one_whose_future_panics_is_a_failed_attempt_and_the_next_one_follows(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     recovers_from(&here, Fault::Future, "the connector panicked: boom").await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_byte_stream_that_panics_when_read_is_a_failed_attempt_and_the_next_one_follows() {
-    let here = Neighbourhood::new().await;
+async fn a_byte_stream_that_panics_when_read_is_a_failed_attempt_and_the_next_one_follows(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     recovers_from(&here, Fault::Read, "panicked").await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_byte_stream_that_panics_when_written_is_a_failed_attempt_and_the_next_one_follows() {
-    let here = Neighbourhood::new().await;
+async fn a_byte_stream_that_panics_when_written_is_a_failed_attempt_and_the_next_one_follows(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     recovers_from(&here, Fault::Write, "panicked").await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_byte_stream_that_panics_under_calls_is_a_lost_connection() {
+async fn a_byte_stream_that_panics_under_calls_is_a_lost_connection(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for fault in [Fault::Read, Fault::Write] {
-        let here = Neighbourhood::new().await;
+        let here = Neighbourhood::new(engine).await;
         let bad = Bad::new(&here.network, fault);
         bad.armed.store(false, Relaxed);
         let channel = here.channel().connector(bad.clone()).connect_lazy().unwrap();
@@ -61,9 +78,12 @@ async fn a_byte_stream_that_panics_under_calls_is_a_lost_connection() {
 
 // Too long for one write: an engine that wrote while it holds what its calls share would make them panic in
 // turn.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_byte_stream_that_panics_under_a_long_message_is_a_lost_connection() {
-    let here = Neighbourhood::new().await;
+async fn a_byte_stream_that_panics_under_a_long_message_is_a_lost_connection(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let bad = Bad::new(&here.network, Fault::Write);
     bad.armed.store(false, Relaxed);
     let channel = here.channel().connector(bad.clone()).connect_lazy().unwrap();
@@ -82,9 +102,12 @@ async fn a_byte_stream_that_panics_under_a_long_message_is_a_lost_connection() {
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_byte_stream_that_panics_when_dropped_does_not_keep_the_channel_from_closing() {
-    let here = Neighbourhood::new().await;
+async fn a_byte_stream_that_panics_when_dropped_does_not_keep_the_channel_from_closing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, Fault::Drop);
     hello(&channel).await.unwrap();
     channel.close(ms(100)).await;
@@ -93,9 +116,12 @@ async fn a_byte_stream_that_panics_when_dropped_does_not_keep_the_channel_from_c
 }
 
 // behaviour 14
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_hangs_ends_with_the_attempts_time_and_neither_calls_nor_the_close_wait_for_it() {
-    let here = Neighbourhood::new().await;
+async fn one_that_hangs_ends_with_the_attempts_time_and_neither_calls_nor_the_close_wait_for_it(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let bad = Bad::new(&here.network, Fault::Hang);
     let channel = here.channel().connector(bad.clone()).connect_lazy().unwrap();
     let began = Instant::now();
@@ -117,9 +143,10 @@ async fn one_that_hangs_ends_with_the_attempts_time_and_neither_calls_nor_the_cl
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn closing_does_not_wait_for_one_that_hangs() {
-    let here = Neighbourhood::new().await;
+async fn closing_does_not_wait_for_one_that_hangs(#[values(H2, Trunkline)] engine: Transport) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, Fault::Hang);
     hello_within(&channel, ms(10)).await.unwrap_err();
     let began = Instant::now();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use rstest::rstest;
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::resolver::{
     Resolution, ResolveError, Resolver, ResolverBuilder, ResolverOptions, Target, TargetError, fixed,
     watching,
@@ -15,9 +17,12 @@ use trunkline_tests::ms;
 use super::neighbourhood::{Neighbourhood, hello, hello_patiently, hello_within};
 
 // behaviour 59
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_polled_is_an_error_of_its_channel_and_replaced_after_a_backoff() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_polled_is_an_error_of_its_channel_and_replaced_after_a_backoff(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     // The first is the one that is built with the channel to see whether its target makes sense.
     let channel = channel(&here, |built| if built < 2 { Box::new(Panics::when_polled()) } else { good() });
     let began = Instant::now();
@@ -31,9 +36,12 @@ async fn one_that_panics_when_polled_is_an_error_of_its_channel_and_replaced_aft
     assert!(ms(800) <= took && took <= ms(1200), "gRPC's first backoff is 1 s ± 20 %: {took:?}");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_it_is_built_is_an_error_of_the_builder() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_it_is_built_is_an_error_of_the_builder(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let error = builder(&here, |_| panic!("boom")).connect_lazy().unwrap_err();
     assert!(error.to_string().contains("panicked: boom"), "{error}");
     here.is_unharmed().await;
@@ -62,9 +70,12 @@ async fn one_that_panics_when_asked_for_the_authority_is_an_error_of_the_builder
     assert!(asked.connect_lazy().is_ok());
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_it_is_built_again_is_an_error_of_its_channel() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_it_is_built_again_is_an_error_of_its_channel(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |built| if built == 1 { panic!("boom") } else { good() });
     let status = hello(&channel).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
@@ -72,9 +83,12 @@ async fn one_that_panics_when_it_is_built_again_is_an_error_of_its_channel() {
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_the_channel_doubts_it_keeps_its_last_answer() {
-    let mut here = Neighbourhood::new().await;
+async fn one_that_panics_when_the_channel_doubts_it_keeps_its_last_answer(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |_| Box::new(Panics::when_doubted()));
     hello(&channel).await.unwrap();
     here.restart();
@@ -82,9 +96,12 @@ async fn one_that_panics_when_the_channel_doubts_it_keeps_its_last_answer() {
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closing() {
-    let here = Neighbourhood::new().await;
+async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |_| Box::new(Panics::when_dropped()));
     hello(&channel).await.unwrap();
     channel.close(ms(100)).await;
@@ -92,9 +109,12 @@ async fn one_that_panics_when_it_is_dropped_does_not_keep_the_channel_from_closi
     here.is_unharmed().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_never_answers_lets_calls_wait_until_their_deadline_and_no_longer() {
-    let here = Neighbourhood::new().await;
+async fn one_that_never_answers_lets_calls_wait_until_their_deadline_and_no_longer(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |_| watching(tokio_stream::pending()));
     let began = Instant::now();
     let status = hello_within(&channel, ms(3000)).await.unwrap_err();
@@ -106,9 +126,12 @@ async fn one_that_never_answers_lets_calls_wait_until_their_deadline_and_no_long
     assert_eq!(began.elapsed(), ms(0), "there is nothing to wait for");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn one_that_never_stops_answering_keeps_nobody_from_calling() {
-    let here = Neighbourhood::new().await;
+async fn one_that_never_stops_answering_keeps_nobody_from_calling(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let here = Neighbourhood::new(engine).await;
     let channel = channel(&here, |_| watching(tokio_stream::iter(std::iter::repeat_with(|| Ok(answer())))));
     hello(&channel).await.unwrap();
     here.is_unharmed().await;
@@ -180,7 +203,7 @@ where
     F: Fn(usize) -> Box<dyn Resolver> + Send + Sync + 'static,
 {
     let built = Arc::default();
-    Channel::builder("bad:a").plaintext().connector(here.network.clone()).resolver(Bad { make, built })
+    here.network.builder_for("bad:a").plaintext().resolver(Bad { make, built })
 }
 
 struct Bad<F> {

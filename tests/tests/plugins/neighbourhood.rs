@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use trunkline::{Channel, ChannelBuilder, FailFast, Status};
+use trunkline::{Channel, ChannelBuilder, FailFast, Status, Transport};
 use trunkline_tests::greeter::HelloRequest;
 use trunkline_tests::greeter::greeter_client::GreeterClient;
 use trunkline_tests::{MemoryServer, Network, TestGreeter};
@@ -20,8 +20,8 @@ pub(super) struct Neighbourhood {
 }
 
 impl Neighbourhood {
-    pub(super) async fn new() -> Self {
-        let network = Network::new();
+    pub(super) async fn new(engine: Transport) -> Self {
+        let network = Network::new(engine);
         let greeter = TestGreeter::new("a");
         let server = Some(MemoryServer::start(&network, "a", &greeter));
         let neighbour = network.channel(&["a"]).connect_lazy().expect("the neighbour is sane");

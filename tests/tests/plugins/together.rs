@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::balancer::world::World;
 use trunkline::{Channel, Code, FailFast};
 use trunkline_tests::greeter::HelloRequest;
@@ -19,13 +21,17 @@ use super::stranger::balancer::hot_spares;
 use super::stranger::connector::ThroughProxy;
 use super::stranger::resolver::{Registry, Services};
 
+#[rstest]
 #[tokio::test]
-async fn a_strangers_resolver_balancer_and_connector_work_in_one_channel() {
+async fn a_strangers_resolver_balancer_and_connector_work_in_one_channel(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let alpha = LoopbackServer::start(&TestGreeter::new("alpha"));
     let beta = LoopbackServer::start(&TestGreeter::new("beta"));
     let proxy = Proxy::start().await;
     let (registry, services) = watch::channel(Services::new());
     let channel = Channel::builder("registry:greeter")
+        .transport(engine)
         .plaintext()
         .resolver(Registry(services))
         .balancer(hot_spares())

@@ -7,7 +7,7 @@ mod options;
 mod reports;
 mod shapes;
 
-use trunkline::Channel;
+use trunkline::{Channel, Transport};
 use trunkline_tests::{MemoryServer, Network, TestGreeter};
 
 use self::greeter::greeter_client::GreeterClient;
@@ -32,14 +32,14 @@ struct Here {
 }
 
 impl Here {
-    fn with(greeter: TestGreeter) -> Self {
-        let network = Network::new();
+    fn with(engine: Transport, greeter: TestGreeter) -> Self {
+        let network = Network::new(engine);
         let server = MemoryServer::start(&network, "a", &greeter);
         Self { network, greeter, _server: server }
     }
 
-    fn new() -> Self {
-        Self::with(TestGreeter::new("a"))
+    fn new(engine: Transport) -> Self {
+        Self::with(engine, TestGreeter::new("a"))
     }
 
     fn channel(&self) -> Channel {

@@ -2,15 +2,18 @@
 
 use std::error::Error;
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{CallReport, Code, Origin, Phase, Sent, StatusExt};
 use trunkline_tests::{Answer, Network, TestGreeter};
 
 use super::greeter::greeter_client::GreeterClient;
 use super::{Here, hello, watch};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_response_carries_its_report() {
-    let here = Here::new();
+async fn a_response_carries_its_report(#[values(H2, Trunkline)] engine: Transport) {
+    let here = Here::new(engine);
     let response = here.client().say_hello(hello("Ada")).await.unwrap();
     let report = response.extensions().get::<CallReport>().expect("every response has one");
     assert_eq!(report.address().map(ToString::to_string).as_deref(), Some("a"));
@@ -20,10 +23,11 @@ async fn a_response_carries_its_report() {
     assert!(response.extensions().get::<CallReport>().is_some(), "streams have one too");
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_status_of_the_server_is_told_apart() {
+async fn a_status_of_the_server_is_told_apart(#[values(H2, Trunkline)] engine: Transport) {
     let greeter = TestGreeter::new("a").answering(|_| Answer::error(Code::NotFound, "no such person"));
-    let here = Here::with(greeter);
+    let here = Here::with(engine, greeter);
     let status = here.client().say_hello(hello("Ada")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::NotFound, "no such person"));
     let report = status.call_report().expect("every status has one");
@@ -33,7 +37,7 @@ async fn a_status_of_the_server_is_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_status_made_here_has_its_cause_behind_it() {
-    let channel = Network::new().channel(&["nowhere"]).connect_lazy().unwrap();
+    let channel = Network::new(Transport::default()).channel(&["nowhere"]).connect_lazy().unwrap();
     let status = GreeterClient::new(channel).say_hello(hello("Ada")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     let report = status.call_report().expect("every status has one");
@@ -46,9 +50,10 @@ async fn a_status_made_here_has_its_cause_behind_it() {
     assert!(source.and_then(Error::source).is_some_and(|cause| cause.to_string().contains("refused")));
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_breaks_has_a_report_behind_its_status() {
-    let here = Here::new();
+async fn a_stream_that_breaks_has_a_report_behind_its_status(#[values(H2, Trunkline)] engine: Transport) {
+    let here = Here::new(engine);
     let mut replies = here.client().watch(watch(0)).await.unwrap().into_inner();
     replies.message().await.unwrap();
     here.network.reset("a");

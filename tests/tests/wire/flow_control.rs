@@ -1,6 +1,8 @@
 //! Flow control, up and down.
 
+use rstest::rstest;
 use trunkline::Request;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline_tests::script::{Frame, Kind, Setting, flags};
 
 use crate::road::Road;
@@ -18,9 +20,12 @@ async fn arrived(server: &mut Server, stream: u32) -> Vec<u8> {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_window_and_takes_no_more_than_it_is_given() {
-    let mut stage = Stage::with(&[(Setting::INITIAL_WINDOW_SIZE, 0)], |builder| builder).await;
+async fn a_request_waits_for_window_and_takes_no_more_than_it_is_given(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::with(engine, &[(Setting::INITIAL_WINDOW_SIZE, 0)], |builder| builder).await;
     stage.server.give_window(false);
     for (road, shape) in Road::every() {
         let name = "a name of some length";
@@ -45,10 +50,11 @@ async fn a_request_waits_for_window_and_takes_no_more_than_it_is_given() {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_new_initial_window_counts_for_streams_that_are_there() {
+async fn a_new_initial_window_counts_for_streams_that_are_there(#[values(H2, Trunkline)] engine: Transport) {
     for (road, shape) in Road::every() {
-        let mut stage = Stage::with(&[(Setting::INITIAL_WINDOW_SIZE, 10)], |builder| builder).await;
+        let mut stage = Stage::with(engine, &[(Setting::INITIAL_WINDOW_SIZE, 10)], |builder| builder).await;
         stage.server.give_window(false);
         let name = "a name of some length, so that it needs more than one window";
         let call = stage.call_with(road, shape, Request::new(name.to_owned()));
@@ -73,9 +79,10 @@ async fn a_new_initial_window_counts_for_streams_that_are_there() {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_without_window_stops_no_other() {
-    let mut stage = Stage::with(&[(Setting::INITIAL_WINDOW_SIZE, 100)], |builder| builder).await;
+async fn a_call_without_window_stops_no_other(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::with(engine, &[(Setting::INITIAL_WINDOW_SIZE, 100)], |builder| builder).await;
     stage.server.give_window(false);
     for (road, shape) in Road::every() {
         let stuck = stage.call_with(road, shape, Request::new("x".repeat(10_000)));
@@ -123,12 +130,13 @@ impl Window {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn padding_is_given_back_like_data() {
+async fn padding_is_given_back_like_data(#[values(H2, Trunkline)] engine: Transport) {
     // Their padding is more than the windows of the stream and of the connection.
     const FRAMES: usize = 80_000;
     for road in Road::BOTH {
-        let mut stage = Stage::set().await;
+        let mut stage = Stage::set(engine).await;
         let call = stage.call(road, crate::road::Shape::ServerStreaming);
         let server = &mut stage.server;
         let stream = server.request().await.stream;
@@ -145,10 +153,11 @@ async fn padding_is_given_back_like_data() {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_download_of_any_length_flows_within_the_windows() {
+async fn a_download_of_any_length_flows_within_the_windows(#[values(H2, Trunkline)] engine: Transport) {
     for road in Road::BOTH {
-        let mut stage = Stage::set().await;
+        let mut stage = Stage::set(engine).await;
         let call = stage.call(road, crate::road::Shape::ServerStreaming);
         let server = &mut stage.server;
         let stream = server.request().await.stream;

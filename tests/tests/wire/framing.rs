@@ -1,14 +1,17 @@
 //! Messages in DATA frames: they may be cut anywhere, since frames mean nothing to gRPC.
 
+use rstest::rstest;
 use trunkline::Code;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline_tests::script::{Kind, flags};
 
 use crate::road::Road;
 use crate::stage::{Stage, framed};
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_message_may_be_cut_at_any_byte() {
-    let mut stage = Stage::set().await;
+async fn a_message_may_be_cut_at_any_byte(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let message = framed("hello");
     for (road, shape) in Road::every() {
         for cut in 0..=message.len() {
@@ -24,9 +27,12 @@ async fn a_message_may_be_cut_at_any_byte() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_message_may_come_byte_by_byte_with_empty_frames_between() {
-    let mut stage = Stage::set().await;
+async fn a_message_may_come_byte_by_byte_with_empty_frames_between(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             server.head(stream, &[]).await;
@@ -40,9 +46,10 @@ async fn a_message_may_come_byte_by_byte_with_empty_frames_between() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn many_messages_may_come_in_one_frame() {
-    let mut stage = Stage::set().await;
+async fn many_messages_may_come_in_one_frame(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every().filter(|(_, shape)| *shape != crate::road::Shape::Unary) {
         let answered = stage.answered(road, shape, async |server, stream| {
             server.head(stream, &[]).await;
@@ -58,9 +65,10 @@ async fn many_messages_may_come_in_one_frame() {
 }
 
 // behaviour 89
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn padding_is_no_data() {
-    let mut stage = Stage::set().await;
+async fn padding_is_no_data(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         for padding in [0, 1, 255_u8] {
             let answered = stage.answered(road, shape, async |server, stream| {
@@ -77,9 +85,10 @@ async fn padding_is_no_data() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_response_that_ends_within_a_message_is_internal() {
-    let mut stage = Stage::set().await;
+async fn a_response_that_ends_within_a_message_is_internal(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let message = framed("hello");
     for (road, shape) in Road::every() {
         for cut in [1, 4, 5, message.len() - 1] {
@@ -93,9 +102,10 @@ async fn a_response_that_ends_within_a_message_is_internal() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn bytes_that_are_no_message_are_internal() {
-    let mut stage = Stage::set().await;
+async fn bytes_that_are_no_message_are_internal(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let compressed = [&[1][..], &framed("hello")[1..]].concat();
     let no_flag = [&[b'<'][..], &framed("hello")[1..]].concat();
     let no_protobuf = vec![0, 0, 0, 0, 2, 0xff, 0xff];

@@ -1,5 +1,7 @@
 //! Servers that speak no HTTP/2, from the beginning or from some moment on.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, FailFast, Phase, Sent, StatusExt};
 use trunkline_tests::script::{Kind, flags, literal, pipes};
 
@@ -7,8 +9,11 @@ use crate::road::Road;
 use crate::stage::{Stage, TARGET, reply};
 
 // A server of something else.
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn bytes_that_are_no_http2_fail_calls_with_what_they_look_like() {
+async fn bytes_that_are_no_http2_fail_calls_with_what_they_look_like(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (bytes, permanent) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], true),
         (b"\x15\x03\x01\x00\x02\x02\x0a", true),
@@ -20,7 +25,12 @@ async fn bytes_that_are_no_http2_fail_calls_with_what_they_look_like() {
     ] {
         for (road, shape) in Road::every() {
             let (connector, mut pipes) = pipes();
-            let channel = Channel::builder(TARGET).plaintext().connector(connector).connect_lazy().unwrap();
+            let channel = Channel::builder(TARGET)
+                .transport(engine)
+                .plaintext()
+                .connector(connector)
+                .connect_lazy()
+                .unwrap();
             let call = tokio::spawn(road.call(channel, shape, trunkline::Request::new("you".to_owned())));
             let mut server = pipes.accept().await;
             server.garbage(bytes).await;
@@ -36,10 +46,12 @@ async fn bytes_that_are_no_http2_fail_calls_with_what_they_look_like() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_http1_server_is_named_as_such() {
+async fn an_http1_server_is_named_as_such(#[values(H2, Trunkline)] engine: Transport) {
     let (connector, mut pipes) = pipes();
-    let channel = Channel::builder(TARGET).plaintext().connector(connector).connect_lazy().unwrap();
+    let channel =
+        Channel::builder(TARGET).transport(engine).plaintext().connector(connector).connect_lazy().unwrap();
     let request = trunkline::Request::new("you".to_owned());
     let call = tokio::spawn(Road::Own.call(channel, crate::road::Shape::Unary, request));
     pipes.accept().await.garbage(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n").await;
@@ -52,10 +64,6 @@ fn breaches() -> Vec<(&'static str, Vec<u8>)> {
     let frame = |length: u32, kind: Kind, flags: u8, stream: u32, payload: &[u8]| {
         [&length.to_be_bytes()[1..], &[kind.0, flags], &stream.to_be_bytes(), payload].concat()
     };
-    let response_head = |block: &[u8]| {
-        let length = u32::try_from(block.len()).unwrap();
-        frame(length, Kind::HEADERS, flags::END_HEADERS, 3, block)
-    };
     vec![
         ("noise", vec![0xff; 200]),
         ("another protocol", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".repeat(10)),
@@ -64,9 +72,6 @@ fn breaches() -> Vec<(&'static str, Vec<u8>)> {
         ("DATA on a stream that nobody opened", frame(4, Kind::DATA, 0, 9999, b"data")),
         ("HEADERS on a stream of the server's", frame(1, Kind::HEADERS, flags::END_HEADERS, 2, &[0x88])),
         ("a broken header block", frame(2, Kind::HEADERS, flags::END_HEADERS, 3, &[0xff, 0xff])),
-        // RFC 9113 5.4.1 lets a client take these for errors of the connection, and the engine does.
-        ("a status that is none", response_head(&literal(":status", "abc"))),
-        ("a name in capitals", response_head(&[literal(":status", "200"), literal("X-Loud", "1")].concat())),
         ("a CONTINUATION of nothing", frame(1, Kind::CONTINUATION, flags::END_HEADERS, 3, &[0x88])),
         ("SETTINGS of a broken length", frame(5, Kind::SETTINGS, 0, 0, &[0; 5])),
         ("a PING of a broken length", frame(4, Kind::PING, 0, 0, &[0; 4])),
@@ -82,12 +87,15 @@ fn breaches() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_turns_to_garbage_fails_its_calls_honestly_and_the_next_ones_get_another() {
+async fn a_connection_that_turns_to_garbage_fails_its_calls_honestly_and_the_next_ones_get_another(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (what, bytes) in breaches() {
         for road in Road::BOTH {
             // Its first stream, number 1, has ended; the call in flight has number 3.
-            let mut stage = Stage::proven().await;
+            let mut stage = Stage::proven(engine).await;
             let call = stage.call(road, crate::road::Shape::Unary);
             assert_eq!(stage.server.request().await.stream, 3);
             stage.server.garbage(&bytes).await;
@@ -104,10 +112,15 @@ async fn a_connection_that_turns_to_garbage_fails_its_calls_honestly_and_the_nex
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_outlives_any_number_of_impostors() {
+async fn a_call_that_waits_outlives_any_number_of_impostors(#[values(H2, Trunkline)] engine: Transport) {
     let (connector, mut pipes) = pipes();
-    let builder = Channel::builder(TARGET).plaintext().connector(connector).fail_fast(FailFast::Never);
+    let builder = Channel::builder(TARGET)
+        .transport(engine)
+        .plaintext()
+        .connector(connector)
+        .fail_fast(FailFast::Never);
     let channel = builder.connect_lazy().unwrap();
     let request = trunkline::Request::new("you".to_owned());
     let call = tokio::spawn(Road::Own.call(channel, crate::road::Shape::Unary, request));
@@ -121,9 +134,10 @@ async fn a_call_that_waits_outlives_any_number_of_impostors() {
     assert_eq!(call.await.unwrap().unwrap().messages, ["at last"]);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn malformed_heads_fail_their_call_alone() {
-    let mut stage = Stage::set().await;
+async fn malformed_heads_fail_their_call_alone(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let ok = literal(":status", "200");
     for (what, block) in [
         ("no status", literal("content-type", "application/grpc")),
@@ -136,6 +150,32 @@ async fn malformed_heads_fail_their_call_alone() {
             });
             let status = status.await;
             assert_eq!(status.code(), Code::Internal, "{road:?} {shape:?}, {what}: {status}");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn fields_that_cannot_be_fail_their_call(#[values(H2, Trunkline)] engine: Transport) {
+    let ok = literal(":status", "200");
+    for (what, block) in [
+        ("a status that is none", literal(":status", "abc")),
+        ("a name in capitals", [ok, literal("X-Loud", "1")].concat()),
+    ] {
+        for road in Road::BOTH {
+            let mut stage = Stage::proven(engine).await;
+            let call = stage.call(road, crate::road::Shape::Unary);
+            let stream = stage.server.request().await.stream;
+            stage.server.headers(stream, block.clone(), false).await;
+            match engine {
+                // RFC 9113 5.4.2 lets an endpoint take an error of a stream for one of the connection.
+                H2 => drop(call.fails(Code::Unavailable).await),
+                _ => {
+                    let status = call.fails(Code::Internal).await;
+                    stage.still_serves().await;
+                    assert_eq!(status.call_report().unwrap().sent(), Sent::Yes, "{road:?}, {what}");
+                }
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a client must let pass: frames, settings and heads that are not for it.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline_tests::script::{Kind, Setting, flags, literal};
 
 use crate::road::Road;
@@ -10,9 +12,12 @@ const ORIGIN: Kind = Kind(12);
 const UNKNOWN: Kind = Kind(0xfa);
 
 // behaviour 98
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn frames_and_settings_that_nobody_knows_are_ignored_wherever_they_come() {
-    let mut stage = Stage::set().await;
+async fn frames_and_settings_that_nobody_knows_are_ignored_wherever_they_come(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             let noise = async |server: &mut crate::stage::Server| {
@@ -41,9 +46,10 @@ async fn frames_and_settings_that_nobody_knows_are_ignored_wherever_they_come() 
 }
 
 // behaviour 98
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn informational_heads_are_no_response() {
-    let mut stage = Stage::set().await;
+async fn informational_heads_are_no_response(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             for status in ["100", "103", "103", "199"] {
@@ -59,9 +65,10 @@ async fn informational_heads_are_no_response() {
 }
 
 // behaviour 98
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn heads_with_priority_and_padding_are_heads() {
-    let mut stage = Stage::set().await;
+async fn heads_with_priority_and_padding_are_heads(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             let block = [literal(":status", "200"), literal("content-type", "application/grpc")].concat();
@@ -77,9 +84,10 @@ async fn heads_with_priority_and_padding_are_heads() {
 }
 
 // behaviour 98
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn pings_of_the_server_are_answered() {
-    let mut stage = Stage::set().await;
+async fn pings_of_the_server_are_answered(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     stage.server.ping(*b"are you?").await;
     let answer = stage.server.next_of(Kind::PING).await;
     assert!(answer.has(flags::ACK));

@@ -1,5 +1,7 @@
 //! Metadata, up and down, on both roads.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::metadata::{MetadataMap, MetadataValue};
 use trunkline::{Code, Request};
 use trunkline_tests::script::Kind;
@@ -16,9 +18,12 @@ fn bytes(metadata: &MetadataMap, name: &str) -> Vec<Vec<u8>> {
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn metadata_goes_up_in_order_with_duplicates_and_bytes_in_base64_without_padding() {
-    let mut stage = Stage::set().await;
+async fn metadata_goes_up_in_order_with_duplicates_and_bytes_in_base64_without_padding(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let mut request = Request::new("you".to_owned());
         for value in ["2", "1", "2", "a,b"] {
@@ -43,9 +48,12 @@ async fn metadata_goes_up_in_order_with_duplicates_and_bytes_in_base64_without_p
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn metadata_comes_down_in_order_with_duplicates_and_bytes_with_and_without_padding() {
-    let mut stage = Stage::set().await;
+async fn metadata_comes_down_in_order_with_duplicates_and_bytes_with_and_without_padding(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             let early = [("x-early", "2"), ("x-early", "1"), ("x-early", "2"), ("x-early-bin", "qw==")];
@@ -63,9 +71,12 @@ async fn metadata_comes_down_in_order_with_duplicates_and_bytes_with_and_without
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn bytes_that_somebody_on_the_way_joined_by_commas_are_told_apart() {
-    let mut stage = Stage::set().await;
+async fn bytes_that_somebody_on_the_way_joined_by_commas_are_told_apart(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             server.head(stream, &[("x-early-bin", "qw==,q6ur, AA")]).await;
@@ -85,9 +96,12 @@ async fn bytes_that_somebody_on_the_way_joined_by_commas_are_told_apart() {
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn names_that_grpc_or_http2_reserve_are_refused_before_anything_is_sent() {
-    let mut stage = Stage::set().await;
+async fn names_that_grpc_or_http2_reserve_are_refused_before_anything_is_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for shape in [Shape::Unary, Shape::ServerStreaming, Shape::Bidi] {
         for name in [
             "grpc-status",
@@ -112,9 +126,10 @@ async fn names_that_grpc_or_http2_reserve_are_refused_before_anything_is_sent() 
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn on_tonics_road_reserved_names_do_no_harm() {
-    let mut stage = Stage::set().await;
+async fn on_tonics_road_reserved_names_do_no_harm(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for shape in [Shape::Unary, Shape::ServerStreaming, Shape::Bidi] {
         // HTTP/2 forbids these: the request cannot be sent.
         for name in ["connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"] {
@@ -142,9 +157,10 @@ async fn on_tonics_road_reserved_names_do_no_harm() {
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_the_status_was_read_from_is_no_metadata() {
-    let mut stage = Stage::set().await;
+async fn what_the_status_was_read_from_is_no_metadata(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             server.head(stream, &[]).await;

@@ -1,5 +1,7 @@
 //! Messages and headers above the limits: the call fails, its neighbours and its connection do not.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, Request, Sent, StatusExt};
 use trunkline_tests::script::{Kind, Setting, flags, literal};
 
@@ -7,10 +9,11 @@ use crate::road::{Road, Shape};
 use crate::stage::{Stage, framed, name_in, reply};
 
 // behaviour 90
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reply_above_the_limit_costs_its_call_alone() {
+async fn a_reply_above_the_limit_costs_its_call_alone(#[values(H2, Trunkline)] engine: Transport) {
     let limit = reply(&"x".repeat(100)).len();
-    let mut stage = Stage::with(&[], |builder| builder.max_receive_message_size(limit)).await;
+    let mut stage = Stage::with(engine, &[], |builder| builder.max_receive_message_size(limit)).await;
     for (road, shape) in Road::every() {
         let longest = "x".repeat(100);
         let answered = stage.answered(road, shape, async |server, stream| {
@@ -27,14 +30,24 @@ async fn a_reply_above_the_limit_costs_its_call_alone() {
 }
 
 // behaviour 90
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reply_above_the_limit_is_refused_as_soon_as_it_is_announced() {
-    let mut stage = Stage::set().await;
+async fn a_reply_above_the_limit_is_refused_as_soon_as_it_is_announced(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         for announced in [(4 << 20) + 1, u32::MAX] {
             let status = stage.failed(road, shape, async |server, stream| {
                 server.head(stream, &[]).await;
                 server.data(stream, [&[0][..], &announced.to_be_bytes()].concat(), false).await;
+                if engine == Trunkline && (road, shape) == (Road::Own, Shape::Unary) {
+                    // This engine wakes a caller with one reply when there is enough to make a difference:
+                    // all of it, or a good part of a window.
+                    for _ in 0..60 {
+                        server.data(stream, vec![0; 16 << 10], false).await;
+                    }
+                }
                 assert_eq!(server.reset_of(stream).await, trunkline_tests::script::Code::Cancel as u32);
             });
             let status = status.await;
@@ -44,10 +57,11 @@ async fn a_reply_above_the_limit_is_refused_as_soon_as_it_is_announced() {
 }
 
 // behaviour 90
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_request_above_the_limit_is_not_sent() {
+async fn a_request_above_the_limit_is_not_sent(#[values(H2, Trunkline)] engine: Transport) {
     let limit = 102;
-    let mut stage = Stage::with(&[], |builder| builder.max_send_message_size(limit)).await;
+    let mut stage = Stage::with(engine, &[], |builder| builder.max_send_message_size(limit)).await;
     for (road, shape) in Road::every() {
         let call = stage.call_with(road, shape, Request::new("x".repeat(100)));
         let stream = stage.server.request().await.stream;
@@ -62,9 +76,10 @@ async fn a_request_above_the_limit_is_not_sent() {
 }
 
 // behaviour 91
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn headers_above_the_limit_cost_their_call_alone() {
-    let mut stage = Stage::set().await;
+async fn headers_above_the_limit_cost_their_call_alone(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let large = "x".repeat(300_000);
     for (road, shape) in Road::every() {
         let status = stage.failed(road, shape, async |server, stream| {
@@ -90,9 +105,10 @@ async fn headers_above_the_limit_cost_their_call_alone() {
 }
 
 // behaviour 91
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_error_text_of_100_kb_arrives_whole() {
-    let mut stage = Stage::set().await;
+async fn an_error_text_of_100_kb_arrives_whole(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     let text = "x".repeat(100_000);
     for (road, shape) in Road::every() {
         let status = stage.failed(road, shape, async |server, stream| {
@@ -104,29 +120,42 @@ async fn an_error_text_of_100_kb_arrives_whole() {
 }
 
 // behaviour 91
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn metadata_above_the_servers_limit_is_the_servers_to_refuse() {
-    // RFC 9113 6.5.2: the setting is advice. Servers that mind answer with 431 or reset the stream, and know
-    // better than we what they can take.
-    let mut stage = Stage::with(&[(Setting::MAX_HEADER_LIST_SIZE, 1000)], |builder| builder).await;
+async fn metadata_above_the_servers_limit_costs_its_call_alone(#[values(H2, Trunkline)] engine: Transport) {
+    // RFC 9113 6.5.2: the setting is advice.
+    let mut stage = Stage::with(engine, &[(Setting::MAX_HEADER_LIST_SIZE, 1000)], |builder| builder).await;
     for (road, shape) in Road::every() {
         let mut request = Request::new("you".to_owned());
         request.metadata_mut().insert("x-large", "x".repeat(5000).parse().unwrap());
         let call = stage.call_with(road, shape, request);
-        let stream = stage.server.request().await.stream;
-        stage.server.headers(stream, literal(":status", "431"), true).await;
-        let status = call.fails(Code::Unknown).await;
-        assert!(status.message().contains("431"), "{status}");
-        assert_eq!(status.call_report().unwrap().sent(), Sent::Yes);
+        match engine {
+            // It takes the advice, so that the call knows at once.
+            Trunkline => {
+                let status = call.fails(Code::ResourceExhausted).await;
+                assert!(status.message().contains("1000"), "{status}");
+                assert_eq!(status.call_report().unwrap().sent(), Sent::No);
+                assert!(!stage.server.has_sent(Kind::HEADERS).await, "{road:?} {shape:?}");
+            }
+            // It does not know of it. Servers that mind answer with 431 or reset the stream.
+            _ => {
+                let stream = stage.server.request().await.stream;
+                stage.server.headers(stream, literal(":status", "431"), true).await;
+                let status = call.fails(Code::Unknown).await;
+                assert!(status.message().contains("431"), "{status}");
+                assert_eq!(status.call_report().unwrap().sent(), Sent::Yes);
+            }
+        }
         stage.still_serves().await;
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn messages_up_to_the_default_limit_arrive_on_both_roads() {
+async fn messages_up_to_the_default_limit_arrive_on_both_roads(#[values(H2, Trunkline)] engine: Transport) {
     // As long as the window of a stream lets the server send without listening.
     let text = "x".repeat(1_000_000);
-    let mut stage = Stage::set().await;
+    let mut stage = Stage::set(engine).await;
     for road in Road::BOTH {
         let answered = stage.answered(road, Shape::Unary, async |server, stream| {
             server.head(stream, &[]).await;
@@ -139,12 +168,13 @@ async fn messages_up_to_the_default_limit_arrive_on_both_roads() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn large_requests_go_up_in_frames_that_every_server_takes() {
+async fn large_requests_go_up_in_frames_that_every_server_takes(#[values(H2, Trunkline)] engine: Transport) {
     // RFC 9113 4.2: without a setting of the server's, 16 KiB.
     const FRAME: usize = 16 << 10;
     let (name, metadata) = ("x".repeat(1_000_000), "y".repeat(100_000));
-    let mut stage = Stage::set().await;
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let mut request = Request::new(name.clone());
         request.metadata_mut().insert("x-large", metadata.parse().unwrap());

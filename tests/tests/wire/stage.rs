@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::Message;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
-use trunkline::{Channel, ChannelBuilder, Code, Request, Status};
+use trunkline::{Channel, ChannelBuilder, Code, Request, Status, Transport};
 use trunkline_tests::greeter::{HelloReply, HelloRequest};
 use trunkline_tests::script::{Peer, Pipes, Setting, pipes};
 
@@ -29,17 +29,19 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn set() -> Self {
-        Self::with(&[], |builder| builder).await
+    pub(crate) async fn set(engine: Transport) -> Self {
+        Self::with(engine, &[], |builder| builder).await
     }
 
     /// With these SETTINGS of the server, and a channel that is configured so.
     pub(crate) async fn with(
+        engine: Transport,
         settings: &[(Setting, u32)],
         configure: impl FnOnce(ChannelBuilder) -> ChannelBuilder,
     ) -> Self {
         let (connector, mut pipes) = pipes();
-        let builder = Channel::builder(TARGET).plaintext().connector(connector);
+        let builder =
+            Channel::builder(TARGET).transport(engine).transport(engine).plaintext().connector(connector);
         let channel = configure(builder).connect_lazy().unwrap();
         channel.wake();
         let mut server = pipes.accept().await;
@@ -49,8 +51,8 @@ impl Stage {
     }
 
     /// A stage whose connection has answered a call already, so that its loss is no failure to connect.
-    pub(crate) async fn proven() -> Self {
-        let mut stage = Self::set().await;
+    pub(crate) async fn proven(engine: Transport) -> Self {
+        let mut stage = Self::set(engine).await;
         stage.still_serves().await;
         stage
     }

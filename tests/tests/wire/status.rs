@@ -1,5 +1,7 @@
 //! How a call ends: by the server's status, and by all that comes in place of one.
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, Origin, Status, StatusExt};
 use trunkline_tests::script::{Code as ErrorCode, literal};
 
@@ -18,8 +20,8 @@ async fn end(server: &mut Server, stream: u32, after_message: bool, trailers: &[
 }
 
 /// Every way that a call can fail with these trailers.
-async fn failures(trailers: &[(&str, &str)]) -> Vec<(String, Status)> {
-    let mut stage = Stage::set().await;
+async fn failures(engine: Transport, trailers: &[(&str, &str)]) -> Vec<(String, Status)> {
+    let mut stage = Stage::set(engine).await;
     let mut failures = Vec::new();
     for (road, shape) in Road::every() {
         for after_message in [false, true] {
@@ -33,15 +35,18 @@ async fn failures(trailers: &[(&str, &str)]) -> Vec<(String, Status)> {
     failures
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_status_of_the_server_arrives_with_its_text_details_and_metadata() {
+async fn a_status_of_the_server_arrives_with_its_text_details_and_metadata(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let trailers = [
         ("grpc-status", "9"),
         ("grpc-message", "50%25 of %E2%98%BA"),
         ("grpc-status-details-bin", "CAkSA3doeQ"),
         ("x-kept", "yes"),
     ];
-    for (what, status) in failures(&trailers).await {
+    for (what, status) in failures(engine, &trailers).await {
         assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "50% of ☺"), "{what}");
         assert_eq!(status.details(), b"\x08\x09\x12\x03why", "{what}");
         assert_eq!(status.metadata().get("x-kept").unwrap(), "yes", "{what}");
@@ -49,10 +54,11 @@ async fn a_status_of_the_server_arrives_with_its_text_details_and_metadata() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_grpc_status_that_is_none_is_unknown() {
+async fn a_grpc_status_that_is_none_is_unknown(#[values(H2, Trunkline)] engine: Transport) {
     for bad in ["", "x", "-1", "1.0", "17", "4294967296", "5, 5", "５"] {
-        for (what, status) in failures(&[("grpc-status", bad), ("grpc-message", "why")]).await {
+        for (what, status) in failures(engine, &[("grpc-status", bad), ("grpc-message", "why")]).await {
             assert_eq!(status.code(), Code::Unknown, "{bad:?}, {what}: {status}");
             assert!(status.message().contains("why"), "{bad:?}, {what}: {status}");
         }
@@ -60,8 +66,9 @@ async fn a_grpc_status_that_is_none_is_unknown() {
 }
 
 // behaviour 99
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_badly_coded_is_kept_as_far_as_it_goes() {
+async fn a_message_that_is_badly_coded_is_kept_as_far_as_it_goes(#[values(H2, Trunkline)] engine: Transport) {
     for (coded, read) in [
         ("%", "%"),
         ("100%", "100%"),
@@ -70,17 +77,20 @@ async fn a_message_that_is_badly_coded_is_kept_as_far_as_it_goes() {
         ("%48%65y", "Hey"),
         ("a%00b", "a\0b"),
     ] {
-        for (what, status) in failures(&[("grpc-status", "3"), ("grpc-message", coded)]).await {
+        for (what, status) in failures(engine, &[("grpc-status", "3"), ("grpc-message", coded)]).await {
             assert_eq!((status.code(), status.message()), (Code::InvalidArgument, read), "{what}");
         }
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn details_that_are_no_base64_panic_nobody_and_spoil_nothing() {
+async fn details_that_are_no_base64_panic_nobody_and_spoil_nothing(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for bad in ["!!!", "a", "====", "CAk,CAk", "\u{e9}", ""] {
         let trailers = [("grpc-status", "9"), ("grpc-message", "why"), ("grpc-status-details-bin", bad)];
-        for (what, status) in failures(&trailers).await {
+        for (what, status) in failures(engine, &trailers).await {
             assert_eq!(
                 (status.code(), status.message()),
                 (Code::FailedPrecondition, "why"),
@@ -91,9 +101,10 @@ async fn details_that_are_no_base64_panic_nobody_and_spoil_nothing() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn bad_details_beside_ok_spoil_nothing() {
-    let mut stage = Stage::set().await;
+async fn bad_details_beside_ok_spoil_nothing(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let answered = stage.answered(road, shape, async |server, stream| {
             end(server, stream, true, &[("grpc-status", "0"), ("grpc-status-details-bin", "!!!")]).await;
@@ -103,20 +114,24 @@ async fn bad_details_beside_ok_spoil_nothing() {
 }
 
 // behaviour 100
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn details_of_another_code_than_the_status_are_internal_and_name_both() {
+async fn details_of_another_code_than_the_status_are_internal_and_name_both(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     // A `google.rpc.Status` of code 5.
     let trailers = [("grpc-status", "9"), ("grpc-message", "why"), ("grpc-status-details-bin", "CAU=")];
-    for (what, status) in failures(&trailers).await {
+    for (what, status) in failures(engine, &trailers).await {
         assert_eq!(status.code(), Code::Internal, "{what}");
         let text = status.message();
         assert!(text.contains("FAILED_PRECONDITION") && text.contains("NOT_FOUND"), "{what}: {text}");
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_response_that_ends_without_a_status_is_unknown() {
-    let mut stage = Stage::set().await;
+async fn a_response_that_ends_without_a_status_is_unknown(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let status = stage.failed(road, shape, async |server, stream| {
             server.head(stream, &[]).await;
@@ -136,9 +151,10 @@ async fn a_response_that_ends_without_a_status_is_unknown() {
 }
 
 // behaviour 92
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn an_http_status_without_a_grpc_status_becomes_grpcs() {
-    let mut stage = Stage::set().await;
+async fn an_http_status_without_a_grpc_status_becomes_grpcs(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (http, code) in [
         ("200", Code::Unknown),
         ("204", Code::Unknown),
@@ -173,9 +189,12 @@ async fn an_http_status_without_a_grpc_status_becomes_grpcs() {
 }
 
 // behaviour 92
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_content_type_that_is_not_grpcs_is_unknown_with_the_first_of_the_page() {
-    let mut stage = Stage::set().await;
+async fn a_content_type_that_is_not_grpcs_is_unknown_with_the_first_of_the_page(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for content_type in ["text/html", "application/json", "application/grpc-web", "application/grpcx", ""] {
         for (road, shape) in Road::every() {
             let status = stage.failed(road, shape, async |server, stream| {
@@ -192,9 +211,10 @@ async fn a_content_type_that_is_not_grpcs_is_unknown_with_the_first_of_the_page(
 }
 
 // behaviour 92
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_page_without_end_is_not_read_to_its_end() {
-    let mut stage = Stage::set().await;
+async fn a_page_without_end_is_not_read_to_its_end(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let status = stage.failed(road, shape, async |server, stream| {
             server.headers(stream, literal(":status", "502"), false).await;
@@ -206,9 +226,12 @@ async fn a_page_without_end_is_not_read_to_its_end() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn content_types_of_grpc_with_a_subtype_or_parameters_are_grpcs() {
-    let mut stage = Stage::set().await;
+async fn content_types_of_grpc_with_a_subtype_or_parameters_are_grpcs(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for content_type in ["application/grpc+proto", "application/grpc;charset=utf-8", "Application/GRPC"] {
         for (road, shape) in Road::every() {
             let answered = stage.answered(road, shape, async |server, stream| {
@@ -240,9 +263,10 @@ const RESETS: [(ErrorCode, Code); 13] = [
 ];
 
 // behaviour 93
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_reset_is_a_status_by_its_error_code() {
-    let mut stage = Stage::set().await;
+async fn a_reset_is_a_status_by_its_error_code(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for (error_code, code) in RESETS {
         for (road, shape) in Road::every() {
             let status = stage.failed(road, shape, async |server, stream| {
@@ -263,9 +287,12 @@ async fn a_reset_is_a_status_by_its_error_code() {
 }
 
 // behaviour 93
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_refused_stream_is_tried_again_once_and_then_unavailable() {
-    let mut stage = Stage::set().await;
+async fn a_refused_stream_is_tried_again_once_and_then_unavailable(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let status = stage.failed(road, shape, async |server, stream| {
             server.reset(stream, ErrorCode::RefusedStream).await;
@@ -284,9 +311,12 @@ async fn a_refused_stream_is_tried_again_once_and_then_unavailable() {
 }
 
 // behaviour 94
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_status_that_comes_while_the_client_still_sends_is_the_calls_status() {
-    let mut stage = Stage::set().await;
+async fn a_status_that_comes_while_the_client_still_sends_is_the_calls_status(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for road in Road::BOTH {
         for (reset, with_head) in [(false, false), (true, false), (true, true)] {
             let requests = tokio_stream::StreamExt::map(tokio_stream::iter(0..), |_| {
@@ -319,9 +349,12 @@ async fn a_status_that_comes_while_the_client_still_sends_is_the_calls_status() 
 }
 
 // behaviour 94
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_status_before_the_end_of_a_large_request_is_the_calls_status() {
-    let mut stage = Stage::set().await;
+async fn a_status_before_the_end_of_a_large_request_is_the_calls_status(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
     for (road, shape) in Road::every() {
         let name = trunkline::Request::new("x".repeat(300_000));
         let call = stage.call_with(road, shape, name);
@@ -333,9 +366,10 @@ async fn a_status_before_the_end_of_a_large_request_is_the_calls_status() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_the_end_costs_the_connection_nothing() {
-    let mut stage = Stage::set().await;
+async fn what_comes_after_the_end_costs_the_connection_nothing(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::set(engine).await;
     for road in Road::BOTH {
         let answered = stage.answered(road, Shape::Unary, async |server, stream| {
             server.respond(stream, &reply("hello"), "0").await;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::Instant;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, Request, RequestExt, Sent, StatusExt};
 use trunkline_tests::script::{Kind, Setting};
 
@@ -37,9 +39,12 @@ fn numbers(arrived: &[(u32, usize)]) -> Vec<usize> {
 }
 
 // behaviour 88
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_above_the_limit_wait_and_start_in_order_as_others_end() {
-    let mut stage = Stage::with(&[(LIMIT, 2)], |builder| builder).await;
+async fn calls_above_the_limit_wait_and_start_in_order_as_others_end(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::with(engine, &[(LIMIT, 2)], |builder| builder).await;
     let calls = calls(&stage, 7).await;
     let mut open = arrived(&mut stage).await;
     assert_eq!(numbers(&open), [0, 1]);
@@ -57,9 +62,10 @@ async fn calls_above_the_limit_wait_and_start_in_order_as_others_end() {
 }
 
 // behaviour 88
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_place_is_free_after_a_cancel_and_after_a_reset() {
-    let mut stage = Stage::with(&[(LIMIT, 1)], |builder| builder).await;
+async fn a_place_is_free_after_a_cancel_and_after_a_reset(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::with(engine, &[(LIMIT, 1)], |builder| builder).await;
     let mut calls = calls(&stage, 3).await.into_iter();
     let [first, second, third] = std::array::from_fn(|_| calls.next().unwrap());
     assert_eq!(numbers(&arrived(&mut stage).await), [0]);
@@ -75,9 +81,12 @@ async fn a_place_is_free_after_a_cancel_and_after_a_reset() {
 }
 
 // behaviour 88
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_makes_calls_wait_and_raising_it_wakes_them_all() {
-    let mut stage = Stage::with(&[(LIMIT, 0)], |builder| builder).await;
+async fn a_limit_of_zero_makes_calls_wait_and_raising_it_wakes_them_all(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::with(engine, &[(LIMIT, 0)], |builder| builder).await;
     let calls = calls(&stage, 5).await;
     assert!(arrived(&mut stage).await.is_empty());
     stage.server.settings(&[(LIMIT, 3)]).await;
@@ -95,9 +104,12 @@ async fn a_limit_of_zero_makes_calls_wait_and_raising_it_wakes_them_all() {
 }
 
 // behaviour 88
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_lowered_limit_ends_nothing_and_starts_nothing_until_there_is_room() {
-    let mut stage = Stage::with(&[(LIMIT, 3)], |builder| builder).await;
+async fn a_lowered_limit_ends_nothing_and_starts_nothing_until_there_is_room(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::with(engine, &[(LIMIT, 3)], |builder| builder).await;
     let mut running = calls(&stage, 3).await;
     let open = arrived(&mut stage).await;
     assert_eq!(numbers(&open), [0, 1, 2]);
@@ -120,9 +132,12 @@ async fn a_lowered_limit_ends_nothing_and_starts_nothing_until_there_is_room() {
 }
 
 // behaviour 88
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_a_place_ends_at_its_deadline_and_was_never_sent() {
-    let mut stage = Stage::with(&[(LIMIT, 0)], |builder| builder).await;
+async fn a_call_that_waits_for_a_place_ends_at_its_deadline_and_was_never_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::with(engine, &[(LIMIT, 0)], |builder| builder).await;
     for (road, shape) in Road::every() {
         let (began, timeout) = (Instant::now(), Duration::from_millis(250));
         let request = Request::new("you".to_owned()).with_timeout(timeout);

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, ConnectivityState, Request, Sent, StatusExt};
 use trunkline_tests::ms;
 use trunkline_tests::script::{Code as ErrorCode, Kind, Setting, pipes};
@@ -17,11 +19,19 @@ const CALLS: usize = 60;
 const CALLS_PER_CONNECTION: usize = 36;
 
 // behaviour 77
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn no_call_is_lost_or_made_twice_while_connections_are_turned_over() {
+async fn no_call_is_lost_or_made_twice_while_connections_are_turned_over(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for farewell in [Farewell::Twice, Farewell::Once, Farewell::OnceAndGone] {
         let (connector, pipes) = pipes();
-        let channel = Channel::builder(TARGET).plaintext().connector(connector).connect_lazy().unwrap();
+        let channel = Channel::builder(TARGET)
+            .transport(engine)
+            .plaintext()
+            .connector(connector)
+            .connect_lazy()
+            .unwrap();
         let processed = Counter::default();
         let server = tokio::spawn(serve_in_turns(pipes, farewell, CALLS_PER_CONNECTION, processed.clone()));
         let began = Instant::now();
@@ -35,10 +45,13 @@ async fn no_call_is_lost_or_made_twice_while_connections_are_turned_over() {
 }
 
 // behaviour 78
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn calls_up_to_the_last_id_finish_and_those_above_it_are_made_elsewhere() {
+async fn calls_up_to_the_last_id_finish_and_those_above_it_are_made_elsewhere(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (road, shape) in Road::every() {
-        let mut stage = Stage::proven().await;
+        let mut stage = Stage::proven(engine).await;
         let below = stage.call(road, shape);
         let finishing = stage.server.request().await.stream;
         let above = stage.call(road, shape);
@@ -59,11 +72,14 @@ async fn calls_up_to_the_last_id_finish_and_those_above_it_are_made_elsewhere() 
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_of_the_moment_of_goaway_waits_for_the_replacement_and_for_nothing_else() {
+async fn a_call_of_the_moment_of_goaway_waits_for_the_replacement_and_for_nothing_else(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (road, shape) in Road::every() {
         for connecting in [ms(0), ms(40), ms(1000)] {
-            let mut stage = Stage::proven().await;
+            let mut stage = Stage::proven(engine).await;
             let old = stage.call(road, shape);
             let old_stream = stage.server.request().await.stream;
             let began = Instant::now();
@@ -85,10 +101,13 @@ async fn a_call_of_the_moment_of_goaway_waits_for_the_replacement_and_for_nothin
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_a_place_gets_one_on_the_replacement() {
+async fn a_call_that_waits_for_a_place_gets_one_on_the_replacement(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (road, shape) in Road::every() {
-        let mut stage = Stage::with(&[(Setting::MAX_CONCURRENT_STREAMS, 1)], |builder| builder).await;
+        let mut stage = Stage::with(engine, &[(Setting::MAX_CONCURRENT_STREAMS, 1)], |builder| builder).await;
         stage.still_serves().await;
         let running = stage.call(road, shape);
         let running_stream = stage.server.request().await.stream;
@@ -106,9 +125,10 @@ async fn a_call_that_waits_for_a_place_gets_one_on_the_replacement() {
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn the_channel_stays_ready_through_a_turnover() {
-    let mut stage = Stage::proven().await;
+async fn the_channel_stays_ready_through_a_turnover(#[values(H2, Trunkline)] engine: Transport) {
+    let mut stage = Stage::proven(engine).await;
     let call = stage.call(Road::Own, Shape::Unary);
     let stream = stage.server.request().await.stream;
     stage.server.go_away_gently().await;
@@ -125,10 +145,13 @@ async fn the_channel_stays_ready_through_a_turnover() {
     assert_eq!(stage.channel.state(), ConnectivityState::Ready);
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_on_its_way_when_the_connection_broke_is_not_made_twice() {
+async fn a_call_that_was_on_its_way_when_the_connection_broke_is_not_made_twice(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for (road, shape) in Road::every() {
-        let mut stage = Stage::proven().await;
+        let mut stage = Stage::proven(engine).await;
         let call = stage.call(road, shape);
         stage.server.request().await;
         // No GOAWAY: nobody knows whether it was processed.
@@ -138,10 +161,13 @@ async fn a_call_that_was_on_its_way_when_the_connection_broke_is_not_made_twice(
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn goaway_with_an_error_fails_what_it_may_have_processed_and_moves_the_rest() {
+async fn goaway_with_an_error_fails_what_it_may_have_processed_and_moves_the_rest(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     for road in Road::BOTH {
-        let mut stage = Stage::proven().await;
+        let mut stage = Stage::proven(engine).await;
         let below = stage.call(road, Shape::Unary);
         let last = stage.server.request().await.stream;
         let above = stage.call(road, Shape::Unary);
@@ -159,10 +185,14 @@ async fn goaway_with_an_error_fails_what_it_may_have_processed_and_moves_the_res
     }
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_server_that_turns_every_request_away_ends_it_after_a_while() {
+async fn a_server_that_turns_every_request_away_ends_it_after_a_while(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
     let (connector, mut pipes) = pipes();
-    let channel = Channel::builder(TARGET).plaintext().connector(connector).connect_lazy().unwrap();
+    let channel =
+        Channel::builder(TARGET).transport(engine).plaintext().connector(connector).connect_lazy().unwrap();
     let call = tokio::spawn(Road::Own.call(channel, Shape::Unary, Request::new("you".to_owned())));
     let server = tokio::spawn(async move {
         let mut turned_away = 0;
