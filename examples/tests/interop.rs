@@ -1,11 +1,13 @@
 //! Every interop case against a real server, in plaintext and over TLS, by our own stub and by the one that
-//! tonic generates.
+//! tonic generates, on each HTTP/2 engine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rstest::rstest;
+use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::connect::{Roots, Tls};
 use trunkline::metadata::MetadataMap;
 use trunkline::{Channel, ChannelBuilder};
@@ -19,34 +21,42 @@ const FREE: &str = "loopback has a free port";
 const NAME: &str = "interop.test";
 
 // behaviour 17
+#[rstest]
 #[tokio::test]
-async fn every_case_passes_in_plaintext_by_our_stub() {
-    every_case_passes::<OwnStub>(Side::plaintext()).await;
+async fn every_case_passes_in_plaintext_by_our_stub(#[values(H2, Trunkline)] engine: Transport) {
+    every_case_passes::<OwnStub>(Side::plaintext(), engine).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_case_passes_in_plaintext_by_tonics_stub() {
-    every_case_passes::<TonicStub>(Side::plaintext()).await;
+async fn every_case_passes_in_plaintext_by_tonics_stub(#[values(H2, Trunkline)] engine: Transport) {
+    every_case_passes::<TonicStub>(Side::plaintext(), engine).await;
 }
 
 // behaviour 105
+#[rstest]
 #[tokio::test]
-async fn every_case_passes_over_tls_by_our_stub() {
-    every_case_passes::<OwnStub>(Side::tls()).await;
+async fn every_case_passes_over_tls_by_our_stub(#[values(H2, Trunkline)] engine: Transport) {
+    every_case_passes::<OwnStub>(Side::tls(), engine).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_case_passes_over_tls_by_tonics_stub() {
-    every_case_passes::<TonicStub>(Side::tls()).await;
+async fn every_case_passes_over_tls_by_tonics_stub(#[values(H2, Trunkline)] engine: Transport) {
+    every_case_passes::<TonicStub>(Side::tls(), engine).await;
 }
 
-#[test]
-fn the_program_names_each_case_and_exits_well() {
+#[rstest]
+fn the_program_names_each_case_and_exits_well(
+    #[values("own", "tonic")] stub: &str,
+    #[values("h2", "trunkline")] transport: &str,
+) {
     let server = Side::plaintext();
     let port = format!("--server_port={}", server.address().port());
     // How long a call takes on a busy machine is no question here.
     let patient = "--soak_per_iteration_max_acceptable_latency_ms=60000";
-    let output = interop_client(&[port, "--test_case=all".into(), patient.into()]);
+    let road = [format!("--stub={stub}"), format!("--transport={transport}")];
+    let output = interop_client(&[&[port, "--test_case=all".into(), patient.into()][..], &road].concat());
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(text.lines().collect::<Vec<_>>(), Case::ALL.map(|case| format!("{case}: passed")));
@@ -72,6 +82,13 @@ fn the_program_says_which_cases_it_leaves_out() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("compressed messages"), "{output:?}");
 }
 
+#[test]
+fn the_program_knows_its_engines() {
+    let output = interop_client(&["--transport=quic".into()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`h2` or `trunkline`"), "{output:?}");
+}
+
 fn interop_client(flags: &[String]) -> Output {
     let program = env!("CARGO_BIN_EXE_interop_client");
     Command::new(program)
@@ -81,7 +98,7 @@ fn interop_client(flags: &[String]) -> Output {
         .expect("it was built with this test")
 }
 
-async fn every_case_passes<S: Stub>(side: Side) {
+async fn every_case_passes<S: Stub>(side: Side, engine: Transport) {
     // How long a call takes on a busy machine is no question here.
     let soak = Soak {
         max_latency: Duration::from_secs(60),
@@ -89,7 +106,8 @@ async fn every_case_passes<S: Stub>(side: Side) {
         threads: 2,
         ..Soak::default()
     };
-    let peer = Peer::<S>::new(side.connect(), MetadataMap::new(), soak).expect("the settings are right");
+    let peer =
+        Peer::<S>::new(side.connect(engine), MetadataMap::new(), soak).expect("the settings are right");
     for case in Case::ALL {
         if let Err(error) = case.run(&peer).await {
             panic!("{case}: {error}");
@@ -122,10 +140,10 @@ impl Side {
         self.server.address()
     }
 
-    fn connect(&self) -> Connect {
+    fn connect(&self, engine: Transport) -> Connect {
         let target = format!("dns:///{}", self.address());
         let roots = self.authority.as_ref().map(|authority| authority.pem().to_owned());
-        Arc::new(move || builder(&target, roots.as_deref()))
+        Arc::new(move || builder(&target, roots.as_deref()).transport(engine))
     }
 }
 

@@ -6,6 +6,7 @@
 //! interop_client --server_host=localhost --server_port=10000 --test_case=large_unary
 //! interop_client --server_host=127.0.0.1 --server_port=10001 --test_case=all --use_tls=true --use_test_ca=true \
 //!     --ca_file=ca.pem --server_host_override=foo.test.google.fr
+//! interop_client --server_host=localhost --server_port=10000 --test_case=all --stub=tonic --transport=trunkline
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its lines are its result")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use trunkline::connect::{Roots, Tls};
 use trunkline::metadata::{AsciiMetadataKey, MetadataMap};
-use trunkline::{Channel, ChannelBuilder};
+use trunkline::{Channel, ChannelBuilder, Transport};
 
 use super::{Case, Connect, Soak, UnknownCase};
 
@@ -21,6 +21,8 @@ pub struct Flags {
     pub cases: Vec<Case>,
     /// Whether to call by the stub that tonic generates: `--stub=tonic`.
     pub tonic_stub: bool,
+    /// The HTTP/2 engine of every channel: `--transport=h2` or `--transport=trunkline`.
+    pub transport: Transport,
     /// Metadata of every call: `--additional_metadata=key:value;key:value`.
     pub metadata: MetadataMap,
     /// The settings of the soak cases: `--soak_..`.
@@ -96,6 +98,7 @@ impl Flags {
             "ca_file" => self.ca_file = value.into(),
             "additional_metadata" => self.metadata = read_metadata(name, &value)?,
             "stub" => self.tonic_stub = read_stub(name, &value)?,
+            "transport" => self.transport = read_transport(name, &value)?,
             "soak_iterations" => self.soak.iterations = read(name, &value)?,
             "soak_num_threads" => self.soak.threads = read::<u32>(name, &value)?.max(1),
             "soak_max_failures" => self.soak.max_failures = read(name, &value)?,
@@ -136,7 +139,7 @@ impl Flags {
     }
 
     fn channel_builder(&self) -> ChannelBuilder {
-        let mut builder = Channel::builder(self.target());
+        let mut builder = Channel::builder(self.target()).transport(self.transport);
         if let Some(name) = &self.host_override {
             builder = builder.authority(name);
         }
@@ -153,6 +156,7 @@ impl Default for Flags {
         Self {
             cases: vec![Case::LargeUnary],
             tonic_stub: false,
+            transport: Transport::default(),
             metadata: MetadataMap::new(),
             soak: Soak::default(),
             host: "localhost".to_owned(),
@@ -177,6 +181,14 @@ fn read_stub(name: &str, value: &str) -> Result<bool, FlagError> {
         "own" => Ok(false),
         "tonic" => Ok(true),
         _ => Err(wrong(name, value, "is `own` or `tonic`")),
+    }
+}
+
+fn read_transport(name: &str, value: &str) -> Result<Transport, FlagError> {
+    match value {
+        "h2" => Ok(Transport::H2),
+        "trunkline" => Ok(Transport::Trunkline),
+        _ => Err(wrong(name, value, "is `h2` or `trunkline`")),
     }
 }
 
