@@ -499,3 +499,30 @@ fn a_long_healthy_connection_never_dies_of_its_budget() {
         story.connection.written(bytes);
     }
 }
+
+#[test]
+fn a_connection_goes_from_thread_to_thread() {
+    fn goes<T: Send + 'static>() {}
+    goes::<Connection>();
+    goes::<Event>();
+}
+
+#[test]
+fn a_connection_that_rests_is_small() {
+    let mut story = Story::begin(Config::default());
+    let streams: Vec<_> = (0..100).map(|_| story.open(&[0; 100], true)).collect();
+    story.write();
+    for stream in streams {
+        story.head(stream);
+        story.data(stream, &[0; 500]);
+        story.trailers(stream);
+    }
+    story.events();
+    story.connection.rest();
+    let connection = &story.connection;
+    assert!(connection.events.capacity() == 0 && connection.block.capacity() == 0);
+    let stream = story.open(b"again", true);
+    story.head(stream);
+    story.trailers(stream);
+    assert_eq!(story.events(), ["201 head 200 false", "201 trailers 1"]);
+}

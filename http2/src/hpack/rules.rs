@@ -74,10 +74,22 @@ static NAME_OCTETS: [bool; 256] = {
     allowed
 };
 
-/// NUL, too, ends a line for somebody. Looks at all octets, so that it can look at many at a time.
+/// NUL, too, ends a line for somebody. Looks at all octets, so that it can look at many at a time; in values too
+/// short for that, such as timeouts, one look into a table is less than three comparisons.
 fn has_line_end(value: &[u8]) -> bool {
+    if value.len() < 16 {
+        return value.iter().fold(false, |found, &octet| found | LINE_ENDS[usize::from(octet)]);
+    }
     value.iter().fold(false, |found, &octet| found | (octet == 0) | (octet == b'\r') | (octet == b'\n'))
 }
+
+static LINE_ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    ends[0] = true;
+    ends[b'\r' as usize] = true;
+    ends[b'\n' as usize] = true;
+    ends
+};
 
 fn has_space_around(value: &[u8]) -> bool {
     let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
