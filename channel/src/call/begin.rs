@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap, Uri};
+use http::{Extensions, HeaderMap, HeaderName, Uri, header};
 use tokio::time::Instant;
 use trunkline_proto::wire::names;
 use trunkline_proto::{timeout, wire};
@@ -20,39 +20,92 @@ use crate::vocabulary::Body;
 /// A call as one of the roads made it.
 pub(crate) struct CallStart {
     /// When the method was called: the deadline counts from here.
-    pub(crate) began: Instant,
-    pub(crate) path: PathAndQuery,
-    pub(crate) attached: Option<Box<Attached>>,
-    /// Of the call itself; what they leave open may be in the extensions.
-    pub(crate) options: CallOptions,
-    pub(crate) reply: Reply,
+    began: Instant,
+    path: PathAndQuery,
+    attached: Option<Box<Attached>>,
+    /// As the application said it of the call itself; then as its request says it.
+    options: CallOptions,
+    requested: CallOptions,
+    reply: Reply,
     /// Or what is wrong with the request. In a box, which only calls that fail pay for.
-    pub(crate) upload: Result<Upload, Box<wire::Status>>,
+    upload: Result<Upload, Box<wire::Status>>,
 }
 
 /// What an application attached to a call. In a box, since most calls carry neither.
 #[derive(Default)]
 pub(crate) struct Attached {
-    /// The application's metadata. A `grpc-timeout` in it becomes the deadline.
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
 }
 
+/// What is taken out of a request's headers: the transport writes these itself, the last as what is then left
+/// of the deadline.
+static WRITTEN_BELOW: [HeaderName; 4] =
+    [header::TE, header::CONTENT_TYPE, header::USER_AGENT, names::GRPC_TIMEOUT];
+
 impl Attached {
     /// These, if they are anything.
     pub(crate) fn some(headers: HeaderMap, extensions: Extensions) -> Option<Box<Self>> {
-        let any = !headers.is_empty() || !extensions.is_empty();
-        any.then(|| Box::new(Self { headers, extensions }))
+        let none = headers.is_empty() && extensions.is_empty();
+        (!none).then(|| Box::new(Self { headers, extensions }))
+    }
+
+    /// Takes out what the request says of its call, and what the transport writes.
+    fn take_options(&mut self) -> Result<CallOptions, timeout::InvalidTimeout> {
+        let mut options = self.extensions.remove::<CallOptions>().unwrap_or_default();
+        let header = self.headers.get(&names::GRPC_TIMEOUT).map(timeout::parse);
+        let written_below = self.headers.keys().filter(|name| WRITTEN_BELOW.contains(name)).count();
+        // The usual stub writes nothing else, and to let go of all costs less than to look one up.
+        if written_below == self.headers.keys_len() {
+            self.headers = HeaderMap::new();
+        } else if written_below > 0 {
+            for name in &WRITTEN_BELOW {
+                self.headers.remove(name);
+            }
+        }
+        options.timeout = options.timeout.or(header.transpose()?);
+        Ok(options)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.extensions.is_empty()
     }
 }
 
 impl CallStart {
+    /// A call that is made now. A `grpc-timeout` in the headers and [`CallOptions`] in the extensions are
+    /// what the request says of the call.
+    pub(crate) fn new(
+        path: PathAndQuery,
+        mut attached: Option<Box<Attached>>,
+        reply: Reply,
+        mut upload: Result<Upload, Box<wire::Status>>,
+    ) -> Self {
+        let mut requested = CallOptions::default();
+        if let Some(attached) = &mut attached {
+            match attached.take_options() {
+                Ok(options) => requested = options,
+                Err(error) => {
+                    upload = Err(Box::new(wire::Status::new(wire::Code::Internal, error.to_string())));
+                }
+            }
+        }
+        let attached = attached.filter(|attached| !attached.is_empty());
+        let began = requested.began.unwrap_or_else(Instant::now);
+        Self { began, path, attached, options: CallOptions::default(), requested, reply, upload }
+    }
+
+    /// What the application says of the call itself, which counts more than what its request says.
+    pub(crate) fn options(&mut self) -> &mut CallOptions {
+        &mut self.options
+    }
+
     /// Makes the call, through the channel's layers if it has any. What is wrong with it is the call's
     /// result.
-    pub(crate) fn on(mut self, channel: &Channel) -> Call {
+    pub(crate) fn on(self, channel: &Channel) -> Call {
         let terms = self.settle(channel);
         match (channel.core().layers(), self.upload) {
-            (Some(layers), Ok(mut upload)) if terms.malformed.is_none() => {
+            (Some(layers), Ok(mut upload)) => {
                 // What must be kept for sending again is kept below the layers.
                 upload.commit();
                 let Attached { headers, extensions } = *self.attached.unwrap_or_default();
@@ -78,35 +131,19 @@ impl CallStart {
     }
 
     /// Makes the call below the layers.
-    pub(crate) fn directly_on(mut self, channel: &Channel) -> Call {
+    pub(crate) fn directly_on(self, channel: &Channel) -> Call {
         let terms = self.settle(channel);
         let request = Request { path: self.path, attached: self.attached, reply: self.reply };
         Call::Direct(terms.direct(channel, request, self.upload, self.began))
     }
 
-    /// Brings together what the call, its extensions, its headers, its method and its channel say.
-    fn settle(&mut self, channel: &Channel) -> Terms {
+    /// Brings together what the call, its request, its method and its channel say.
+    fn settle(&self, channel: &Channel) -> Terms {
         let core = channel.core();
         let settings = core.settings();
-        let (in_extensions, header) = match &mut self.attached {
-            Some(attached) => {
-                let options = attached.extensions.remove::<CallOptions>();
-                (options.unwrap_or_default(), attached.headers.remove(&names::GRPC_TIMEOUT))
-            }
-            None => (CallOptions::default(), None),
-        };
         let snapshot = core.snapshot();
         let method = snapshot.methods.lookup(self.path.as_str());
-        self.began = in_extensions.began.unwrap_or(self.began);
-
-        let (in_header, malformed) = match header.as_ref().map(timeout::parse) {
-            Some(Ok(timeout)) => (Some(timeout), None),
-            Some(Err(error)) => {
-                (None, Some(Box::new(wire::Status::new(wire::Code::Internal, error.to_string()))))
-            }
-            None => (None, None),
-        };
-        let own = self.options.timeout.or(in_extensions.timeout).or(in_header).or(settings.timeout);
+        let own = self.options.timeout.or(self.requested.timeout).or(settings.timeout);
         // gRPC's service config: of the application's timeout and the config's, the shorter one counts.
         let timeout = match (own, method.and_then(|method| method.timeout)) {
             (Some(own), Some(config)) => Some(own.min(config)),
@@ -118,9 +155,9 @@ impl CallStart {
             true => FailFast::Never,
             false => FailFast::Always,
         });
-        let own = self.options.fail_fast.or(in_extensions.fail_fast);
+        let own = self.options.fail_fast.or(self.requested.fail_fast);
         let fail_fast = own.or(by_method).unwrap_or(settings.fail_fast);
-        Terms { timeout, deadline, fail_fast, malformed }
+        Terms { timeout, deadline, fail_fast }
     }
 }
 
@@ -129,8 +166,6 @@ struct Terms {
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
     fail_fast: FailFast,
-    /// The request's own `grpc-timeout` makes no sense.
-    malformed: Option<Box<wire::Status>>,
 }
 
 impl Terms {
@@ -141,10 +176,6 @@ impl Terms {
         upload: Result<Upload, Box<wire::Status>>,
         began: Instant,
     ) -> DirectCall {
-        let upload = match self.malformed {
-            Some(refusal) => Err(refusal),
-            None => upload,
-        };
         DirectCall::new(channel.clone(), request, upload, self.fail_fast, began, self.deadline)
     }
 }

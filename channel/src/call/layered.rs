@@ -18,7 +18,7 @@ use super::report::{CallReport, Sent};
 use super::response::{Response, missing_status};
 use crate::channel::Channel;
 use crate::connect::BoxFuture;
-use crate::transport::ResponseHead;
+use crate::transport::{Headers, ResponseHead};
 use crate::vocabulary::{self, Body, Status};
 
 /// The body of a request, for layers.
@@ -47,7 +47,7 @@ pub(crate) struct LayeredCall {
     progress: Progress,
     timer: Timer,
     stage: Stage,
-    headers: HeaderMap,
+    headers: Option<Headers>,
     trailers: HeaderMap,
     /// As the call path below the layers made it, if the response comes from there.
     report: Option<CallReport>,
@@ -75,14 +75,14 @@ impl LayeredCall {
             progress: Progress::new(began),
             timer: Timer::new(deadline),
             stage: Stage::Call(answer),
-            headers: HeaderMap::new(),
+            headers: None,
             trailers: HeaderMap::new(),
             report: None,
         }
     }
 
-    pub(super) fn take_headers(&mut self) -> HeaderMap {
-        std::mem::take(&mut self.headers)
+    pub(super) fn take_headers(&mut self) -> Option<Headers> {
+        self.headers.take()
     }
 
     pub(super) fn take_trailers(&mut self) -> HeaderMap {
@@ -124,7 +124,7 @@ impl LayeredCall {
             Some(_) => {}
         }
         self.report = parts.extensions.get::<CallReport>().cloned();
-        self.headers = parts.headers;
+        self.headers = Some(parts.headers.into());
         self.stage = Stage::Read { body, said };
         Ok(())
     }

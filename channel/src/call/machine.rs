@@ -71,6 +71,7 @@ pub(crate) struct Request {
     pub(crate) reply: Reply,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Stage {
     /// Refused before anything was tried: the request itself is wrong.
     Refused(Box<wire::Status>),

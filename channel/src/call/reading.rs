@@ -17,15 +17,13 @@ use crate::vocabulary::{self, Status};
 
 impl DirectCall {
     /// The headers of the response, once; there are none before it has begun.
-    pub(super) fn take_headers(&mut self) -> HeaderMap {
-        self.headers.take().map(Headers::into_map).unwrap_or_default()
+    pub(super) fn take_headers(&mut self) -> Option<Headers> {
+        self.headers.take()
     }
 
     /// The trailers, without what was read as the status, once; there are none before the end.
     pub(super) fn take_trailers(&mut self) -> HeaderMap {
-        let mut trailers = self.trailers.take().map(Headers::into_map).unwrap_or_default();
-        vocabulary::make_metadata(&mut trailers);
-        trailers
+        self.trailers.take().map(vocabulary::metadata_of).unwrap_or_default()
     }
 
     /// What happened so far, for a call that succeeds.

@@ -10,6 +10,7 @@ use trunkline_proto::wire;
 use super::CallReport;
 use super::layered::LayeredCall;
 use super::machine::DirectCall;
+use crate::transport::Headers;
 use crate::vocabulary::Status;
 
 /// One call, from its beginning to its end. In every state its deadline ends it; dropping it before its end
@@ -47,7 +48,7 @@ impl Call {
     }
 
     /// The headers of the response, once; there are none before it has begun.
-    pub(crate) fn take_headers(&mut self) -> HeaderMap {
+    pub(crate) fn take_headers(&mut self) -> Option<Headers> {
         match self {
             Self::Direct(call) => call.take_headers(),
             Self::Layered(call) => call.take_headers(),

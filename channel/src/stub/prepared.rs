@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderMap};
 use prost::Message;
-use tokio::time::Instant;
 use trunkline_proto::wire::metadata::is_reserved;
 use trunkline_proto::wire::names::GRPC_TIMEOUT;
 use trunkline_proto::{framing, wire};
 
 use super::MethodDescriptor;
 use super::encode::Encoded;
-use crate::call::{Attached, Call, CallOptions, CallStart, FailFast, Source, Upload};
+use crate::call::{Attached, Call, CallStart, FailFast, Source, Upload};
 use crate::channel::Channel;
 use crate::transport::Reply;
 use crate::vocabulary::{IntoRequest, IntoStreamingRequest};
@@ -66,7 +65,6 @@ impl Prepared {
         reply: Reply,
         upload: Result<Upload, Box<wire::Status>>,
     ) -> Self {
-        let began = Instant::now();
         let upload = upload.and_then(|upload| match reserved_name(&headers) {
             None => Ok(upload),
             Some(name) => {
@@ -75,17 +73,16 @@ impl Prepared {
             }
         });
         let path = method.path_and_query().clone();
-        let (attached, options) = (Attached::some(headers, extensions), CallOptions::default());
-        let start = CallStart { began, path, attached, options, reply, upload };
+        let start = CallStart::new(path, Attached::some(headers, extensions), reply, upload);
         Self { channel: channel.clone(), start }
     }
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
-        self.start.options.set_timeout(timeout);
+        self.start.options().set_timeout(timeout);
     }
 
     pub(super) fn set_fail_fast(&mut self, fail_fast: FailFast) {
-        self.start.options.set_fail_fast(fail_fast);
+        self.start.options().set_fail_fast(fail_fast);
     }
 
     pub(super) fn channel(&self) -> &Channel {

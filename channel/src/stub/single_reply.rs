@@ -63,9 +63,8 @@ impl<R: Message + Default> SingleReply<R> {
     pub(super) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<R>, Status>> {
         let message = ready!(self.poll_message(cx))?;
         // As in tonic, trailers join the headers of a reply that is one message.
-        let mut headers = self.call.take_headers();
+        let mut headers = self.call.take_headers().map(vocabulary::metadata_of).unwrap_or_default();
         headers.extend(self.call.take_trailers());
-        vocabulary::make_metadata(&mut headers);
         let mut extensions = vocabulary::Extensions::default();
         extensions.insert(self.call.report());
         Poll::Ready(Ok(Response::from_parts(MetadataMap::from_headers(headers), message, extensions)))

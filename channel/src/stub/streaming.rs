@@ -16,6 +16,7 @@ use trunkline_proto::wire::{self, Code};
 use super::prepared::Prepared;
 use crate::call::{Call, CallReport, Problem, Sent};
 use crate::channel::Channel;
+use crate::transport::Headers;
 use crate::vocabulary::{self, Status, metadata::MetadataMap};
 
 /// The replies of a streaming call, handed out at once: nothing waits for the server's headers.
@@ -25,8 +26,10 @@ use crate::vocabulary::{self, Status, metadata::MetadataMap};
 pub struct Streaming<R> {
     stage: Stage,
     deframer: Deframer,
-    headers: Option<MetadataMap>,
-    trailers: Option<MetadataMap>,
+    /// As they were received: metadata is made of them when somebody asks.
+    headers: Option<Headers>,
+    /// In a box, since they come last and a stream may be open for long.
+    trailers: Option<Box<MetadataMap>>,
     /// Why the response never began, and whether `message` has said so.
     failure: Option<Status>,
     told: bool,
@@ -118,7 +121,7 @@ impl<R: Message + Default> Streaming<R> {
 
     /// The metadata that the response ended with; `None` until [`message`](Self::message) has said `None`.
     pub fn trailers(&self) -> Option<&MetadataMap> {
-        self.trailers.as_ref()
+        self.trailers.as_deref()
     }
 
     /// What has happened to the call so far; `None` before the response has begun and after its end.
@@ -155,9 +158,7 @@ impl<R: Message + Default> Streaming<R> {
     fn begin(&mut self, result: Result<Box<Call>, Status>) -> Result<(), Status> {
         match result {
             Ok(mut call) => {
-                let mut headers = call.take_headers();
-                vocabulary::make_metadata(&mut headers);
-                self.headers = Some(MetadataMap::from_headers(headers));
+                self.headers = call.take_headers();
                 self.stage = Stage::Read(call);
                 Ok(())
             }
@@ -194,7 +195,7 @@ impl<R: Message + Default> Streaming<R> {
                 Err(error) => Err(call.refuse(error.into())),
             };
             if let Ok(None) = &framed {
-                self.trailers = Some(MetadataMap::from_headers(call.take_trailers()));
+                self.trailers = Some(Box::new(MetadataMap::from_headers(call.take_trailers())));
             }
             if !matches!(framed, Ok(Some(_))) {
                 self.stage = Stage::Ended;
@@ -207,7 +208,10 @@ impl<R: Message + Default> Streaming<R> {
         let _ = ready!(self.poll_begun(cx));
         Poll::Ready(match (&self.headers, &self.failure) {
             (None, Some(status)) => Err(status.clone()),
-            (headers, _) => Ok(headers.clone().unwrap_or_default()),
+            (headers, _) => {
+                let headers = headers.clone().map(vocabulary::metadata_of).unwrap_or_default();
+                Ok(MetadataMap::from_headers(headers))
+            }
         })
     }
 }

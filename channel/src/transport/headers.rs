@@ -24,6 +24,15 @@ impl Headers {
         }
     }
 
+    /// Whether all of them have one of these names.
+    pub(crate) fn are_all(&self, names: &[HeaderName]) -> bool {
+        let is_one = |name: &[u8]| names.iter().any(|one| one.as_str().as_bytes() == name);
+        match self {
+            Self::Map(map) => map.keys().all(|name| names.contains(name)),
+            Self::List(list) => list.iter().all(|(name, _)| is_one(name)),
+        }
+    }
+
     /// All of them, as a map.
     pub(crate) fn map(&self) -> Cow<'_, HeaderMap> {
         match self {

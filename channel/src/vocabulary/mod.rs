@@ -27,6 +27,7 @@ pub use tonic::{Code, Extensions, IntoRequest, IntoStreamingRequest, Request, Re
 pub use tonic::body::Body;
 
 use crate::call::CallReport;
+use crate::transport::Headers;
 
 /// The same code in the application's vocabulary.
 pub(crate) fn code(code: wire::Code) -> Code {
@@ -77,13 +78,19 @@ pub(crate) fn request_status(mut status: Status, report: CallReport) -> Status {
 /// `grpc-status-details-bin` makes tonic panic. Binary values that somebody on the way joined by commas are
 /// told apart (gRPC PROTOCOL-HTTP2 asks for it): this vocabulary takes a header for one value.
 pub(crate) fn make_metadata(headers: &mut HeaderMap) {
-    for name in [&names::GRPC_STATUS, &names::GRPC_MESSAGE, &names::GRPC_STATUS_DETAILS] {
-        headers.remove(name);
+    // Most responses hold neither; looking at a few names costs less than looking three of them up.
+    let (mut has_status, mut joined) = (false, Vec::new());
+    for (name, value) in &*headers {
+        has_status |= STATUS.contains(name);
+        if wire::metadata::is_binary(name) && value.as_bytes().contains(&b',') {
+            joined.push(name.clone());
+        }
     }
-    let is_joined = |(name, value): &(&HeaderName, &HeaderValue)| {
-        wire::metadata::is_binary(name) && value.as_bytes().contains(&b',')
-    };
-    let joined: Vec<_> = headers.iter().filter(is_joined).map(|(name, _)| name.clone()).collect();
+    if has_status {
+        for name in &STATUS {
+            headers.remove(name);
+        }
+    }
     for name in joined {
         let Entry::Occupied(entry) = headers.entry(name) else { continue };
         let (name, values) = entry.remove_entry_mult();
@@ -94,6 +101,19 @@ pub(crate) fn make_metadata(headers: &mut HeaderMap) {
         }
     }
 }
+
+/// The metadata in the headers or trailers of a response. Most trailers hold a status and nothing else.
+pub(crate) fn metadata_of(headers: Headers) -> HeaderMap {
+    if headers.are_all(&STATUS) {
+        return HeaderMap::new();
+    }
+    let mut headers = headers.into_map();
+    make_metadata(&mut headers);
+    headers
+}
+
+/// What a status is read from.
+static STATUS: [HeaderName; 3] = [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS];
 
 /// The report of its call in a status, if it went through a Trunkline channel.
 pub(crate) fn report_of(status: &Status) -> Option<&CallReport> {

@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use http::uri::PathAndQuery;
 use tower_service::Service;
 use trunkline_proto::framing::MessageMeter;
 
 use super::{Body, ResponseBody, Status};
-use crate::call::{Attached, Call, CallOptions, CallStart, Source, Upload};
+use crate::call::{Attached, Call, CallStart, Source, Upload};
 use crate::channel::Channel;
 use crate::transport::Reply;
 
@@ -49,32 +49,21 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let (mut parts, body) = request.into_parts();
-    // The transport writes these itself.
-    for name in [&http::header::TE, &http::header::CONTENT_TYPE, &http::header::USER_AGENT] {
-        parts.headers.remove(name);
-    }
+    let (parts, body) = request.into_parts();
     let path = match parts.uri.into_parts().path_and_query {
         Some(path) => path,
-        None => http::uri::PathAndQuery::from_static("/"),
+        None => PathAndQuery::from_static("/"),
     };
     let budget = channel.core().replay_budget().clone();
     let meter = MessageMeter::sending(channel.core().settings().max_send_message_size);
-    CallStart {
-        began: Instant::now(),
-        path,
-        attached: Attached::some(parts.headers, parts.extensions),
-        options: CallOptions::default(),
-        // Whether the method has one reply or many is not known here.
-        reply: Reply::Stream,
-        upload: Ok(Upload::streaming(Source::Body(Body::new(body), meter), budget)),
-    }
+    let upload = Upload::streaming(Source::Body(Body::new(body), meter), budget);
+    // Whether the method has one reply or many is not known here.
+    CallStart::new(path, Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }
 
 /// The head of a response, with its body behind it.
 pub(super) fn response(mut call: Box<Call>, max_message: usize) -> http::Response<ResponseBody> {
-    let mut headers = call.take_headers();
-    super::make_metadata(&mut headers);
+    let headers = call.take_headers().map(super::metadata_of).unwrap_or_default();
     let report = call.report();
     let mut response = http::Response::new(ResponseBody::new(call, max_message));
     *response.headers_mut() = headers;
