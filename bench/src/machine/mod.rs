@@ -3,6 +3,6 @@
 
 pub(crate) mod affinity;
 pub(crate) mod description;
+pub(crate) mod others;
 pub(crate) mod resident;
-pub(crate) mod steal;
 pub(crate) mod usage;

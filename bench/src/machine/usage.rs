@@ -3,6 +3,8 @@
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
+use super::others::TICKS_PER_SECOND;
+
 /// User and system time of this process, in seconds.
 pub(crate) fn cpu_seconds() -> f64 {
     seconds(UsageWho::RUSAGE_SELF)
@@ -15,8 +17,6 @@ pub(crate) fn cpu_seconds_of_children() -> f64 {
 
 /// The same of the process with this id, in steps of the kernel's clock (10 ms).
 pub(crate) fn cpu_seconds_of(process: u32) -> Option<f64> {
-    /// Of the times in `/proc`, whatever the kernel's own clock is (`man 5 proc`).
-    const TICKS_PER_SECOND: f64 = 100.0;
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name, in parentheses, may hold anything.
     let (_, fields) = text.rsplit_once(')')?;

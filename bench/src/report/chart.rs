@@ -46,14 +46,14 @@ pub(super) fn render(figures: &Figures<'_>) -> String {
 fn panels(figures: &Figures<'_>) -> Vec<Panel> {
     type Shown = (Workload, &'static str, &'static str, fn(&Sample) -> f64);
     let shown: [Shown; 8] = [
-        (Workload::Alone, "W1: unary 32 B, 1 in flight: p50", "us", figures::p50),
+        (Workload::Alone, "W1: unary 32 B, 1 in flight: p50, less is better", "us", figures::p50),
         (Workload::Hundred, "W2: unary 32 B, 100 in flight", "calls/s", Sample::rate),
         (Workload::Thousand, "W3: unary 32 B, 1000 in flight", "calls/s", Sample::rate),
         (Workload::FloodPacked, "W4: server streaming, packed", "messages/s", Sample::rate),
         (Workload::FloodFramed, "W4: server streaming, one frame per message", "messages/s", Sample::rate),
         (Workload::LargeEight, "W5: unary 1 MiB, 8 in flight", "calls/s", Sample::rate),
-        (Workload::IdleStreams, "W6: memory per idle stream", "B", figures::resident),
-        (Workload::IdleConnections, "W6: memory per idle connection", "B", figures::resident),
+        (Workload::IdleStreams, "W6: memory per idle stream, less is better", "B", figures::resident),
+        (Workload::IdleConnections, "W6: memory per idle connection, less is better", "B", figures::resident),
     ];
     let panel = |(workload, title, unit, figure): Shown| {
         let is_shown =

@@ -27,6 +27,8 @@ pub(super) struct Medians {
     pub(super) p50_micros: Option<f64>,
     pub(super) p99_micros: Option<f64>,
     pub(super) cpu_micros: Option<f64>,
+    /// How many times as much tonic's channel takes. On a busy machine it says more than the rate.
+    pub(super) cpu_of_tonic: Option<f64>,
     /// The share of time that the server was busy.
     pub(super) server_busy: Option<f64>,
     pub(super) resident_bytes: Option<f64>,
@@ -75,6 +77,7 @@ impl<'a> Figures<'a> {
             p50_micros: middle(cell, p50),
             p99_micros: middle(cell, |sample| sample.latency.map_or(f64::NAN, |latency| latency.p99)),
             cpu_micros: middle(cell, Sample::cpu_micros).filter(|_| times),
+            cpu_of_tonic: tonic.and_then(|tonic| ratio(tonic, cell, Sample::cpu_micros)).filter(|_| times),
             server_busy: middle(cell, |sample| sample.server_busy.unwrap_or(f64::NAN)),
             resident_bytes: middle(cell, resident),
             failures: failures(cell),
@@ -133,6 +136,7 @@ pub(super) mod tests {
             millis_per_round: 1000,
             seconds: 9.0,
             steal,
+            other_processes: Some(0.125),
             tracer,
             frame_nanos: None,
             cells,

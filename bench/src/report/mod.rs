@@ -82,8 +82,10 @@ pub(crate) struct Report {
     pub(crate) rounds: usize,
     pub(crate) millis_per_round: u64,
     pub(crate) seconds: f64,
-    /// The share of the machine's time that others had, from 0 to 1.
+    /// The share of the machine's time that the hypervisor gave to others during the rounds, from 0 to 1.
     pub(crate) steal: Option<f64>,
+    /// The same of processes on this machine that are not the bench's.
+    pub(crate) other_processes: Option<f64>,
     /// Who counted system calls.
     pub(crate) tracer: Option<String>,
     /// What Trunkline's engine alone takes to read a frame, in nanoseconds.
@@ -99,6 +101,7 @@ impl Report {
             millis_per_round: settings.measured.as_millis() as u64,
             seconds: 0.0,
             steal: None,
+            other_processes: None,
             tracer: None,
             frame_nanos: None,
             cells: Vec::new(),

@@ -35,11 +35,15 @@ fn preamble(text: &mut String, figures: &Figures<'_>) -> std::fmt::Result {
         machine.cpu, machine.cores, machine.kernel, machine.commit
     )?;
     writeln!(text, "{}", versions.join(", "))?;
-    let steal = report.steal.map_or_else(|| "unknown".to_owned(), |steal| format!("{:.1} %", steal * 100.0));
+    let share = |share: Option<f64>| number(share.map(|share| share * 100.0), 1) + " %";
     writeln!(
         text,
-        "medians of {} interleaved rounds of {} ms; steal {steal}; {:.0} s in all",
-        report.rounds, report.millis_per_round, report.seconds
+        "medians of {} interleaved rounds of {} ms; meanwhile steal {}, other processes {}; {:.0} s in all",
+        report.rounds,
+        report.millis_per_round,
+        share(report.steal),
+        share(report.other_processes),
+        report.seconds
     )
 }
 
@@ -76,7 +80,7 @@ fn group(
     Ok(())
 }
 
-const HEADER_OF_TIMES: &str = "                              per s  x tonic   p50 us   p99 us  CPU us  srv %  \
+const HEADER_OF_TIMES: &str = "                              per s  x tonic   p50 us   p99 us  CPU us  tonic's  srv %  \
                                allocs    bytes   instr head B  syscalls  writes";
 const HEADER_OF_MEMORY: &str = "                           resident B       heap B";
 
@@ -84,13 +88,14 @@ fn row_of_times(text: &mut String, cell: &Cell, medians: &Medians) -> std::fmt::
     let counted = &cell.counted;
     writeln!(
         text,
-        "  {:22} {:>10} {:>8} {:>8} {:>8} {:>7} {:>6} {:>7} {:>8} {:>7} {:>6} {:>9} {:>7}",
+        "  {:22} {:>10} {:>8} {:>8} {:>8} {:>7} {:>8} {:>6} {:>7} {:>8} {:>7} {:>6} {:>9} {:>7}",
         cell.key.contender.title(),
         number(medians.rate, 0),
         number(medians.rate_to_tonic, 2),
         number(medians.p50_micros, 1),
         number(medians.p99_micros, 1),
         number(medians.cpu_micros, 2),
+        times(medians.cpu_of_tonic),
         number(medians.server_busy.map(|share| share * 100.0), 0),
         number(counted.allocations, 1),
         number(counted.bytes, 0),
@@ -136,6 +141,10 @@ fn goals_table(text: &mut String, figures: &Figures<'_>) -> std::fmt::Result {
     Ok(())
 }
 
+fn times(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}x"))
+}
+
 fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
 }
@@ -157,7 +166,12 @@ mod tests {
             broken,
         ]);
         let text = render(&Figures::of(&report));
-        for expected in ["steal 25.0 %", "900     9.00", "2 failures, the first: GOAWAY", "9.00 ok"] {
+        for expected in [
+            "steal 25.0 %, other processes 12.5 %",
+            "900     9.00",
+            "2 failures, the first: GOAWAY",
+            "9.00 ok",
+        ] {
             assert!(text.contains(expected), "`{expected}` is not in\n{text}");
         }
     }

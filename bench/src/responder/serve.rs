@@ -85,7 +85,7 @@ fn converse(mut socket: TcpStream, session: &mut Session) -> Result<(), Ended> {
             continue;
         }
         let unwritten = out.len();
-        match send(socket.as_raw_fd(), out, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+        match send(socket.as_raw_fd(), out, MsgFlags::MSG_DONTWAIT) {
             Ok(bytes) => session.wrote(bytes),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) if unwritten > MAX_UNWRITTEN => {

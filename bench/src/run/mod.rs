@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::AnyError;
 use crate::arguments::Settings;
 use crate::machine::description::Description;
-use crate::machine::steal::CpuTimes;
+use crate::machine::others::CpuTimes;
 use crate::report::{self, Report};
 
 use self::cores::Cores;
@@ -34,12 +34,15 @@ pub(crate) fn measure(settings: &Settings) -> Result<(), AnyError> {
         report: Report::new(Description::of_this(cores.count()), settings),
     };
     bench.rounds()?;
+    // Of the rounds alone: counts do not depend on it, and are taken with what is busy itself.
+    let taken = CpuTimes::now().zip(times).and_then(|(now, then)| now.taken_since(then));
+    bench.report.steal = taken.map(|taken| taken.steal);
+    bench.report.other_processes = taken.map(|taken| taken.processes);
     if settings.counts {
         bench.count()?;
     }
     let mut report = bench.report;
     report.seconds = began.elapsed().as_secs_f64();
-    report.steal = CpuTimes::now().zip(times).and_then(|(now, then)| now.stolen_since(then));
     report::print(&report);
     report::write(&report, &settings.out, &settings.name)?;
     Ok(())
