@@ -21,11 +21,11 @@ use super::in_flight::InFlight;
 use super::progress::{Again, Problem, Progress, Ticket};
 use super::pump::Pump;
 use super::report::Sent;
-use super::response::{ForeignResponse, Response, missing_status};
+use super::response::ForeignResponse;
 use super::{FailFast, Upload};
 use crate::channel::Channel;
 use crate::transport::{
-    Connection, Headers, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError, StreamEvent,
+    Connection, Headers, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError,
 };
 use crate::vocabulary::Status;
 
@@ -321,89 +321,8 @@ impl DirectCall {
         RequestHead { path: self.request.path.clone(), timeout, headers, reply: self.request.reply }
     }
 
-    /// Moves the request on and takes what came back.
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
-        if let Rest::Here(sender) = &mut attempt.rest {
-            match self.upload.poll_pump(sender, cx) {
-                Poll::Ready(Ok(())) => attempt.rest = Rest::Nothing,
-                Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::request(status))),
-                Poll::Pending => {}
-            }
-        }
-        Poll::Ready(match ready!(attempt.stream.poll_event(cx)) {
-            StreamEvent::Head(head) => self.begun(Response::read(head)),
-            StreamEvent::Failed(error) => self.look_elsewhere(error),
-            StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End => {
-                Err(self.answered_with(missing_status()))
-            }
-        })
-    }
-
-    /// The response has begun: from here on nothing is sent again.
-    fn begun(&mut self, response: Response) -> Result<(), Failed> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
-        match response {
-            // A head that is the end has no body to wait for.
-            Response::Foreign(response) => match response.status() {
-                Some(status) => Err(self.answered_with(status)),
-                None => {
-                    attempt.received = Received::Foreign(response);
-                    Ok(())
-                }
-            },
-            Response::Status(status, headers) if status.code == Code::Ok => {
-                self.headers = Some(headers);
-                self.end(Code::Ok, Instant::now());
-                Ok(())
-            }
-            Response::Status(status, headers) => {
-                Err(self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers.into_map())))
-            }
-            Response::Messages(headers) => {
-                self.headers = Some(headers);
-                attempt.received = Received::Head;
-                self.upload.commit();
-                self.hand_rest_over()
-            }
-        }
-    }
-
-    /// The rest of a streamed request goes on in a task of its own, since the application may send without
-    /// reading.
-    fn hand_rest_over(&mut self) -> Result<(), Failed> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
-        if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
-            && !self.upload.is_done()
-        {
-            let _entered = self.ticket.core().enter()?;
-            let upload = std::mem::replace(&mut self.upload, Upload::spent());
-            attempt.rest = Rest::Pump(Pump::spawn(upload, sender));
-        }
-        Ok(())
-    }
-
-    /// Reads what is not gRPC's for the text of a status.
-    fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let Stage::Sent(Attempt { stream, received: Received::Foreign(response), .. }) = &mut self.stage
-        else {
-            unreachable!("only a foreign response is read so");
-        };
-        let status = loop {
-            let data = match ready!(stream.poll_event(cx)) {
-                StreamEvent::Data(data) => data,
-                _ => break response.status_now(),
-            };
-            response.push(&data);
-            if let Some(status) = response.status() {
-                break status;
-            }
-        };
-        Poll::Ready(Err(self.answered_with(status)))
-    }
-
     /// Sends the request again if that is safe, now or under a newer snapshot.
-    fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
+    pub(super) fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
         self.stage = match self.progress.again(&error, self.version) {
             Again::Now => Stage::Choose,
             Again::After(_) => Stage::Wait { for_good: false, since: Instant::now(), published: None },

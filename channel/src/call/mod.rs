@@ -3,6 +3,7 @@
 //! response.
 
 mod alarm_clock;
+mod answer;
 mod begin;
 mod choose;
 mod deadline;

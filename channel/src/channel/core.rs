@@ -1,5 +1,5 @@
-//! What the clones of a channel, their calls and its driver share. The call path reads the snapshot here;
-//! nothing on it takes a lock.
+//! What the clones of a channel, their calls and its driver share. The call path reads the snapshot here,
+//! without a lock.
 
 use std::fmt;
 use std::sync::Arc;

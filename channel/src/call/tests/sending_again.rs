@@ -1,7 +1,7 @@
 //! Never sent is never lost, and what may have been processed is never sent twice.
 
 use super::{Answer, InTurn, Rig, framed, lost, refused};
-use crate::transport::{Connection, StreamError};
+use crate::transport::{Connection, Reply, StreamError};
 use crate::{Code, Sent, StatusExt};
 
 #[tokio::test]
@@ -12,6 +12,7 @@ async fn a_call_sends_all_it_has_at_once_and_takes_the_reply() {
     let mut request = server.accept().await;
     assert_eq!(request.head.path.as_str(), "/test.Echo/Say");
     assert_eq!(request.body().await, framed("hello"));
+    assert_eq!(request.head.reply, Reply::Whole, "it need not be woken before the end");
     assert_eq!(rig.live.in_flight(), 1);
     request.reply("hello yourself");
     assert_eq!(call.await.unwrap().unwrap(), "hello yourself");

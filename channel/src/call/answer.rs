@@ -1,0 +1,96 @@
+//! How the response of a call begins: what its head means, and what becomes of the rest of the request then.
+
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
+use trunkline_proto::wire::Code;
+
+use super::Upload;
+use super::ending::Failed;
+use super::machine::{Attempt, DirectCall, Received, Rest, Stage, Step};
+use super::pump::Pump;
+use super::response::{Response, missing_status};
+use crate::transport::StreamEvent;
+
+impl DirectCall {
+    /// Moves the request on and takes what came back.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
+        if let Rest::Here(sender) = &mut attempt.rest {
+            match self.upload.poll_pump(sender, cx) {
+                Poll::Ready(Ok(())) => attempt.rest = Rest::Nothing,
+                Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::request(status))),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Ready(match ready!(attempt.stream.poll_event(cx)) {
+            StreamEvent::Head(head) => self.begun(Response::read(head)),
+            StreamEvent::Failed(error) => self.look_elsewhere(error),
+            StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End => {
+                Err(self.answered_with(missing_status()))
+            }
+        })
+    }
+
+    /// The response has begun: from here on nothing is sent again.
+    fn begun(&mut self, response: Response) -> Result<(), Failed> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
+        match response {
+            // A head that is the end has no body to wait for.
+            Response::Foreign(response) => match response.status() {
+                Some(status) => Err(self.answered_with(status)),
+                None => {
+                    attempt.received = Received::Foreign(response);
+                    Ok(())
+                }
+            },
+            Response::Status(status, headers) if status.code == Code::Ok => {
+                self.headers = Some(headers);
+                self.end(Code::Ok, Instant::now());
+                Ok(())
+            }
+            Response::Status(status, headers) => {
+                Err(self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers.into_map())))
+            }
+            Response::Messages(headers) => {
+                self.headers = Some(headers);
+                attempt.received = Received::Head;
+                self.upload.commit();
+                self.hand_rest_over()
+            }
+        }
+    }
+
+    /// The rest of a streamed request goes on in a task of its own, since the application may send without
+    /// reading.
+    fn hand_rest_over(&mut self) -> Result<(), Failed> {
+        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
+        if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
+            && !self.upload.is_done()
+        {
+            let _entered = self.ticket.core().enter()?;
+            let upload = std::mem::replace(&mut self.upload, Upload::spent());
+            attempt.rest = Rest::Pump(Pump::spawn(upload, sender));
+        }
+        Ok(())
+    }
+
+    /// Reads what is not gRPC's for the text of a status.
+    pub(super) fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
+        let Stage::Sent(Attempt { stream, received: Received::Foreign(response), .. }) = &mut self.stage
+        else {
+            unreachable!("only a foreign response is read so");
+        };
+        let status = loop {
+            let data = match ready!(stream.poll_event(cx)) {
+                StreamEvent::Data(data) => data,
+                _ => break response.status_now(),
+            };
+            response.push(&data);
+            if let Some(status) = response.status() {
+                break status;
+            }
+        };
+        Poll::Ready(Err(self.answered_with(status)))
+    }
+}
