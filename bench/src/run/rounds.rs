@@ -51,27 +51,23 @@ impl Bench<'_> {
     fn one(&self, key: Key, h2load: Option<&H2load>) -> Result<Sample, ProcessError> {
         let server = ServerProcess::start(key.server, self.cores.server())?;
         let (began, before) = (Instant::now(), server.cpu_seconds());
-        let mut sample = self.beside(&server, key, h2load)?;
+        let mut sample = self.beside(&server, key, h2load);
         let busy = server.cpu_seconds().zip(before).map(|(now, before)| now - before);
         sample.server_busy = busy.map(|seconds| seconds / began.elapsed().as_secs_f64());
         Ok(sample)
     }
 
-    fn beside(
-        &self,
-        server: &ServerProcess,
-        key: Key,
-        h2load: Option<&H2load>,
-    ) -> Result<Sample, ProcessError> {
+    fn beside(&self, server: &ServerProcess, key: Key, h2load: Option<&H2load>) -> Sample {
         let measured = self.settings.measured;
         if key.contender == Contender::H2load {
-            let Some(h2load) = h2load else { return Ok(Sample::failed("h2load is not installed")) };
-            return h2load.measure(key.workload, server, self.cores, measured);
+            let Some(h2load) = h2load else { return Sample::failed("h2load is not installed") };
+            let measured = h2load.measure(key.workload, server, self.cores, measured);
+            return measured.unwrap_or_else(Sample::failed);
         }
         let warm_up = (measured / 3).min(Duration::from_millis(500));
         let (warm_up, measured) = (Extent::For(warm_up), Extent::For(measured));
         let order = plan::order(key, server.address(), self.cores, warm_up, measured);
-        Ok(process::client(&order).unwrap_or_else(Sample::failed))
+        process::client(&order).unwrap_or_else(Sample::failed)
     }
 }
 
