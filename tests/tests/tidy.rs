@@ -123,7 +123,7 @@ fn names_tonic_only_in_the_vocabulary(path: &str, text: &str) -> Option<String> 
 
 /// No clock, no runtime, no `async` in what is pure.
 fn is_pure_where_it_must_be(path: &str, text: &str) -> Option<String> {
-    let pure = ["proto/src/", "balancer/src/", "channel/src/control/"];
+    let pure = ["proto/src/", "balancer/src/", "http2/src/", "channel/src/control/"];
     if !path.ends_with(".rs") || is_test(path) || !pure.iter().any(|folder| path.starts_with(folder)) {
         return None;
     }
@@ -146,10 +146,15 @@ fn depends_only_downwards(path: &str, text: &str) -> Option<String> {
         "codegen/Cargo.toml" => {
             &["trunkline-proto", "trunkline-resolver", "trunkline-balancer", "trunkline", "tokio", "h2"]
         }
+        "http2/Cargo.toml" => {
+            &["trunkline-proto", "trunkline", "tokio", "mio", "socket2", "h2", "hyper", "tonic", "rustls"]
+        }
         "channel/Cargo.toml" => &["hyper", "hyper-util", "trunkline-codegen"],
         _ => &[],
     };
-    if path.ends_with("/Cargo.toml") && !text.contains("[lints]\nworkspace = true") {
+    // What wraps the targets for cargo-fuzz is no member of the workspace.
+    let is_member = path != "http2/fuzz/Cargo.toml";
+    if path.ends_with("/Cargo.toml") && is_member && !text.contains("[lints]\nworkspace = true") {
         return Some("does not take the workspace's lints, which forbid `unsafe`".to_owned());
     }
     let mut section = "";
@@ -204,8 +209,8 @@ fn without_tests(text: &str) -> String {
 }
 
 fn is_product(path: &str) -> bool {
-    ["proto/", "resolver/", "balancer/", "channel/", "codegen/"].iter().any(|folder| path.starts_with(folder))
-        && !is_test(path)
+    let folders = ["proto/", "resolver/", "balancer/", "http2/src/", "channel/", "codegen/"];
+    folders.iter().any(|folder| path.starts_with(folder)) && !is_test(path)
 }
 
 fn is_test(path: &str) -> bool {
@@ -249,6 +254,11 @@ fn what_is_planted_is_found() {
         ("channel/src/control/a.rs", file("use tokio::time;")),
         ("balancer/src/a.rs", file("async fn a() {}")),
         ("proto/src/a.rs", file("a().await;")),
+        ("http2/src/a.rs", file("use h2::client;")),
+        ("http2/src/connection/a.rs", file("let now = Instant::now();")),
+        ("http2/src/a.rs", file("use tokio::io::AsyncRead;")),
+        ("http2/src/a.rs", file("std::thread::spawn(a);")),
+        ("http2/src/a.rs", file(&"fn a() {}\n".repeat(LONGEST_FILE))),
         ("channel/src/a.rs", file(&["to", "do!()"].concat())),
         ("channel/src/a.rs", file(&"fn a() {}\n".repeat(LONGEST_FILE))),
         ("tests/tests/a.rs", file("std::thread::sleep(a);")),
@@ -261,7 +271,12 @@ fn what_is_planted_is_found() {
             "resolver/Cargo.toml",
             "[dependencies]\ntrunkline.workspace = true\n\n[lints]\nworkspace = true\n".to_owned(),
         ),
+        (
+            "http2/Cargo.toml",
+            "[dependencies]\ntokio.workspace = true\n\n[lints]\nworkspace = true\n".to_owned(),
+        ),
         ("codegen/Cargo.toml", "[dependencies]\n".to_owned()),
+        ("http2/Cargo.toml", "[dependencies]\n".to_owned()),
     ];
     for (path, text) in planted {
         assert!(!check(path, &text).is_empty(), "not found in {path}:\n{text}");
@@ -270,6 +285,9 @@ fn what_is_planted_is_found() {
         ("channel/src/transport/h2/a.rs", file("use h2::client;")),
         ("channel/src/transport/a.rs", file("use self::h2::Driver;")),
         ("channel/src/vocabulary/a.rs", file("use tonic::Status;")),
+        ("tests/tests/http2_differential/a.rs", file("use h2::client;")),
+        ("http2/tests/limits/a.rs", file("let now = Instant::now();")),
+        ("http2/fuzz/Cargo.toml", "[dependencies]\n".to_owned()),
         ("channel/src/driver/a.rs", file("let now = Instant::now();")),
         ("channel/src/control/a.rs", file("// tokio::time would be wrong here")),
         ("proto/Cargo.toml", "[dependencies]\nbytes = \"1\"\n\n[lints]\nworkspace = true\n".to_owned()),
