@@ -103,6 +103,11 @@ impl Commands {
         }
     }
 
+    /// Gives memory back.
+    pub(super) fn rest(&self) {
+        self.lock().waiting.shrink_to_fit();
+    }
+
     /// No more streams are started, because of `cause`. Those that wait in the queue are returned.
     pub(super) fn refuse(&self, cause: &ConnectError) -> Vec<Arc<Cell>> {
         let mut queue = self.lock();

@@ -16,6 +16,7 @@ mod commands;
 mod connection;
 mod driver;
 mod heads;
+mod idle;
 mod inbox;
 mod requests;
 mod start;

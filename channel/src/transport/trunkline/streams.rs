@@ -115,6 +115,13 @@ impl Streams {
         self.open == self.abandoned
     }
 
+    /// Gives back the memory of streams that are gone.
+    pub(super) fn rest(&mut self) {
+        if self.open == 0 {
+            (self.by_index, self.touched) = (Vec::new(), Vec::new());
+        }
+    }
+
     pub(super) fn open(&self) -> usize {
         self.open
     }

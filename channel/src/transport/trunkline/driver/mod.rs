@@ -18,6 +18,7 @@ use super::cell::Cell;
 use super::commands::Command;
 use super::connection::Shared;
 use super::heads::Heads;
+use super::idle::Idle;
 use super::streams::Streams;
 use super::timer::Timer;
 use super::told;
@@ -60,6 +61,7 @@ pub(crate) struct TrunklineDriver {
     penalty: KeepalivePenalty,
     /// The penalty when this connection began.
     doublings: u32,
+    idle: Idle,
     timer: Timer,
     news: VecDeque<DriverNews>,
     address: Address,
@@ -112,6 +114,7 @@ impl TrunklineDriver {
             keepalive: options.keepalive.map(|settings| KeepaliveClock::new(settings, doublings, now)),
             penalty: options.keepalive_penalty.clone(),
             doublings,
+            idle: Idle::default(),
             timer: Timer::default(),
             news: VecDeque::new(),
             address: address.clone(),
@@ -183,10 +186,6 @@ impl TrunklineDriver {
             }
             break;
         }
-        if self.streams.open() == 0 {
-            self.wire.rest();
-            self.engine.rest();
-        }
         Ok(())
     }
 
@@ -204,15 +203,28 @@ impl TrunklineDriver {
         Ok(())
     }
 
-    /// When the keepalive or the engine wants to be asked, does what it says.
+    /// Gives memory back.
+    fn rest(&mut self) {
+        self.wire.rest();
+        self.engine.rest();
+        self.streams.rest();
+        self.commands = Vec::new();
+        self.shared.commands.rest();
+    }
+
+    /// When the keepalive, the engine or idleness wants to be asked, does what it says.
     fn keep_time(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<(), ConnectError> {
         let mut now = now;
         loop {
             if self.engine.poll_timeout().is_some_and(|due| due <= now) {
                 self.engine.handle_timeout(now).map_err(|error| told::violation(&error))?;
             }
+            let has_streams = self.streams.open() > 0;
+            if self.idle.is_due(now, has_streams) {
+                self.rest();
+            }
             let beat = match &mut self.keepalive {
-                Some(clock) => clock.beat(now, self.wire.read(), self.streams.open() > 0),
+                Some(clock) => clock.beat(now, self.wire.read(), has_streams),
                 None => Beat::Sleep(None),
             };
             let due = match beat {
@@ -221,7 +233,9 @@ impl TrunklineDriver {
                     continue;
                 }
                 Beat::Dead => return Err(told::silent(self.keepalive.as_ref().map(KeepaliveClock::timeout))),
-                Beat::Sleep(due) => due.into_iter().chain(self.engine.poll_timeout()).min(),
+                Beat::Sleep(due) => {
+                    [due, self.engine.poll_timeout(), self.idle.due()].into_iter().flatten().min()
+                }
             };
             match due.map(|due| self.timer.poll(due, cx)) {
                 Some(Poll::Ready(())) => now = Instant::now().into_std(),
