@@ -86,6 +86,73 @@ async fn a_lowered_limit_ends_nothing_and_starts_nothing_until_there_is_room(
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_place_that_was_given_before_the_limit_fell_is_no_stream_above_it(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    // behaviour 88
+    let (mut dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 4)]).await;
+    let mut slots = Vec::new();
+    for _ in 0..4 {
+        slots.push(connection.reserve().await.unwrap());
+    }
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
+    settle().await;
+    let mut started: Vec<_> =
+        slots.into_iter().map(|slot| connection.start(slot, head(), None, true).unwrap()).collect();
+    peer.next_of(HEADERS).await;
+    let mut never = started.pop().unwrap();
+    let dropped = started.pop().unwrap();
+    let mut next = started.pop().unwrap();
+    let mut first = started.pop().unwrap();
+    assert!(!peer.says(HEADERS).await, "a stream above the limit");
+    // One of those that wait is given up; it is not said, and in nobody's way.
+    drop(dropped);
+    peer.answer(1, b"x").await;
+    assert_eq!(answer(&mut first).await.0, b"x");
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    assert!(!peer.says(HEADERS).await, "a stream above the limit");
+    // And one hears that its turn never comes.
+    peer.goaway(id, 0, "").await;
+    dial.draining().await;
+    let fate = failed(&mut never).await;
+    match engine {
+        // It has given the stream a number by now, and that is above the last one.
+        H2 => assert!(matches!(fate, StreamError::AboveGoAway(_) | StreamError::NeverSent(_)), "{fate:?}"),
+        _ => assert!(matches!(fate, StreamError::NeverSent(_)), "{fate:?}"),
+    }
+    peer.answer(id, b"y").await;
+    assert_eq!(answer(&mut next).await.0, b"y");
+    dial.lost().await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn the_place_of_a_cancelled_call_is_free_once_its_reset_is_on_its_way(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    // behaviour 88
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 1)]).await;
+    for _ in 0..50 {
+        let stream = call(&connection, "x").await;
+        peer.next_of(DATA).await;
+        drop(stream);
+        // The server never sees a second stream before it has seen the end of the first.
+        let next = call(&connection, "x").await;
+        let mut said = Vec::new();
+        while said.last() != Some(&HEADERS) {
+            said.push(peer.next().await.expect("the client closed the connection").0);
+        }
+        said.retain(|kind| [HEADERS, RST_STREAM].contains(kind));
+        assert_eq!(said, [RST_STREAM, HEADERS]);
+        peer.next_of(DATA).await;
+        drop(next);
+        settle().await;
+        peer.hear_everything().await;
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn waiting_calls_hear_of_goaway_and_were_never_sent(#[values(H2, Trunkline)] engine: Transport) {
     let (mut dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 0)]).await;
     let waiting = tokio::spawn(async move { connection.reserve().await.map(|_slot| ()) });

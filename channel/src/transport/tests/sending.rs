@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::{SendClosed, StreamError, StreamEvent};
+use crate::transport::{Reply, RequestHead, SendClosed, StreamError, StreamEvent};
 
 #[rstest]
 #[tokio::test(start_paused = true)]
@@ -176,6 +176,66 @@ async fn a_dropped_stream_stops_its_sender_in_another_task(#[values(H2, Trunklin
     let (_, id, _) = peer.next_of(HEADERS).await;
     assert_eq!(peer.next_of(RST_STREAM).await, (0, id, CANCEL.to_be_bytes().to_vec()));
     assert_eq!(streams(&connection), 0);
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_server_that_resets_the_stream_stops_its_sender(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    sender.send(Bytes::from(vec![0; 65_535]), false).unwrap();
+    let waiting = tokio::spawn(async move { (ready_to_send(&mut sender).await, sender) });
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.reset(id, CANCEL).await;
+    let (ready, mut sender) = waiting.await.unwrap();
+    assert_eq!((ready, sender.send(Bytes::new(), true)), (Err(SendClosed), Err(SendClosed)));
+    assert!(matches!(failed(&mut stream).await, StreamError::Reset(CANCEL)));
+    assert_eq!(streams(&connection), 0);
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_one_reply_hears_an_early_answer(#[values(H2, Trunkline)] engine: Transport) {
+    // behaviour 94
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let slot = connection.reserve().await.unwrap();
+    let head = RequestHead { reply: Reply::Whole, ..head() };
+    let mut stream = connection.start(slot, head, Some(Bytes::from_static(b"first")), false).unwrap();
+    let mut sender = stream.take_sender().unwrap();
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"enough").await;
+    assert_eq!(answer(&mut stream).await, (b"enough".to_vec(), "0".to_owned()));
+    assert_eq!(ready_to_send(&mut sender).await, Err(SendClosed));
+    assert_eq!(peer.next_of(RST_STREAM).await.1, id);
+    assert_eq!(streams(&connection), 0);
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_request_may_have_no_body_however_that_is_said(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    for first in [None, Some(Bytes::new())] {
+        let slot = connection.reserve().await.unwrap();
+        let mut stream = connection.start(slot, head(), first, true).unwrap();
+        let (mut flags, id, _) = peer.next_of(HEADERS).await;
+        if flags & END_STREAM == 0 {
+            let (later, _, body) = peer.next_of(DATA).await;
+            assert!(body.is_empty());
+            flags = later;
+        }
+        assert_eq!(flags & END_STREAM, END_STREAM);
+        peer.answer(id, b"x").await;
+        assert_eq!(answer(&mut stream).await.0, b"x");
+    }
+    // And an end that comes later.
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    let (flags, id, _) = peer.next_of(HEADERS).await;
+    assert_eq!(flags & END_STREAM, 0);
+    sender.send(Bytes::new(), true).unwrap();
+    assert_eq!(peer.next_of(DATA).await, (END_STREAM, id, vec![]));
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await.0, b"x");
 }
 
 #[rstest]
