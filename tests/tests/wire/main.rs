@@ -26,3 +26,4 @@ mod stream_limit;
 // One connection after another, and many calls on one.
 mod storms;
 mod turnover;
+mod waking;
