@@ -17,6 +17,7 @@ use trunkline_examples::server::RunningServer;
 async fn main() -> Result<(), Box<dyn Error>> {
     // Stands in for a service somewhere in a data centre, such as `http://greeter.prod:50051`.
     let server = RunningServer::start("alpha", "127.0.0.1:0".parse()?, Arc::default())?;
+    // HTTP/2 is the `h2` crate's unless `.transport(Transport::Trunkline)` asks for our own engine.
     let channel = Channel::builder(format!("http://{}", server.address())).connect_lazy()?;
     let greeter = GreeterClient::new(channel);
 
