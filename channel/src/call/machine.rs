@@ -310,13 +310,14 @@ impl DirectCall {
     }
 
     fn head(&self, picked: Option<Box<HeaderMap>>, now: Instant) -> RequestHead {
-        let mut headers = match &self.request.attached {
-            Some(attached) if !attached.headers.is_empty() => attached.headers.clone(),
-            _ => HeaderMap::new(),
+        let attached = self.request.attached.as_ref().filter(|attached| !attached.headers.is_empty());
+        let headers = match (attached.map(|attached| Box::new(attached.headers.clone())), picked) {
+            (Some(mut headers), Some(metadata)) => {
+                headers.extend(*metadata);
+                Some(headers)
+            }
+            (headers, metadata) => headers.or(metadata),
         };
-        if let Some(metadata) = picked {
-            headers.extend(*metadata);
-        }
         let timeout = self.timer.deadline().map(|deadline| deadline.left(now));
         RequestHead { path: self.request.path.clone(), timeout, headers, reply: self.request.reply }
     }

@@ -21,18 +21,24 @@ pub(crate) async fn start(
     options: &TransportOptions,
 ) -> Result<Driver, ConnectError> {
     match options.engine {
-        Transport::H2 => h2::start(connected, address, origin, options).await.map(Driver::H2),
-        Transport::Trunkline => Ok(Driver::Trunkline(trunkline::start(connected, address, origin, options))),
+        Transport::H2 => {
+            h2::start(connected, address, origin, options).await.map(|driver| Driver::H2(Box::new(driver)))
+        }
+        Transport::Trunkline => {
+            Ok(Driver::Trunkline(Box::new(trunkline::start(connected, address, origin, options))))
+        }
     }
 }
 
 /// Owned by the dial's task: its polls are what moves the connection. Dropping it closes the connection at
 /// once: streams on it end with [`StreamError::Lost`](super::StreamError::Lost), or as never sent, with the
 /// cause that [`abort`](Self::abort) was given.
+///
+/// In boxes, since futures hold it across their waits, and each would be as large as several of them.
 #[derive(Debug)]
 pub(crate) enum Driver {
-    H2(H2Driver),
-    Trunkline(TrunklineDriver),
+    H2(Box<H2Driver>),
+    Trunkline(Box<TrunklineDriver>),
 }
 
 /// How a connection lives.

@@ -355,12 +355,8 @@ mod tests {
     use crate::transport::{Reply, Stream};
 
     async fn start(connection: &Connection, end: bool) -> Result<Stream, StreamError> {
-        let head = RequestHead {
-            path: "/b/c".parse().unwrap(),
-            timeout: None,
-            headers: HeaderMap::new(),
-            reply: Reply::Stream,
-        };
+        let head =
+            RequestHead { path: "/b/c".parse().unwrap(), timeout: None, headers: None, reply: Reply::Stream };
         let slot = connection.reserve().await.unwrap();
         connection.start(slot, head, Some(Bytes::from_static(b"hello")), end)
     }

@@ -295,7 +295,8 @@ fn request(head: RequestHead, origin: &Origin) -> Result<Request<()>, StreamErro
     const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
     // The engine tells everything as it comes; it does not know of replies that are wanted whole.
-    let RequestHead { path, timeout, mut headers, reply: _ } = head;
+    let RequestHead { path, timeout, headers, reply: _ } = head;
+    let mut headers = headers.map(|headers| *headers).unwrap_or_default();
     headers.insert(TE, TRAILERS);
     headers.insert(CONTENT_TYPE, GRPC);
     headers.insert(USER_AGENT, origin.user_agent.clone());

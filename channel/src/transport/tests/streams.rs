@@ -208,7 +208,7 @@ async fn the_request_carries_what_grpc_wants(#[values(H2, Trunkline)] engine: Tr
     let connection = dial.ready().await;
     let mut head = head();
     head.timeout = Some(Duration::from_secs(1));
-    head.headers.insert("x-one", HeaderValue::from_static("1"));
+    head.headers.get_or_insert_default().insert("x-one", HeaderValue::from_static("1"));
     let _stream = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap();
     let request = accepting.await.unwrap();
     assert_eq!((request.method.as_str(), request.uri.path()), ("POST", "/greeter.Greeter/SayHello"));
@@ -285,7 +285,7 @@ async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent(
 ) {
     let (_dial, connection) = Dial::echoing(engine).await;
     let mut head = head();
-    head.headers.insert("connection", HeaderValue::from_static("x"));
+    head.headers.get_or_insert_default().insert("connection", HeaderValue::from_static("x"));
     let error = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap_err();
     assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
     assert_eq!(streams(&connection), 0);

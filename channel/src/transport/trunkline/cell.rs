@@ -259,7 +259,7 @@ mod tests {
         let head = RequestHead {
             path: "/a.B/C".parse().unwrap(),
             timeout: None,
-            headers: http::HeaderMap::new(),
+            headers: None,
             reply: Reply::Stream,
         };
         Cell::new(Request { head, body: Bytes::new(), end })

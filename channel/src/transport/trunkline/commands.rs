@@ -161,7 +161,7 @@ mod tests {
         let head = RequestHead {
             path: "/a.B/C".parse().unwrap(),
             timeout: None,
-            headers: http::HeaderMap::new(),
+            headers: None,
             reply: Reply::Whole,
         };
         let request = super::super::cell::Request { head, body: Bytes::new(), end: true };

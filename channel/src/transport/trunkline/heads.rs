@@ -53,10 +53,13 @@ impl Heads {
             value: text.as_bytes(),
             indexing: Indexing::Transient,
         });
-        let metadata = head.headers.iter().filter(|(name, _)| !is_ours(name)).map(|(name, value)| {
-            let indexing = if value.is_sensitive() { Indexing::Never } else { Indexing::Adaptive };
-            Field { name: name.as_str().as_bytes(), value: value.as_bytes(), indexing }
-        });
+        let metadata =
+            head.headers.iter().flat_map(|headers| headers.iter()).filter(|(name, _)| !is_ours(name)).map(
+                |(name, value)| {
+                    let indexing = if value.is_sensitive() { Indexing::Never } else { Indexing::Adaptive };
+                    Field { name: name.as_str().as_bytes(), value: value.as_bytes(), indexing }
+                },
+            );
         // Most calls have no metadata, and then this is no allocation.
         let mut fields: Vec<_> = metadata.collect();
         let Some(template) = self.template(engine, &head.path) else {

@@ -17,10 +17,8 @@ const OF_THE_CONNECTION: [HeaderName; 5] = [
 
 /// Refuses a head that HTTP/2 forbids.
 pub(super) fn check(head: &RequestHead) -> Result<(), StreamError> {
-    if head.headers.is_empty() {
-        return Ok(());
-    }
-    match OF_THE_CONNECTION.iter().find(|name| head.headers.contains_key(*name)) {
+    let Some(headers) = &head.headers else { return Ok(()) };
+    match OF_THE_CONNECTION.iter().find(|name| headers.contains_key(*name)) {
         None => Ok(()),
         Some(name) => Err(StreamError::Violation(StreamViolation::Protocol(format!(
             "HTTP/2 forbids the header {name:?}"
