@@ -14,7 +14,7 @@ use mutator::mutate;
 use targets::support::random::Random;
 
 /// Changed inputs for each target in one run: some seconds in a debug build.
-const INPUTS: u64 = 1_500;
+const INPUTS: u64 = 400;
 
 /// How many inputs a corpus is grown from.
 const GROWTH: u64 = 60_000;

@@ -36,12 +36,13 @@ fn scene() -> (Story, Scene) {
     (story, scene)
 }
 
-const FLOODS: [(&str, Flood); 15] = [
+const FLOODS: [(&str, Flood); 16] = [
     ("empty DATA", |server, scene, _| server.data(scene.open, b"")),
     ("DATA of padding alone", |server, scene, _| server.padded_data(scene.open, b"", 0)),
     ("empty DATA for a stream that was reset", |server, scene, _| server.data(scene.reset, b"")),
     ("PING", |server, _, i| server.ping(i as u64)),
     ("answers to no PING", |server, _, i| server.pong(i as u64)),
+    ("GOAWAY", |server, _, _| server.goaway(99, ErrorCode::NO_ERROR, b"again")),
     ("SETTINGS", |server, _, _| server.settings(&[])),
     ("SETTINGS that change", |server, _, i| server.settings(&[(setting::HEADER_TABLE_SIZE, i as u32)])),
     ("PRIORITY", |server, scene, _| server.priority(scene.open, 0)),

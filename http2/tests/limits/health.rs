@@ -65,6 +65,19 @@ fn an_upload_may_go_on_for_ever() {
 }
 
 #[test]
+fn an_upload_of_small_messages_may_go_on_for_ever() {
+    // Each of them is answered by both updates and a PING.
+    let mut story = Story::begin().told_once();
+    let upload = story.upload();
+    for i in 0..20_000_u64 {
+        assert!(story.send(upload, [0; 30], false));
+        story.server().window(0, 30).window(upload, 30).ping(i);
+        clear(&mut story, upload, 0);
+    }
+    assert_eq!(story.request(upload).body.len(), 600_000);
+}
+
+#[test]
 fn an_idle_connection_may_be_kept_alive_for_years() {
     let mut story = Story::begin().told_once();
     for i in 0..20_000_u64 {

@@ -17,6 +17,31 @@ fn templates_are_bounded() {
 }
 
 #[test]
+fn templates_with_fields_that_http2_cannot_carry_are_refused() {
+    let mut story = Story::begin();
+    let path = (":path", "/a/B");
+    let refused = [
+        (":path", "/a\nB"),
+        (":pa th", "/a/B"),
+        (":Path", "/a/B"),
+        (":", "/a/B"),
+        ("Upper", "x"),
+        ("", "x"),
+        ("name", "a\0b"),
+        ("name", " a"),
+        ("connection", "close"),
+        ("te", "gzip"),
+    ];
+    for field in refused {
+        assert!(story.engine().template([path, field]).is_none(), "{field:?}");
+    }
+    // Pseudo fields come first.
+    assert!(story.engine().template([("te", "trailers"), path]).is_none());
+    assert!(story.engine().template([path, ("te", "trailers")]).is_some());
+    story.expect_works();
+}
+
+#[test]
 fn data_in_many_small_pieces_fills_a_stream() {
     let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 1 << 20)]).told_once();
     story.server().window(0, 1 << 20);

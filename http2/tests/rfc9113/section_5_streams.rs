@@ -230,6 +230,29 @@ fn section_5_1_many_streams_reset_here_are_remembered() {
 }
 
 #[test]
+fn section_5_1_streams_that_ended_in_order_are_not_taken_for_those_that_were_reset() {
+    // Of a hundred streams every other is reset; only its late frames are ignored.
+    for late in [0, 1, 50, 51, 98, 99] {
+        let mut story = Story::begin();
+        let streams: Vec<_> = (0..100).map(|_| story.call()).collect();
+        for (i, stream) in streams.iter().enumerate() {
+            if i % 2 == 0 {
+                story.reset(*stream, ErrorCode::CANCEL);
+            } else {
+                story.server().only_trailers(*stream);
+                story.expect_only_trailers(*stream);
+            }
+        }
+        story.server().data(streams[late], b"late");
+        if late % 2 == 0 {
+            story.expect_works();
+        } else {
+            story.expect_connection_error(ErrorCode::STREAM_CLOSED);
+        }
+    }
+}
+
+#[test]
 fn section_5_1_a_slot_that_is_used_again_does_not_mix_its_streams_up() {
     let mut story = Story::begin();
     let old = story.upload();

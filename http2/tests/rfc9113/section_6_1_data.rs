@@ -129,3 +129,17 @@ fn section_6_1_padding_counts_against_the_streams_window() {
     story.server().padded_data(call, [0; 50], 50);
     story.expect_stream_error(call, ErrorCode::FLOW_CONTROL_ERROR);
 }
+
+#[test]
+fn section_6_1_padding_around_data_is_given_back_without_being_read() {
+    let mut story = Story::with(Config { stream_window: 1_000, ..Config::default() });
+    let call = story.call();
+    story.server().head(call);
+    story.expect_head(call);
+    // Of each frame of 200 bytes one is left unread: the window lasts for hundreds of them.
+    for _ in 0..400 {
+        story.server().padded_data(call, b"d", 198);
+    }
+    story.expect_data(call, [b'd'; 400]);
+    story.expect_nothing();
+}
