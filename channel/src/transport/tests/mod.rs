@@ -7,6 +7,7 @@ mod crowds;
 mod fixture;
 mod hindsight;
 mod keepalive;
+mod leaving;
 mod life;
 mod limits;
 mod sending;
