@@ -17,14 +17,16 @@ pub(in crate::transport) fn start(
     origin: Origin,
     options: &TransportOptions,
 ) -> TrunklineDriver {
-    let mut config = Config::default();
-    config.stream_window = STREAM_WINDOW;
-    config.connection_window = CONNECTION_WINDOW;
-    config.max_frame_size = MAX_FRAME_SIZE;
-    config.max_header_list_size = MAX_HEADER_LIST_SIZE;
-    config.send_buffer = SEND_BUFFER;
-    // A dial has its own deadline until the server's SETTINGS are in; after that, keepalive judges silence.
-    config.settings_timeout = None;
-    config.first_stream_id = options.first_stream_id;
+    let config = Config {
+        stream_window: STREAM_WINDOW,
+        connection_window: CONNECTION_WINDOW,
+        max_frame_size: MAX_FRAME_SIZE,
+        max_header_list_size: MAX_HEADER_LIST_SIZE,
+        send_buffer: SEND_BUFFER,
+        // A dial has its own deadline until the server's SETTINGS are in; after that, keepalive judges silence.
+        settings_timeout: None,
+        first_stream_id: options.first_stream_id,
+        ..Config::default()
+    };
     TrunklineDriver::new(connected, address, origin, config, options)
 }

@@ -82,7 +82,7 @@ impl TrunklineDriver {
         match refused {
             OpenError::HeadersTooLarge { size, limit } => {
                 StreamError::Violation(StreamViolation::RequestHeadersTooLarge {
-                    size: usize::try_from(size).unwrap_or(usize::MAX),
+                    size,
                     limit: usize::try_from(limit).unwrap_or(usize::MAX),
                 })
             }
