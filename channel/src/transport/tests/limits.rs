@@ -1,5 +1,6 @@
 //! What one peer, or one call, may cost the others on the connection: nothing.
 
+use bytes::Bytes;
 use rstest::rstest;
 use trunkline_proto::wire::names::GRPC_MESSAGE;
 
@@ -82,6 +83,50 @@ async fn a_lowered_limit_ends_nothing_and_starts_nothing_until_there_is_room(
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"x").await;
     assert_eq!(answer(&mut last).await.1, "0");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn what_a_stream_sends_while_it_waits_for_its_turn_is_sent_when_it_comes(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    // behaviour 88
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 1)]).await;
+    let slot = connection.reserve().await.unwrap();
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
+    settle().await;
+    let mut stream = connection.start(slot, head(), Some(Bytes::from_static(b"a")), false).unwrap();
+    let mut sender = stream.take_sender().unwrap();
+    sender.send(Bytes::from_static(b"b"), false).unwrap();
+    settle().await;
+    sender.send(Bytes::from_static(b"c"), true).unwrap();
+    assert!(!peer.says(HEADERS).await, "a stream above the limit");
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    let mut body = Vec::new();
+    loop {
+        let (flags, _, data) = peer.next_of(DATA).await;
+        body.extend_from_slice(&data);
+        if flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert_eq!(body, b"abc");
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await.0, b"x");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_gives_up_before_its_turn_ends_the_call(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 1)]).await;
+    let slot = connection.reserve().await.unwrap();
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
+    settle().await;
+    let mut stream = connection.start(slot, head(), None, false).unwrap();
+    drop(stream.take_sender());
+    assert!(matches!(failed(&mut stream).await, StreamError::Violation(_)));
+    assert_eq!(streams(&connection), 0);
 }
 
 #[rstest]

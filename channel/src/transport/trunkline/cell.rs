@@ -45,6 +45,15 @@ pub(super) struct Request {
     pub(super) head: RequestHead,
     pub(super) body: Bytes,
     pub(super) end: bool,
+    /// What was sent while the stream had to wait for its turn. The last piece is the end if `ends`.
+    later: Vec<Bytes>,
+    ends: bool,
+}
+
+impl Request {
+    pub(super) fn new(head: RequestHead, body: Bytes, end: bool) -> Self {
+        Self { head, body, end, later: Vec::new(), ends: end }
+    }
 }
 
 /// A stream that was opened just now.
@@ -54,6 +63,20 @@ pub(super) struct Opened {
     pub(super) reply: Reply,
     /// The request goes on.
     pub(super) uploads: bool,
+    /// What is to be sent at once, and whether the last of it is the end.
+    pub(super) later: Vec<Bytes>,
+    pub(super) ends: bool,
+}
+
+/// Where more of a request goes.
+#[derive(Debug)]
+pub(super) enum Whereto {
+    /// To the open stream.
+    Stream(StreamKey),
+    /// It was kept for when the stream's turn comes.
+    Kept,
+    /// Nowhere: the stream is over.
+    Nowhere,
 }
 
 /// What is left of a stream whose call went away.
@@ -170,16 +193,29 @@ impl Cell {
     ) -> Option<Result<Opened, E>> {
         let mut state = self.lock();
         let Place::Queued(request) = &mut state.place else { return None };
-        let opened = Opened {
-            key: match open(request) {
-                Ok(key) => key,
-                Err(error) => return Some(Err(error)),
-            },
-            reply: request.head.reply,
-            uploads: !request.end,
+        let key = match open(request) {
+            Ok(key) => key,
+            Err(error) => return Some(Err(error)),
         };
-        (state.place, state.key) = (Place::Open, Some(opened.key));
+        let later = mem::take(&mut request.later);
+        let opened =
+            Opened { key, reply: request.head.reply, uploads: !request.end, later, ends: request.ends };
+        (state.place, state.key) = (Place::Open, Some(key));
         Some(Ok(opened))
+    }
+
+    /// Where more of the request goes. What the stream is not open for yet is kept, and counted as queued.
+    pub(super) fn whereto(&self, data: &Bytes, end: bool) -> Whereto {
+        let mut state = self.lock();
+        match &mut state.place {
+            Place::Queued(request) => {
+                request.later.push(data.clone());
+                request.ends = end;
+                Whereto::Kept
+            }
+            Place::Open => state.key.map_or(Whereto::Nowhere, Whereto::Stream),
+            Place::Over => Whereto::Nowhere,
+        }
     }
 
     /// Hands events on, which it takes. A reader to whom they are `due` is woken; another finds them when it
@@ -262,7 +298,7 @@ mod tests {
             headers: None,
             reply: Reply::Stream,
         };
-        Cell::new(Request { head, body: Bytes::new(), end })
+        Cell::new(Request::new(head, Bytes::new(), end))
     }
 
     /// Keys come from an engine alone.

@@ -164,7 +164,7 @@ mod tests {
             headers: None,
             reply: Reply::Whole,
         };
-        let request = super::super::cell::Request { head, body: Bytes::new(), end: true };
+        let request = super::super::cell::Request::new(head, Bytes::new(), true);
         Arc::new(Cell::new(request))
     }
 

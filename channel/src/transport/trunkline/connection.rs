@@ -40,7 +40,7 @@ impl TrunklineConnection {
         end: bool,
     ) -> Result<TrunklineStream, StreamError> {
         requests::check(&head)?;
-        let cell = Arc::new(Cell::new(Request { head, body: first.unwrap_or_default(), end }));
+        let cell = Arc::new(Cell::new(Request::new(head, first.unwrap_or_default(), end)));
         self.0.commands.start(Arc::clone(&cell)).map_err(StreamError::NeverSent)?;
         Ok(TrunklineStream::new(Arc::clone(&self.0), cell, slot, end))
     }

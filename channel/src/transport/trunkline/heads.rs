@@ -45,7 +45,7 @@ impl Heads {
         engine: &mut Connection,
         request: &mut Request,
     ) -> Result<StreamKey, OpenError> {
-        let Request { head, body, end } = request;
+        let Request { head, body, end, .. } = request;
         let (body, end) = (std::mem::take(body), *end);
         let timeout = head.timeout.map(timeout::Text::new);
         let timeout = timeout.as_ref().map(|text| Field {

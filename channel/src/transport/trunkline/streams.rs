@@ -35,16 +35,14 @@ pub(super) struct OpenStream {
     pub(super) inbox: Inbox,
     /// The response has begun.
     pub(super) answered: bool,
-    /// The request has not ended.
-    pub(super) uploads: bool,
     /// Bytes that were delivered since the reader was woken.
     gathered: usize,
     touched: bool,
 }
 
 impl Streams {
-    pub(super) fn insert(&mut self, opened: Opened, cell: Arc<Cell>) {
-        let Opened { key, reply, uploads } = opened;
+    pub(super) fn insert(&mut self, opened: &Opened, cell: Arc<Cell>) {
+        let Opened { key, reply, .. } = *opened;
         let index = key.index();
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -56,7 +54,6 @@ impl Streams {
             reply,
             inbox: Inbox::default(),
             answered: false,
-            uploads,
             gathered: 0,
             touched: false,
         });

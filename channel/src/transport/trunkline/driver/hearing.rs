@@ -111,11 +111,10 @@ impl TrunklineDriver {
         let due = stream.is_due();
         if stream.inbox.has_ended() {
             self.engine.release(key, stream.inbox.settle_all());
-            if stream.uploads {
-                // A server may answer before the request has ended. RFC 9113 8.1 lets it ask us to stop, and
-                // gRPC's clients stop by themselves. For a stream that is over this does nothing.
-                self.engine.reset(key, ErrorCode::NO_ERROR);
-            }
+            // A server may answer before the request has ended, or before its last byte went out. RFC 9113 8.1
+            // lets it ask us to stop, and gRPC's clients stop by themselves. For a stream that is over this
+            // does nothing.
+            self.engine.reset(key, ErrorCode::NO_ERROR);
             if let Some(cell) = &stream.cell {
                 cell.deliver(&mut stream.inbox, due);
             }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use trunkline_http2::{ErrorCode, OpenError, StreamKey};
 
-use super::super::cell::Cell;
+use super::super::cell::{Cell, Opened, Whereto};
 use super::super::commands::Command;
 use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
@@ -69,10 +69,10 @@ impl TrunklineDriver {
             None => {}
             Some(Ok(opened)) => {
                 self.last_used = Some(now);
+                self.streams.insert(&opened, Arc::clone(&cell));
                 if opened.uploads {
-                    cell.set_room(0, self.engine.is_writable(opened.key));
+                    self.go_on(&cell, opened);
                 }
-                self.streams.insert(opened, cell);
             }
             Some(Err(refused)) => cell.fail(self.not_opened(refused)),
         }
@@ -91,21 +91,25 @@ impl TrunklineDriver {
         }
     }
 
+    /// Sends what was sent while the stream had to wait for its turn, and says whether there is room for more.
+    fn go_on(&mut self, cell: &Cell, opened: Opened) {
+        let Opened { key, later, ends, .. } = opened;
+        let (mut bytes, mut left) = (0, later.len());
+        for data in later {
+            bytes += data.len();
+            left -= 1;
+            // An error means that the stream is over, which its reader hears of.
+            let _over = self.engine.send(key, data, ends && left == 0);
+        }
+        cell.set_room(bytes, self.engine.is_writable(key));
+    }
+
     fn send(&mut self, cell: &Cell, data: Bytes, end: bool) {
-        let Some(key) = cell.key() else { return };
+        let Whereto::Stream(key) = cell.whereto(&data, end) else { return };
         let bytes = data.len();
-        // An error means that the stream is over, which its reader hears of.
-        if self.engine.send(key, data, end).is_err() {
-            return;
-        }
-        match end {
-            false => cell.set_room(bytes, self.engine.is_writable(key)),
-            true => {
-                if let Some(stream) = self.streams.get(key) {
-                    stream.uploads = false;
-                }
-            }
-        }
+        // As above.
+        let _over = self.engine.send(key, data, end);
+        cell.set_room(bytes, self.engine.is_writable(key));
     }
 
     /// A call went away.
@@ -130,11 +134,13 @@ impl TrunklineDriver {
 
     /// The sender gave up in the middle of the request.
     fn abandon(&mut self, cell: &Cell) {
-        let Some(key) = cell.key() else { return };
-        if self.streams.get(key).is_none() {
-            return;
+        match cell.key() {
+            Some(key) if self.streams.get(key).is_some() => self.reset(key),
+            // Its response has ended, or its call went away.
+            Some(_) => return,
+            // Its turn has not come, and never will.
+            None => {}
         }
-        self.reset(key);
         let text = "this client has reset the stream".to_owned();
         cell.fail(StreamError::Violation(StreamViolation::Protocol(text)));
     }
