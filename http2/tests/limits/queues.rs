@@ -2,7 +2,7 @@
 
 use trunkline_http2::{Config, ErrorCode};
 
-use crate::support::{Story, Told, setting};
+use crate::support::{Story, Told, kind, setting};
 
 #[test]
 fn templates_are_bounded() {
@@ -98,6 +98,41 @@ fn data_that_is_staged_is_bounded_while_the_socket_takes_nothing() {
     story.unstall();
     let written: usize = story.take_frames().iter().map(|frame| frame.payload.len()).sum();
     assert!(written <= 300 * 1_024, "{written} bytes were staged");
+}
+
+#[test]
+fn small_bodies_that_are_staged_are_bounded_too() {
+    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 1 << 30)]).told_once();
+    story.server().window(0, 1 << 30);
+    story.take_frames();
+    story.stall();
+    // Each of them fits into a frame and has nobody to wait for.
+    let calls: Vec<_> = (0..100).map(|_| story.call_with(vec![0; 16_000])).collect();
+    for call in calls {
+        story.reset(call, ErrorCode::CANCEL);
+    }
+    story.unstall();
+    let frames = story.take_frames();
+    let written: usize =
+        frames.iter().filter(|frame| frame.kind == kind::DATA).map(|f| f.payload.len()).sum();
+    assert!(written <= 300 * 1_024, "{written} bytes were staged");
+}
+
+#[test]
+fn what_waits_in_small_frames_is_written_once_however_little_the_socket_takes() {
+    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 1 << 20)]).told_once();
+    story.server().window(0, 1 << 20);
+    let upload = story.upload();
+    let mut body = Vec::new();
+    story.stall();
+    for i in 0..2_000_usize {
+        let message = [(i % 251) as u8; 100];
+        story.send(upload, message, false);
+        body.extend_from_slice(&message);
+        story.write(if i < 1_000 { 30 } else { 150 });
+    }
+    story.unstall();
+    assert!(story.request(upload).body == body);
 }
 
 #[test]

@@ -121,7 +121,9 @@ fn whoever_waits_for_room_is_told_once_when_there_is_some() {
                     story.server().settings(&settings);
                 }
                 _ => {
-                    let bytes = random.below(5_000);
+                    // Often all that the window takes, and nothing waits.
+                    let window = story.request(*stream).window.clamp(0, 5_000) as usize;
+                    let bytes = if random.one_in(2) { window } else { random.below(5_000) };
                     story.send(*stream, vec![0; bytes], false);
                     *queued += bytes;
                     *waits |= !story.engine().is_writable(*stream);

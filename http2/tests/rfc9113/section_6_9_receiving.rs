@@ -279,3 +279,19 @@ fn section_6_9_a_window_of_nothing_lets_heads_through() {
     story.expect(Told::Violation { stream: bad.id(), code: ErrorCode::FLOW_CONTROL_ERROR.0 });
     story.expect_rst_stream(bad, ErrorCode::FLOW_CONTROL_ERROR);
 }
+
+#[test]
+fn section_6_9_the_connection_too_is_given_its_window_in_portions() {
+    let config = Config { stream_window: 1 << 20, connection_window: 1 << 20, ..Config::default() };
+    let mut story = Story::with(config);
+    let call = begun(&mut story);
+    for _ in 0..200 {
+        story.server().data(call, [b'd'; 10_000]);
+        story.release(call, 10_000);
+    }
+    let updates = story.take_frames();
+    assert!(given(&updates, 0) >= 1_500_000, "it is given");
+    let updates = updates.iter().filter(|frame| frame.stream == 0).count();
+    assert!(updates <= 2_000_000 / (1 << 19), "{updates} updates for two megabytes");
+    story.expect_data(call, vec![b'd'; 2_000_000]);
+}
