@@ -12,6 +12,8 @@ pub(crate) struct Packing {
     chunk: BytesMut,
     /// The chunk before, whose pieces are probably dropped when this one is full; then it is used again.
     earlier: BytesMut,
+    /// How large the last chunk was made.
+    size: usize,
 }
 
 impl Packing {
@@ -35,8 +37,7 @@ impl Packing {
     #[inline]
     pub(crate) fn push(&mut self, stream: StreamKey, payload: &[u8]) {
         if !self.has_room(payload.len()) {
-            std::mem::swap(&mut self.chunk, &mut self.earlier);
-            self.chunk.reserve(CHUNK);
+            self.change_chunk(payload.len());
         }
         self.chunk.extend_from_slice(payload);
         self.stream = Some(stream);
@@ -50,6 +51,13 @@ impl Packing {
         if self.chunk.is_empty() { Bytes::new() } else { self.chunk.split().freeze() }
     }
 
+    #[cold]
+    fn change_chunk(&mut self, room: usize) {
+        std::mem::swap(&mut self.chunk, &mut self.earlier);
+        self.size = (2 * self.size).clamp(FIRST_CHUNK, LARGEST_CHUNK);
+        self.chunk.reserve(self.size.max(room));
+    }
+
     /// Gives memory back, if nothing is waiting.
     pub(crate) fn rest(&mut self) {
         if self.stream.is_none() {
@@ -58,5 +66,7 @@ impl Packing {
     }
 }
 
+/// Chunks double: a connection that is used now and then has room for a few messages.
+const FIRST_CHUNK: usize = 512;
 /// How much one piece can pin. Two hundred small messages fit.
-const CHUNK: usize = 8 << 10;
+const LARGEST_CHUNK: usize = 8 << 10;

@@ -29,19 +29,19 @@ pub(crate) struct Stream {
     pub(crate) id: u32,
     pub(crate) receiving: Receiving,
     pub(crate) sending: Sending,
+    /// Whether the owner was told that there is no room, and waits for `Writable`.
+    pub(crate) awaits_room: bool,
+    pub(crate) lines: Lines,
     /// What the peer accepts.
     pub(crate) window: SendWindow,
     /// What we accept.
     pub(crate) credit: StreamCredit,
     /// What content-length leaves to come, if the response said one (RFC 9113 section 8.1.1).
     pub(crate) content: Option<u64>,
-    /// Data that waits for windows and for its turn.
-    pub(crate) queue: VecDeque<Bytes>,
+    /// Data that waits for windows and for its turn. Most requests are written as they are opened, and need none.
+    queue: Option<Box<VecDeque<Bytes>>>,
     /// Bytes in `queue`.
     pub(crate) queued: usize,
-    /// Whether the owner was told that there is no room, and waits for `Writable`.
-    pub(crate) awaits_room: bool,
-    pub(crate) lines: Lines,
     /// Where in all that was ever written its HEADERS begin.
     pub(crate) begins_at: u64,
 }
@@ -80,20 +80,72 @@ pub(crate) struct Lines {
 }
 
 impl Stream {
-    pub(crate) fn new(id: u32, window: SendWindow, credit: StreamCredit, begins_at: u64) -> Self {
+    /// A place for streams: none is in it.
+    fn vacant() -> Self {
         Self {
-            id,
-            receiving: Receiving::Head,
-            sending: Sending::Open,
-            window,
-            credit,
-            content: None,
-            queue: VecDeque::new(),
-            queued: 0,
+            id: 0,
+            receiving: Receiving::Ended,
+            sending: Sending::Ended,
             awaits_room: false,
             lines: Lines::default(),
-            begins_at,
+            window: SendWindow::new(0),
+            credit: StreamCredit::new(0),
+            content: None,
+            queue: None,
+            queued: 0,
+            begins_at: 0,
         }
+    }
+
+    /// Takes the place: nothing was sent or received. Its HEADERS will be at `begins_at`.
+    ///
+    /// Field by field, since an assignment of the whole would drop what was there, and most often is empty.
+    #[inline]
+    fn begin(&mut self, id: u32, window: SendWindow, credit: StreamCredit, begins_at: u64) {
+        self.id = id;
+        self.receiving = Receiving::Head;
+        self.sending = Sending::Open;
+        self.awaits_room = false;
+        self.lines = Lines::default();
+        self.window = window;
+        self.credit = credit;
+        self.content = None;
+        self.queued = 0;
+        self.begins_at = begins_at;
+    }
+
+    /// Leaves the place.
+    #[inline]
+    fn end(&mut self) {
+        self.id = 0;
+        if self.queue.is_some() {
+            self.queue = None;
+        }
+    }
+
+    /// Puts data, which is not empty, behind what waits.
+    pub(crate) fn push(&mut self, data: Bytes) {
+        self.queued += data.len();
+        self.queue.get_or_insert_default().push_back(data);
+    }
+
+    /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.
+    pub(crate) fn pop(&mut self, bytes: usize) -> Bytes {
+        let front = self.queue.as_mut().and_then(|queue| queue.front_mut());
+        let front = front.expect("what is queued is in the queue");
+        let piece = front.split_to(bytes.min(front.len()));
+        self.queued -= piece.len();
+        if front.is_empty()
+            && let Some(queue) = &mut self.queue
+        {
+            queue.pop_front();
+        }
+        piece
+    }
+
+    /// In how many pieces data waits.
+    pub(crate) fn pieces(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// Whether it ought to stand in the line of those that have data and window, and does not.
@@ -125,33 +177,31 @@ impl Streams {
         self.ids.len()
     }
 
+    /// A new stream, of which nothing was sent or received; its HEADERS will be at `begins_at`.
     #[inline]
-    pub(crate) fn insert(&mut self, stream: Stream) -> StreamKey {
-        let id = stream.id;
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize] = stream;
-                index
-            }
-            None => {
-                self.slots.push(stream);
-                u32::try_from(self.slots.len() - 1)
-                    .expect("there are fewer streams than ids, which have 31 bits")
-            }
-        };
+    pub(crate) fn insert(
+        &mut self,
+        id: u32,
+        window: SendWindow,
+        credit: StreamCredit,
+        begins_at: u64,
+    ) -> (StreamKey, &mut Stream) {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Stream::vacant());
+            u32::try_from(self.slots.len() - 1).expect("there are fewer streams than ids, which have 31 bits")
+        });
         self.ids.insert(id, index);
-        StreamKey::new(index, id)
+        let stream = &mut self.slots[index as usize];
+        stream.begin(id, window, credit, begins_at);
+        (StreamKey::new(index, id), stream)
     }
 
     /// Takes a stream out, and tells how far its response had come and where it stands.
     #[inline]
     pub(crate) fn remove(&mut self, key: StreamKey) -> Option<(Receiving, Lines)> {
         let stream = self.get_mut(key)?;
-        stream.id = 0;
         let was = (stream.receiving, stream.lines);
-        if stream.queue.capacity() > 0 {
-            stream.queue = VecDeque::new();
-        }
+        stream.end();
         self.free.push(u32::try_from(key.index()).expect("slots are numbered in 32 bits"));
         self.ids.remove(key.id());
         self.found = None;
@@ -206,16 +256,17 @@ mod tests {
     use super::*;
     use crate::config::INITIAL_WINDOW;
 
-    fn stream(id: u32) -> Stream {
-        Stream::new(id, SendWindow::new(INITIAL_WINDOW), StreamCredit::new(INITIAL_WINDOW), 0)
+    fn insert(streams: &mut Streams, id: u32) -> StreamKey {
+        let (window, credit) = (SendWindow::new(INITIAL_WINDOW), StreamCredit::new(INITIAL_WINDOW));
+        streams.insert(id, window, credit, 0).0
     }
 
     #[test]
     fn a_slot_is_used_again_under_another_id() {
         let mut streams = Streams::default();
-        let first = streams.insert(stream(1));
+        let first = insert(&mut streams, 1);
         assert!(streams.remove(first).is_some());
-        let second = streams.insert(stream(3));
+        let second = insert(&mut streams, 3);
         assert_eq!(first.index(), second.index());
         assert!(streams.get(first).is_none());
         assert!(streams.remove(first).is_none());
@@ -223,9 +274,29 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_stream_is_left_to_the_next_in_its_slot() {
+        let mut streams = Streams::default();
+        let first = insert(&mut streams, 1);
+        let stream = streams.get_mut(first).unwrap();
+        let new = format!("{stream:?}");
+        stream.receiving = Receiving::Ended;
+        stream.sending = Sending::Ending;
+        stream.awaits_room = true;
+        stream.lines = Lines { turn: true, returns: true, waiting: true };
+        stream.window.consume(1);
+        stream.credit.receive(2, 1).unwrap();
+        stream.content = Some(3);
+        stream.push(Bytes::from_static(b"waits"));
+        stream.begins_at = 4;
+        streams.remove(first);
+        let second = insert(&mut streams, 1);
+        assert_eq!(format!("{:?}", streams.get(second).unwrap()), new);
+    }
+
+    #[test]
     fn a_stream_is_found_by_id_until_it_is_removed() {
         let mut streams = Streams::default();
-        let keys: Vec<_> = (0..100).map(|n| streams.insert(stream(2 * n + 1))).collect();
+        let keys: Vec<_> = (0..100).map(|n| insert(&mut streams, 2 * n + 1)).collect();
         for key in &keys {
             assert_eq!(streams.find(key.id()), Some(*key));
             assert_eq!(streams.find(key.id()), Some(*key));

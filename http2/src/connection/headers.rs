@@ -11,7 +11,7 @@ use crate::budget::USEFUL_FRAME;
 use crate::frame::{Head, flag, split_headers};
 use crate::hpack::{Decoded, Verdict};
 use crate::streams::Receiving;
-use crate::{ConnectionError, ErrorCode, Event, Headers};
+use crate::{ConnectionError, ErrorCode, Event};
 
 /// A header block whose END_HEADERS has not come.
 #[derive(Debug)]
@@ -184,10 +184,9 @@ fn judge_head(about: About, decoded: &Decoded) -> Result<Block, Violation> {
         _ => {
             let status =
                 StatusCode::from_u16(status).map_err(|_| malformed(":status out of range (RFC 9110 15)"))?;
-            let content = content_length(&decoded.headers)?;
             // These have no content, whatever content-length says (RFC 9110 sections 8.6 and 15.4.5).
             let has_content = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
-            let content = content.filter(|_| has_content);
+            let content = decoded.content_length.filter(|_| has_content);
             if about.end && content.is_some_and(|length| length > 0) {
                 return Err(malformed("response ends before its content-length (RFC 9113 8.1.1)"));
             }
@@ -207,20 +206,6 @@ fn judge_trailers(about: About, decoded: &Decoded, content: Option<u64>) -> Resu
         return Err(malformed("DATA does not add up to content-length (RFC 9113 8.1.1)"));
     }
     Ok(Block::Trailers)
-}
-
-/// What content-length says. Repeated it must be the same (RFC 9110 section 8.6).
-#[inline]
-fn content_length(headers: &Headers) -> Result<Option<u64>, Violation> {
-    let mut found = None;
-    for value in headers.get_all("content-length") {
-        let digits = value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()).flatten();
-        match digits.and_then(|digits| digits.parse::<u64>().ok()) {
-            Some(length) if found.is_none_or(|earlier| earlier == length) => found = Some(length),
-            _ => return Err(malformed("content-length is no number, or two (RFC 9110 8.6)")),
-        }
-    }
-    Ok(found)
 }
 
 /// Four times what a block of the largest default size needs in frames of the usual one; each costs a look even

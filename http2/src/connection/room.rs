@@ -63,7 +63,7 @@ impl Connection {
             let buffer = self.config.send_buffer.div_ceil(part);
             open.sending == Sending::Open
                 && open.queued < buffer
-                && open.queue.len() < MAX_PIECES / part
+                && open.pieces() < MAX_PIECES / part
                 && open.queued < open.window.available()
                 && open.queued < self.window.available()
         })

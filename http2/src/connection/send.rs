@@ -7,7 +7,7 @@ use crate::budget::{OPENED_STREAM, SENT_DATA};
 use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
 use crate::hpack::{is_field_name, is_field_value, list_size};
-use crate::streams::{Sending, Stream};
+use crate::streams::Sending;
 use crate::{Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
 
 impl Connection {
@@ -25,7 +25,7 @@ impl Connection {
         let is_valid = pseudo
             .iter()
             .all(|(name, value)| is_field_name(&name.as_ref()[1..]) && is_field_value(value.as_ref()))
-            && regular.iter().all(|(name, value)| check_field(name.as_ref(), value.as_ref()).is_ok());
+            && regular.iter().all(|(name, value)| check_field(name.as_ref(), value.as_ref(), false).is_ok());
         if !is_valid {
             return None;
         }
@@ -58,7 +58,7 @@ impl Connection {
         let id = self.next_id;
         self.next_id += 2;
         let ends_at_once = end && body.is_empty();
-        let mut stream = Stream::new(
+        let (key, stream) = self.streams.insert(
             id,
             SendWindow::new(self.peer.initial_window),
             StreamCredit::new(self.own.window_in_force(&self.config)),
@@ -67,7 +67,6 @@ impl Connection {
         if ends_at_once {
             stream.sending = Sending::Ended;
         }
-        let key = self.streams.insert(stream);
         let encoder = &mut self.encoder;
         self.outgoing.headers(id, ends_at_once, self.peer.frame_limit(), |out| {
             encoder.begin(out);
@@ -127,9 +126,11 @@ impl Connection {
         let mut may_be_pseudo = fields.first().is_some_and(|first| is_pseudo(first.name))
             && self.pseudo_templates.contains(&template);
         for field in fields {
-            may_be_pseudo &= is_pseudo(field.name);
+            let is_pseudo = is_pseudo(field.name);
+            may_be_pseudo &= is_pseudo;
             let name = if may_be_pseudo { &field.name[1..] } else { field.name };
-            check_field(name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            let is_known = !is_pseudo && self.encoder.knows(name);
+            check_field(name, field.value, is_known).map_err(|reason| OpenError::Invalid(reason.into()))?;
             size += list_size(field.name, field.value);
         }
         match self.peer.max_header_list_size {
@@ -140,6 +141,7 @@ impl Connection {
 
     /// Data of a stream that is open for sending. What fits into one frame, and has nobody to wait for, is written
     /// at once, so that a small request is HEADERS and DATA in one piece.
+    #[inline]
     fn queue(&mut self, key: StreamKey, data: Bytes, end: bool) {
         let allowed = self.window.available().min(self.peer.frame_limit());
         let waits = !self.turns.is_empty() || self.outgoing.pending() >= STAGED;
@@ -160,11 +162,11 @@ impl Connection {
         }
     }
 
+    #[cold]
     fn enqueue(&mut self, key: StreamKey, data: Bytes, end: bool) {
         let stream = self.streams.get_mut(key).expect("the caller found the stream");
         if !data.is_empty() {
-            stream.queued += data.len();
-            stream.queue.push_back(data);
+            stream.push(data);
         }
         if end {
             stream.sending = Sending::Ending;
@@ -180,9 +182,10 @@ fn is_pseudo(name: &[u8]) -> bool {
     name.starts_with(b":")
 }
 
-/// Whether HTTP/2 can carry the field, which is no pseudo field.
-fn check_field(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
-    if !is_field_name(name) {
+/// Whether HTTP/2 can carry the field, which is no pseudo field. A name that is known is made of the right octets.
+#[inline]
+fn check_field(name: &[u8], value: &[u8], is_known: bool) -> Result<(), &'static str> {
+    if !is_known && !is_field_name(name) {
         return Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)");
     }
     if !is_field_value(value) {

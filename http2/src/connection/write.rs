@@ -82,18 +82,13 @@ impl Connection {
             self.outgoing.data_head(key.id(), length, end);
             let mut left = length;
             while left > 0 {
-                let front = stream.queue.front_mut().expect("what is queued is in the queue");
-                let piece = front.split_to(left.min(front.len()));
+                let piece = stream.pop(left);
                 left -= piece.len();
-                if front.is_empty() {
-                    stream.queue.pop_front();
-                }
                 self.outgoing.payload(piece);
             }
             stream.window.consume(length);
             self.window.consume(length);
-            let was_cut_short = length < stream.queued && length < SHORT_FRAME;
-            stream.queued -= length;
+            let was_cut_short = stream.queued > 0 && length < SHORT_FRAME;
             if !was_cut_short {
                 // A peer that opens its window by single bytes pays for its WINDOW_UPDATEs.
                 self.budget.earn(SENT_DATA);

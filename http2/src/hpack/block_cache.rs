@@ -3,6 +3,7 @@
 
 use super::decoder::Decoded;
 use super::hash::hash;
+use super::same::is_same;
 use super::sightings::Sightings;
 
 /// How many blocks are remembered: head and trailers of a handful of methods.
@@ -24,7 +25,6 @@ pub(super) struct BlockCache {
 }
 
 struct Block {
-    hash: u32,
     bytes: Vec<u8>,
     /// The table under which it means this.
     generation: u64,
@@ -38,12 +38,7 @@ impl BlockCache {
 
     /// What the block stands for under this generation of the table, if that is known.
     pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Option<&Decoded> {
-        if bytes.len() > MAX_BLOCK {
-            return None;
-        }
-        let hash = hash(bytes);
-        let is_it =
-            |block: &&Block| block.hash == hash && block.generation == generation && block.bytes == bytes;
+        let is_it = |block: &&Block| block.generation == generation && is_same(&block.bytes, bytes);
         self.blocks.iter().find(is_it).map(|block| &block.decoded)
     }
 
@@ -61,13 +56,13 @@ impl BlockCache {
         let outdated = self.blocks.iter().position(|block| block.generation != generation);
         if outdated.is_none() && self.blocks.len() < MAX_BLOCKS {
             let (bytes, decoded) = (bytes.to_vec(), decoded.clone());
-            self.blocks.push(Block { hash, bytes, generation, decoded });
+            self.blocks.push(Block { bytes, generation, decoded });
             return;
         }
         // If there are a few blocks too many that repeat, some share a place, and the others stay. In the
         // order of their age, each would push out the one that comes next.
         let place = outdated.unwrap_or((hash >> 16) as usize % MAX_BLOCKS);
-        self.blocks[place].replace(hash, bytes, generation, decoded);
+        self.blocks[place].replace(bytes, generation, decoded);
     }
 
     #[cfg(test)]
@@ -77,10 +72,10 @@ impl BlockCache {
 }
 
 impl Block {
-    fn replace(&mut self, hash: u32, bytes: &[u8], generation: u64, decoded: &Decoded) {
+    fn replace(&mut self, bytes: &[u8], generation: u64, decoded: &Decoded) {
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
-        (self.hash, self.generation) = (hash, generation);
+        self.generation = generation;
         self.decoded.clone_from(decoded);
     }
 }

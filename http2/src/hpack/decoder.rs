@@ -2,7 +2,7 @@
 //! of a list.
 
 use super::block_cache::BlockCache;
-use super::rules::{Kind, judge};
+use super::rules::{Kind, content_length, judge};
 use super::table::Table;
 use super::{DecodeError, huffman, integer, list_size, static_table};
 use crate::headers::{Headers, HeadersBuilder};
@@ -27,6 +27,8 @@ pub(crate) struct Decoded {
     pub(crate) headers: Headers,
     /// `:status`. Heads must have it, trailers must not: that is the caller's to judge.
     pub(crate) status: Option<u16>,
+    /// `content-length`, in the head of a response that is not informational.
+    pub(crate) content_length: Option<u64>,
     pub(crate) verdict: Verdict,
 }
 
@@ -109,7 +111,15 @@ impl Decoder {
         if list.verdict != Verdict::Fine {
             self.fields.clear();
         }
-        Ok(Decoded { headers: self.fields.build(), status: list.status, verdict: list.verdict })
+        let (headers, status) = (self.fields.build(), list.status);
+        let is_head = status.is_some_and(|status| status >= 200);
+        match if is_head { content_length(&headers) } else { Ok(None) } {
+            Ok(content_length) => Ok(Decoded { headers, status, content_length, verdict: list.verdict }),
+            Err(reason) => {
+                let (headers, verdict) = (Headers::default(), Verdict::Malformed(reason));
+                Ok(Decoded { headers, status, content_length: None, verdict })
+            }
+        }
     }
 
     /// RFC 7541 6.3: sizes of the table, before all fields.

@@ -118,6 +118,13 @@ impl Encoder {
         self.templates.get(id).map(Template::list_size)
     }
 
+    /// Whether the name was in a field before, with every call as it seems, so that what can be wrong with it need not
+    /// be looked for again. `false` says nothing.
+    #[inline]
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        self.known_names.contains(name)
+    }
+
     /// Begins a block: changes of the table's size come first (RFC 7541 4.2).
     #[inline]
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {

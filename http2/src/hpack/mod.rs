@@ -24,6 +24,7 @@ mod integer;
 mod known_names;
 mod known_values;
 mod rules;
+mod same;
 mod sightings;
 mod static_table;
 mod table;

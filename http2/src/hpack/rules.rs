@@ -1,6 +1,8 @@
 //! What RFC 9113 allows in a header field, and which of it in a response. Apart from the decoder, because it
 //! is judged once for an entry of the table, however often the entry is named.
 
+use crate::Headers;
+
 /// What one field is in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,6 +47,19 @@ pub(super) fn judge(name: &[u8], value: &[u8]) -> Kind {
         return Kind::Illegal("white space around a field value (RFC 9113 8.2.1)");
     }
     Kind::Regular
+}
+
+/// What content-length says in the head of a response, if anything. Repeated it must be the same (RFC 9110 8.6).
+pub(super) fn content_length(headers: &Headers) -> Result<Option<u64>, &'static str> {
+    let mut found = None;
+    for value in headers.get_all("content-length") {
+        let digits = value.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(value).ok()).flatten();
+        match digits.and_then(|digits| digits.parse::<u64>().ok()) {
+            Some(length) if found.is_none_or(|earlier| earlier == length) => found = Some(length),
+            _ => return Err("content-length is no number, or two (RFC 9110 8.6)"),
+        }
+    }
+    Ok(found)
 }
 
 /// Whether this is the name of a regular field: a token (RFC 9110 5.1) without uppercase letters (RFC 9113
