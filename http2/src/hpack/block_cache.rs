@@ -33,7 +33,7 @@ struct Block {
 
 impl BlockCache {
     pub(super) fn new() -> Self {
-        Self { blocks: Vec::new(), sightings: Sightings::new() }
+        Self { blocks: Vec::new(), sightings: Sightings::default() }
     }
 
     /// What the block stands for under this generation of the table, if that is known.

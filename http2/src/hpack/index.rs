@@ -19,10 +19,18 @@ const MAX_LISTS: usize = 4096;
 /// eviction costs nothing.
 pub(super) struct Index {
     table: Table<Links>,
-    /// The newest entry of each list, by hash of the name; 0 where there is none. Numbers begin at 1.
-    by_name: Box<[u64]>,
+    /// The newest entry of each list, by hash of the name.
+    by_name: Lists,
     /// The same by hash of name and value.
-    by_field: Box<[u64]>,
+    by_field: Lists,
+}
+
+/// The number of the newest entry of each list, 0 where there is none. Numbers begin at 1.
+struct Lists {
+    /// None before the first entry.
+    newest: Vec<u64>,
+    /// How many there will be, a power of two.
+    count: usize,
 }
 
 /// What an entry knows of its lists.
@@ -50,15 +58,14 @@ impl Hashes {
 impl Index {
     /// An empty table of `size` bytes, which will never have more than `max_size`.
     pub(super) fn new(size: u32, max_size: u32) -> Self {
-        let lists = (max_size as usize / BYTES_PER_LIST).next_power_of_two().clamp(MIN_LISTS, MAX_LISTS);
-        let no_lists = || vec![0; lists].into_boxed_slice();
-        Self { table: Table::new(size), by_name: no_lists(), by_field: no_lists() }
+        let count = (max_size as usize / BYTES_PER_LIST).next_power_of_two().clamp(MIN_LISTS, MAX_LISTS);
+        Self { table: Table::new(size), by_name: Lists::new(count), by_field: Lists::new(count) }
     }
 
     /// The index of this field in either table (RFC 7541 2.3.3).
     pub(super) fn find_field(&self, name: &[u8], value: &[u8], hashes: Hashes) -> Option<usize> {
         static_table::find_field(name, value, hashes.field).or_else(|| {
-            let mut number = self.by_field[list(&self.by_field, hashes.field)];
+            let mut number = self.by_field.newest(hashes.field);
             loop {
                 let position = self.table.position(number)?;
                 let (entry_name, entry_value, links) = self.table.get(position)?;
@@ -73,7 +80,7 @@ impl Index {
     /// The index of some field of this name in either table.
     pub(super) fn find_name(&self, name: &[u8], name_hash: u32) -> Option<usize> {
         static_table::find_name(name, name_hash).or_else(|| {
-            let mut number = self.by_name[list(&self.by_name, name_hash)];
+            let mut number = self.by_name.newest(name_hash);
             loop {
                 let position = self.table.position(number)?;
                 let (entry_name, _, links) = self.table.get(position)?;
@@ -87,17 +94,15 @@ impl Index {
 
     /// Puts a field into the table, which must have room for it once it is empty.
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8], hashes: Hashes) {
-        let by_name = list(&self.by_name, hashes.name);
-        let by_field = list(&self.by_field, hashes.field);
         let links = Links {
             name_hash: hashes.name,
             field_hash: hashes.field,
-            older_by_name: self.by_name[by_name],
-            older_by_field: self.by_field[by_field],
+            older_by_name: self.by_name.newest(hashes.name),
+            older_by_field: self.by_field.newest(hashes.field),
         };
         self.table.insert(name, value, links);
-        self.by_name[by_name] = self.table.newest();
-        self.by_field[by_field] = self.table.newest();
+        self.by_name.set_newest(hashes.name, self.table.newest());
+        self.by_field.set_newest(hashes.field, self.table.newest());
     }
 
     /// The bytes that the table may hold.
@@ -126,8 +131,26 @@ impl Index {
     }
 }
 
-fn list(lists: &[u64], hash: u32) -> usize {
-    hash as usize & (lists.len() - 1)
+impl Lists {
+    fn new(count: usize) -> Self {
+        Self { newest: Vec::new(), count }
+    }
+
+    fn newest(&self, hash: u32) -> u64 {
+        self.newest.get(self.list(hash)).copied().unwrap_or_default()
+    }
+
+    fn set_newest(&mut self, hash: u32, number: u64) {
+        if self.newest.is_empty() {
+            self.newest = vec![0; self.count];
+        }
+        let list = self.list(hash);
+        self.newest[list] = number;
+    }
+
+    fn list(&self, hash: u32) -> usize {
+        hash as usize & (self.count - 1)
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ struct KnownValue {
 
 impl KnownValues {
     pub(super) fn new() -> Self {
-        Self { values: Vec::new(), oldest: 0, sightings: Sightings::new() }
+        Self { values: Vec::new(), oldest: 0, sightings: Sightings::default() }
     }
 
     /// How a literal writes this value: its length and its code.
