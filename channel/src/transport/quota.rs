@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,15 +17,15 @@ use trunkline_proto::ConnectError;
 
 /// The places of one connection, shared by its driver and its calls.
 pub(crate) struct StreamQuota {
-    /// A copy of `places.closed.is_none()` that costs no lock.
+    /// Whether the queue is not closed. A copy, which costs no lock.
     open: AtomicBool,
-    places: Mutex<Places<Waker>>,
+    places: Places<Waker>,
 }
 
 impl StreamQuota {
     /// Room for `limit` streams at a time.
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicBool::new(true), places: Mutex::new(Places::new(limit)) })
+        Arc::new(Self { open: AtomicBool::new(true), places: Places::new(limit) })
     }
 
     /// Waits for a place.
@@ -36,14 +36,14 @@ impl StreamQuota {
     /// The peer allows another number of streams. A larger one wakes as many waiters as there is room for; a
     /// smaller one takes no place away.
     pub(super) fn set_limit(&self, limit: usize) {
-        let woken = self.lock().set_limit(limit);
+        let woken = self.places.set_limit(limit);
         woken.into_iter().for_each(Waker::wake);
     }
 
     /// No more places: who waits is told `cause`. The first cause stays.
     pub(super) fn close(&self, cause: &ConnectError) {
         self.open.store(false, Ordering::Release);
-        let woken = self.lock().close(cause);
+        let woken = self.places.close(cause);
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -54,31 +54,13 @@ impl StreamQuota {
 
     /// How many places are taken.
     pub(super) fn taken(&self) -> usize {
-        self.lock().taken
-    }
-
-    fn release(&self) {
-        let woken = self.lock().release();
-        if let Some(waker) = woken {
-            waker.wake();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Places<Waker>> {
-        // No code runs under this lock that could leave `Places` half changed.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.room.taken()
     }
 }
 
 impl fmt::Debug for StreamQuota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = self.lock();
-        f.debug_struct("StreamQuota")
-            .field("limit", &places.limit)
-            .field("taken", &places.taken)
-            .field("waiting", &places.waiting.len())
-            .field("closed", &places.closed)
-            .finish()
+        self.places.fmt(f)
     }
 }
 
@@ -88,7 +70,9 @@ pub(crate) struct Slot(Arc<StreamQuota>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.release();
+        if let Some(waker) = self.0.places.release() {
+            waker.wake();
+        }
     }
 }
 
@@ -115,9 +99,8 @@ impl Future for Reserve {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(quota) = &this.quota else { panic!("`Reserve` polled after it was ready") };
-        let mut places = quota.lock();
         let outcome = match this.state {
-            Reserving::New => match places.take(|| cx.waker().clone()) {
+            Reserving::New => match quota.places.take(|| cx.waker().clone()) {
                 Ok(Taken::Place) => Ok(()),
                 Ok(Taken::Ticket(ticket)) => {
                     this.state = Reserving::Waiting(ticket);
@@ -125,16 +108,14 @@ impl Future for Reserve {
                 }
                 Err(cause) => Err(cause),
             },
-            Reserving::Waiting(ticket) => match places.poll(ticket) {
-                Turn::Granted => Ok(()),
-                Turn::Closed(cause) => Err(cause),
-                Turn::Wait(waker) => {
-                    waker.clone_from(cx.waker());
-                    return Poll::Pending;
+            Reserving::Waiting(ticket) => {
+                match quota.places.poll(ticket, |waker| waker.clone_from(cx.waker())) {
+                    Turn::Granted => Ok(()),
+                    Turn::Closed(cause) => Err(cause),
+                    Turn::Wait => return Poll::Pending,
                 }
-            },
+            }
         };
-        drop(places);
         this.state = Reserving::New;
         let quota = this.quota.take().expect("it is there until a place is");
         Poll::Ready(outcome.map(|()| Slot(quota)))
@@ -144,7 +125,7 @@ impl Future for Reserve {
 impl Drop for Reserve {
     fn drop(&mut self) {
         if let (Some(quota), Reserving::Waiting(ticket)) = (&self.quota, &self.state) {
-            let woken = quota.lock().leave(*ticket);
+            let woken = quota.places.leave(*ticket);
             if let Some(waker) = woken {
                 waker.wake();
             }
@@ -156,13 +137,17 @@ impl Drop for Reserve {
 type Ticket = u64;
 
 /// The machine: how many places there are, how many are taken, who waits. `W` is how a waiter is woken.
-#[derive(Debug)]
+///
+/// A place that nobody queues for is taken and given back in the [`Room`] alone. The queue has a lock, which
+/// only those take who have to queue, and those who give a place back while somebody does.
 struct Places<W> {
-    limit: usize,
-    /// Streams, and the granted.
-    taken: usize,
+    room: Room,
+    queue: Mutex<Queue<W>>,
+}
+
+struct Queue<W> {
     waiting: BTreeMap<Ticket, W>,
-    /// Waiters that were granted a place and have not looked yet.
+    /// Waiters that were granted a place and have not looked yet. Their places are taken.
     granted: BTreeSet<Ticket>,
     next_ticket: Ticket,
     closed: Option<ConnectError>,
@@ -173,85 +158,218 @@ enum Taken {
     Ticket(Ticket),
 }
 
-enum Turn<'a, W> {
+enum Turn {
     Granted,
     Closed(ConnectError),
-    Wait(&'a mut W),
+    Wait,
 }
 
 impl<W> Places<W> {
     fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            taken: 0,
-            waiting: BTreeMap::new(),
-            granted: BTreeSet::new(),
-            next_ticket: 0,
-            closed: None,
-        }
+        let queue =
+            Queue { waiting: BTreeMap::new(), granted: BTreeSet::new(), next_ticket: 0, closed: None };
+        Self { room: Room::new(limit), queue: Mutex::new(queue) }
     }
 
     /// Takes a place, or queues for one. Whoever waits comes first, even if there is room.
-    fn take(&mut self, waiter: impl FnOnce() -> W) -> Result<Taken, ConnectError> {
-        if let Some(cause) = &self.closed {
-            return Err(cause.clone());
-        }
-        if self.taken < self.limit && self.waiting.is_empty() {
-            self.taken += 1;
+    fn take(&self, waiter: impl FnOnce() -> W) -> Result<Taken, ConnectError> {
+        if self.room.take() {
             return Ok(Taken::Place);
         }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.waiting.insert(ticket, waiter());
+        let mut queue = self.lock();
+        if let Some(cause) = &queue.closed {
+            return Err(cause.clone());
+        }
+        // A place may have become free since, without a look at the queue.
+        if self.room.take_or_shut() {
+            return Ok(Taken::Place);
+        }
+        let ticket = queue.next_ticket;
+        queue.next_ticket += 1;
+        queue.waiting.insert(ticket, waiter());
         Ok(Taken::Ticket(ticket))
     }
 
-    /// How `ticket` stands.
-    fn poll(&mut self, ticket: Ticket) -> Turn<'_, W> {
-        if let Some(cause) = &self.closed {
+    /// How `ticket` stands. If it waits, `renew` may change how it is woken.
+    fn poll(&self, ticket: Ticket, renew: impl FnOnce(&mut W)) -> Turn {
+        let mut queue = self.lock();
+        if let Some(cause) = &queue.closed {
             let cause = cause.clone();
-            self.leave(ticket);
+            // Nobody waits any more, so a place that was granted passes on to nobody.
+            self.leave_queue(&mut queue, ticket);
             return Turn::Closed(cause);
         }
-        match self.waiting.get_mut(&ticket) {
-            Some(waiter) => Turn::Wait(waiter),
+        match queue.waiting.get_mut(&ticket) {
+            Some(waiter) => {
+                renew(waiter);
+                Turn::Wait
+            }
             None => {
-                self.granted.remove(&ticket);
+                queue.granted.remove(&ticket);
                 Turn::Granted
             }
         }
     }
 
     /// The holder of `ticket` goes away. If it had a place already, the place passes on.
-    fn leave(&mut self, ticket: Ticket) -> Option<W> {
-        self.waiting.remove(&ticket);
-        if self.granted.remove(&ticket) { self.release() } else { None }
+    fn leave(&self, ticket: Ticket) -> Option<W> {
+        self.leave_queue(&mut self.lock(), ticket)
+    }
+
+    fn leave_queue(&self, queue: &mut Queue<W>, ticket: Ticket) -> Option<W> {
+        if queue.waiting.remove(&ticket).is_some() {
+            self.reopen(queue);
+        }
+        if !queue.granted.remove(&ticket) {
+            return None;
+        }
+        self.room.give_back();
+        self.grant(queue)
     }
 
     /// A place becomes free.
-    fn release(&mut self) -> Option<W> {
-        self.taken = self.taken.saturating_sub(1);
-        self.grant()
+    fn release(&self) -> Option<W> {
+        match self.room.give_back() {
+            Door::Open => None,
+            Door::Shut => self.grant(&mut self.lock()),
+        }
     }
 
-    fn set_limit(&mut self, limit: usize) -> Vec<W> {
-        self.limit = limit;
-        std::iter::from_fn(|| self.grant()).collect()
+    fn set_limit(&self, limit: usize) -> Vec<W> {
+        let mut queue = self.lock();
+        self.room.set_limit(limit);
+        std::iter::from_fn(|| self.grant(&mut queue)).collect()
     }
 
-    fn close(&mut self, cause: &ConnectError) -> Vec<W> {
-        self.closed.get_or_insert_with(|| cause.clone());
-        mem::take(&mut self.waiting).into_values().collect()
+    fn close(&self, cause: &ConnectError) -> Vec<W> {
+        let mut queue = self.lock();
+        queue.closed.get_or_insert_with(|| cause.clone());
+        self.room.shut();
+        mem::take(&mut queue.waiting).into_values().collect()
     }
 
-    fn grant(&mut self) -> Option<W> {
-        if self.taken >= self.limit {
+    fn grant(&self, queue: &mut Queue<W>) -> Option<W> {
+        if queue.waiting.is_empty() || !self.room.take_behind_the_door() {
             return None;
         }
-        let (ticket, waiter) = self.waiting.pop_first()?;
-        self.granted.insert(ticket);
-        self.taken += 1;
+        let (ticket, waiter) = queue.waiting.pop_first()?;
+        queue.granted.insert(ticket);
+        self.reopen(queue);
         Some(waiter)
+    }
+
+    /// Lets everybody take places again, if nobody waits.
+    fn reopen(&self, queue: &Queue<W>) {
+        if queue.waiting.is_empty() && queue.closed.is_none() {
+            self.room.open();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<W>> {
+        // No code runs under this lock that could leave the queue half changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W> fmt::Debug for Places<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queue = self.lock();
+        f.debug_struct("Places")
+            .field("limit", &self.room.limit())
+            .field("taken", &self.room.taken())
+            .field("waiting", &queue.waiting.len())
+            .field("closed", &queue.closed)
+            .finish()
+    }
+}
+
+/// How many places there are, how many are taken, and whether somebody waits for one, in one word. So a place
+/// costs one atomic operation, and another to give it back.
+///
+/// All changes of one word are in one order, whoever looks. So who gives a place back after the door was shut
+/// sees that, and looks at the queue; and who shuts the door sees each place that was given back before. The
+/// door is shut and opened under the lock of the queue, and is shut while somebody waits or it is closed.
+struct Room(AtomicU64);
+
+/// Whether whoever comes may take a place, or must ask at the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Open,
+    Shut,
+}
+
+impl Room {
+    /// The bits of how many are taken. Places are streams, of which a connection has no more than 2^31.
+    const TAKEN: u64 = (1 << 32) - 1;
+    /// The bits of how many there are.
+    const LIMIT: u64 = ((1 << 31) - 1) << Self::LIMIT_SHIFT;
+    const LIMIT_SHIFT: u32 = 32;
+    const SHUT: u64 = 1 << 63;
+
+    fn new(limit: usize) -> Self {
+        Self(AtomicU64::new(Self::limit_bits(limit)))
+    }
+
+    /// Takes a place, if there is one and nobody waits.
+    fn take(&self) -> bool {
+        self.update(|word| Self::is_free(word).then_some(word + 1))
+    }
+
+    /// Takes a place, if there is one, for somebody who waited.
+    fn take_behind_the_door(&self) -> bool {
+        self.update(|word| Self::has_room(word).then_some(word + 1))
+    }
+
+    /// Takes a place, if there is one and nobody waits; else shuts the door.
+    fn take_or_shut(&self) -> bool {
+        let change = |word| Some(if Self::is_free(word) { word + 1 } else { word | Self::SHUT });
+        self.0.fetch_update(Relaxed, Relaxed, change).is_ok_and(Self::is_free)
+    }
+
+    /// Gives a place back, and says how the door was.
+    fn give_back(&self) -> Door {
+        match self.0.fetch_sub(1, Relaxed) & Self::SHUT {
+            0 => Door::Open,
+            _ => Door::Shut,
+        }
+    }
+
+    fn shut(&self) {
+        self.0.fetch_or(Self::SHUT, Relaxed);
+    }
+
+    fn open(&self) {
+        self.0.fetch_and(!Self::SHUT, Relaxed);
+    }
+
+    fn set_limit(&self, limit: usize) {
+        self.update(|word| Some(word & !Self::LIMIT | Self::limit_bits(limit)));
+    }
+
+    fn limit(&self) -> usize {
+        ((self.0.load(Relaxed) & Self::LIMIT) >> Self::LIMIT_SHIFT) as usize
+    }
+
+    fn taken(&self) -> usize {
+        (self.0.load(Relaxed) & Self::TAKEN) as usize
+    }
+
+    fn update(&self, change: impl FnMut(u64) -> Option<u64>) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, change).is_ok()
+    }
+
+    /// There is room, and nobody waits.
+    fn is_free(word: u64) -> bool {
+        word & Self::SHUT == 0 && Self::has_room(word)
+    }
+
+    fn has_room(word: u64) -> bool {
+        word & Self::TAKEN < (word & Self::LIMIT) >> Self::LIMIT_SHIFT
+    }
+
+    fn limit_bits(limit: usize) -> u64 {
+        let most = Self::LIMIT >> Self::LIMIT_SHIFT;
+        (limit as u64).min(most) << Self::LIMIT_SHIFT
     }
 }
 
@@ -260,14 +378,14 @@ mod tests {
     use super::*;
     use trunkline_proto::Phase;
 
-    fn queue(places: &mut Places<&'static str>, name: &'static str) -> Option<Ticket> {
+    fn queue(places: &Places<&'static str>, name: &'static str) -> Option<Ticket> {
         match places.take(|| name).unwrap() {
             Taken::Place => None,
             Taken::Ticket(ticket) => Some(ticket),
         }
     }
 
-    fn queue_all(places: &mut Places<&'static str>, names: &[&'static str]) {
+    fn queue_all(places: &Places<&'static str>, names: &[&'static str]) {
         for name in names {
             queue(places, name);
         }
@@ -280,41 +398,41 @@ mod tests {
     #[test]
     fn places_are_given_in_the_order_of_asking() {
         // behaviour 88
-        let mut places = Places::new(1);
-        assert_eq!(queue(&mut places, "first"), None);
-        assert!(queue(&mut places, "second").is_some());
-        assert!(queue(&mut places, "third").is_some());
+        let places = Places::new(1);
+        assert_eq!(queue(&places, "first"), None);
+        assert!(queue(&places, "second").is_some());
+        assert!(queue(&places, "third").is_some());
         assert_eq!(places.release(), Some("second"));
         assert_eq!(places.release(), Some("third"));
         assert_eq!(places.release(), None);
-        assert_eq!(places.taken, 0);
+        assert_eq!(places.room.taken(), 0);
     }
 
     #[test]
     fn nobody_overtakes_a_granted_waiter_that_has_not_looked_yet() {
-        let mut places = Places::new(1);
-        queue(&mut places, "first");
-        let second = queue(&mut places, "second").unwrap();
+        let places = Places::new(1);
+        queue(&places, "first");
+        let second = queue(&places, "second").unwrap();
         places.release();
-        assert!(queue(&mut places, "third").is_some());
-        assert!(matches!(places.poll(second), Turn::Granted));
+        assert!(queue(&places, "third").is_some());
+        assert!(matches!(places.poll(second, |_| ()), Turn::Granted));
     }
 
     #[test]
     fn raising_the_limit_wakes_exactly_as_many() {
         // behaviour 88
-        let mut places = Places::new(1);
-        queue_all(&mut places, &["a", "b", "c", "d"]);
+        let places = Places::new(1);
+        queue_all(&places, &["a", "b", "c", "d"]);
         assert_eq!(places.set_limit(3), ["b", "c"]);
-        assert_eq!(places.taken, 3);
+        assert_eq!(places.room.taken(), 3);
     }
 
     #[test]
     fn lowering_the_limit_takes_nothing_away_and_grants_nothing_until_there_is_room() {
-        let mut places = Places::new(3);
-        queue_all(&mut places, &["a", "b", "c"]);
+        let places = Places::new(3);
+        queue_all(&places, &["a", "b", "c"]);
         assert!(places.set_limit(1).is_empty());
-        queue(&mut places, "d");
+        queue(&places, "d");
         assert_eq!(places.release(), None);
         assert_eq!(places.release(), None);
         assert_eq!(places.release(), Some("d"));
@@ -323,46 +441,46 @@ mod tests {
     #[test]
     fn a_limit_of_zero_waits() {
         // behaviour 88
-        let mut places = Places::new(0);
-        let ticket = queue(&mut places, "a").unwrap();
-        assert!(matches!(places.poll(ticket), Turn::Wait(_)));
+        let places = Places::new(0);
+        let ticket = queue(&places, "a").unwrap();
+        assert!(matches!(places.poll(ticket, |_| ()), Turn::Wait));
         assert_eq!(places.set_limit(1), ["a"]);
     }
 
     #[test]
     fn who_leaves_the_queue_is_not_woken_and_a_granted_place_passes_on() {
-        let mut places = Places::new(1);
-        queue(&mut places, "a");
-        let b = queue(&mut places, "b").unwrap();
-        let c = queue(&mut places, "c").unwrap();
-        queue(&mut places, "d");
+        let places = Places::new(1);
+        queue(&places, "a");
+        let b = queue(&places, "b").unwrap();
+        let c = queue(&places, "c").unwrap();
+        queue(&places, "d");
         assert_eq!(places.leave(b), None);
         assert_eq!(places.release(), Some("c"));
         assert_eq!(places.leave(c), Some("d"));
-        assert_eq!(places.taken, 1);
+        assert_eq!(places.room.taken(), 1);
     }
 
     #[test]
     fn closing_fails_every_waiter_with_the_first_cause() {
-        let mut places = Places::new(1);
-        queue(&mut places, "a");
-        let b = queue(&mut places, "b").unwrap();
+        let places = Places::new(1);
+        queue(&places, "a");
+        let b = queue(&places, "b").unwrap();
         assert_eq!(places.close(&lost()), ["b"]);
         places.close(&ConnectError::new(Phase::Http2, "later"));
-        assert!(matches!(places.poll(b), Turn::Closed(cause) if cause.message() == "gone"));
+        assert!(matches!(places.poll(b, |_| ()), Turn::Closed(cause) if cause.message() == "gone"));
         assert!(places.take(|| "c").is_err());
-        assert_eq!(places.taken, 1);
+        assert_eq!(places.room.taken(), 1);
     }
 
     #[test]
     fn a_place_granted_just_before_the_end_is_given_back() {
-        let mut places = Places::new(1);
-        queue(&mut places, "a");
-        let b = queue(&mut places, "b").unwrap();
+        let places = Places::new(1);
+        queue(&places, "a");
+        let b = queue(&places, "b").unwrap();
         places.release();
         places.close(&lost());
-        assert!(matches!(places.poll(b), Turn::Closed(_)));
-        assert_eq!(places.taken, 0);
+        assert!(matches!(places.poll(b, |_| ()), Turn::Closed(_)));
+        assert_eq!(places.room.taken(), 0);
     }
 
     #[tokio::test]
@@ -392,5 +510,29 @@ mod tests {
         quota.close(&lost());
         assert!(!quota.is_open());
         assert_eq!(quota.reserve().await.unwrap_err().message(), "gone");
+    }
+
+    #[test]
+    fn threads_that_fight_for_places_take_no_more_than_there_are_and_all_come_through() {
+        use tokio::runtime::Builder;
+        const LIMIT: usize = 2;
+        let quota = StreamQuota::new(LIMIT);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let runtime = Builder::new_current_thread().build().unwrap();
+                    runtime.block_on(async {
+                        for _ in 0..2_000 {
+                            let slot = quota.reserve().await.unwrap();
+                            assert!(quota.taken() <= LIMIT);
+                            tokio::task::yield_now().await;
+                            drop(slot);
+                        }
+                    });
+                });
+            }
+        });
+        assert_eq!(quota.taken(), 0);
+        assert!(quota.places.room.take(), "the door is open again");
     }
 }
