@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -24,7 +24,12 @@ const REST_PER_ALARM: Duration = Duration::from_nanos(100);
 
 /// The clocks of one channel.
 #[derive(Debug, Default)]
-pub(crate) struct AlarmClocks(Mutex<Vec<Arc<AlarmClock>>>);
+pub(crate) struct AlarmClocks {
+    /// Of the runtime that was the first to wait. Most channels have no other, so this one is found without a
+    /// lock, and stays when its runtime goes.
+    first: OnceLock<Arc<AlarmClock>>,
+    others: Mutex<Vec<Arc<AlarmClock>>>,
+}
 
 impl AlarmClocks {
     /// Sets an alarm on the clock of `runtime`, which wakes `cx`.
@@ -36,14 +41,18 @@ impl AlarmClocks {
     }
 
     fn on(&self, runtime: Id) -> Arc<AlarmClock> {
-        let mut clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(clock) = clocks.iter().find(|clock| clock.runtime == runtime) {
+        let first = self.first.get_or_init(|| AlarmClock::new(runtime));
+        if first.runtime == runtime {
+            return Arc::clone(first);
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = others.iter().find(|clock| clock.runtime == runtime) {
             return Arc::clone(clock);
         }
         // Runtimes come and go; a clock that stands still is of one that went, or is made anew when needed.
-        clocks.retain(|clock| clock.face().task.is_running());
-        let clock = Arc::new(AlarmClock { runtime, face: Mutex::default() });
-        clocks.push(Arc::clone(&clock));
+        others.retain(|clock| clock.face().task.is_running());
+        let clock = AlarmClock::new(runtime);
+        others.push(Arc::clone(&clock));
         clock
     }
 }
@@ -51,8 +60,8 @@ impl AlarmClocks {
 impl Drop for AlarmClocks {
     /// No calls are left, so nothing is to be waited for.
     fn drop(&mut self) {
-        let clocks = mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for clock in clocks {
+        let others = mem::take(self.others.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for clock in self.first.take().into_iter().chain(others) {
             clock.look_sooner(Instant::now());
         }
     }
@@ -108,6 +117,10 @@ impl Task {
 }
 
 impl AlarmClock {
+    fn new(runtime: Id) -> Arc<Self> {
+        Arc::new(Self { runtime, face: Mutex::default() })
+    }
+
     fn set(self: Arc<Self>, at: Instant, runtime: &Handle, waker: &Waker) -> Result<Alarm, NoRuntime> {
         let mut face = self.face();
         let starts = match face.task {
@@ -120,12 +133,12 @@ impl AlarmClock {
         }
         let index = face.insert(Entry::Set { at, waker: waker.clone() });
         drop_then_wake(face, |face| face.sooner(at));
-        let alarm = Alarm { clock: Arc::clone(&self), index };
+        let alarm = Alarm { clock: self, index };
         if starts {
             // Not under the lock: a runtime that has shut down drops the task at once, and that comes back
             // here.
-            runtime.spawn(Ringing { clock: Arc::clone(&self), sleep: None, in_turn: false });
-            if !self.face().task.is_running() {
+            runtime.spawn(Ringing { clock: Arc::clone(&alarm.clock), sleep: None, in_turn: false });
+            if !alarm.clock.face().task.is_running() {
                 return Err(NoRuntime::Gone);
             }
         }
