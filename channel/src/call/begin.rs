@@ -102,8 +102,8 @@ impl CallStart {
 
     /// Makes the call, through the channel's layers if it has any. What is wrong with it is the call's
     /// result.
-    pub(crate) fn on(self, channel: &Channel) -> Call {
-        let terms = self.settle(channel);
+    pub(crate) fn on(self, channel: Channel) -> Call {
+        let terms = self.settle(&channel);
         match (channel.core().layers(), self.upload) {
             (Some(layers), Ok(mut upload)) => {
                 // What must be kept for sending again is kept below the layers.
@@ -120,7 +120,7 @@ impl CallStart {
                 };
                 request.extensions_mut().insert(options);
                 let answer = layers.send(request);
-                let call = LayeredCall::new(channel.clone(), answer, self.began, terms.deadline);
+                let call = LayeredCall::new(channel, answer, self.began, terms.deadline);
                 Call::Layered(Box::new(call))
             }
             (_, upload) => {
@@ -131,8 +131,8 @@ impl CallStart {
     }
 
     /// Makes the call below the layers.
-    pub(crate) fn directly_on(self, channel: &Channel) -> Call {
-        let terms = self.settle(channel);
+    pub(crate) fn directly_on(self, channel: Channel) -> Call {
+        let terms = self.settle(&channel);
         let request = Request { path: self.path, attached: self.attached, reply: self.reply };
         Call::Direct(terms.direct(channel, request, self.upload, self.began))
     }
@@ -141,11 +141,10 @@ impl CallStart {
     fn settle(&self, channel: &Channel) -> Terms {
         let core = channel.core();
         let settings = core.settings();
-        let snapshot = core.snapshot();
-        let method = snapshot.methods.lookup(self.path.as_str());
+        let method = core.method(self.path.as_str());
         let own = self.options.timeout.or(self.requested.timeout).or(settings.timeout);
         // gRPC's service config: of the application's timeout and the config's, the shorter one counts.
-        let timeout = match (own, method.and_then(|method| method.timeout)) {
+        let timeout = match (own, method.as_ref().and_then(|method| method.timeout)) {
             (Some(own), Some(config)) => Some(own.min(config)),
             (own, config) => own.or(config),
         };
@@ -171,12 +170,12 @@ struct Terms {
 impl Terms {
     fn direct(
         self,
-        channel: &Channel,
+        channel: Channel,
         request: Request,
         upload: Result<Upload, Box<wire::Status>>,
         began: Instant,
     ) -> DirectCall {
-        DirectCall::new(channel.clone(), request, upload, self.fail_fast, began, self.deadline)
+        DirectCall::new(channel, request, upload, self.fail_fast, began, self.deadline)
     }
 }
 

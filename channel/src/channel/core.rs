@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
@@ -15,7 +15,7 @@ use trunkline_proto::Address;
 
 use super::{CallSettings, NoRuntime};
 use crate::call::{AlarmClocks, CallMeter, ReplayBudget};
-use crate::control::{Event, Snapshot};
+use crate::control::{Event, MethodConfig, Snapshot};
 use crate::driver::{Engine, Seat};
 use crate::transport::Connection;
 use crate::vocabulary::LayeredService;
@@ -24,6 +24,8 @@ use crate::vocabulary::LayeredService;
 pub(crate) struct Core {
     settings: CallSettings,
     snapshot: ArcSwap<Snapshot<Connection>>,
+    /// Some snapshot had settings of methods.
+    has_methods: AtomicBool,
     published: Arc<Notify>,
     // Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and
     // snapshot, and what the application asks for.
@@ -46,9 +48,11 @@ impl Core {
         runtime: Option<Handle>,
         layers: Option<LayeredService>,
     ) -> Self {
+        let snapshot = engine.first_snapshot();
         Self {
             settings,
-            snapshot: ArcSwap::new(engine.first_snapshot()),
+            has_methods: AtomicBool::new(!snapshot.methods.is_empty()),
+            snapshot: ArcSwap::new(snapshot),
             published: Arc::default(),
             events: engine.events(),
             woken: AtomicU64::new(u64::MAX),
@@ -92,6 +96,13 @@ impl Core {
         self.snapshot.load_full()
     }
 
+    /// The settings of the method at `path`. Most channels have none at all, and then the snapshot is not
+    /// looked at.
+    pub(crate) fn method(&self, path: &str) -> Option<MethodConfig> {
+        let has_methods = self.has_methods.load(Relaxed);
+        has_methods.then(|| self.snapshot().methods.lookup(path).cloned()).flatten()
+    }
+
     /// Ready at the next publication after this call.
     pub(crate) fn published(&self) -> OwnedNotified {
         Arc::clone(&self.published).notified_owned()
@@ -108,6 +119,10 @@ impl Core {
 
     /// Puts a snapshot in force, and wakes whoever waits for one.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot<Connection>>) {
+        if !snapshot.methods.is_empty() {
+            // Before they are in force: whoever knows of the snapshot knows of this.
+            self.has_methods.store(true, Relaxed);
+        }
         self.snapshot.store(snapshot);
         self.published.notify_waiters();
     }

@@ -24,10 +24,15 @@ pub(crate) struct MethodTable {
 }
 
 impl MethodTable {
+    /// Whether no method has settings.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// The settings for `path` (`/package.Service/Method`): those of the method, else of its service, else
     /// the default.
     pub(crate) fn lookup(&self, path: &str) -> Option<&MethodConfig> {
-        if self.by_name.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let name = path.strip_prefix('/').unwrap_or(path);

@@ -33,7 +33,7 @@ mod tests;
 pub(crate) use action::{Action, StateChange};
 pub use backoff::Backoff;
 pub(crate) use event::{Activity, DialId, DialNews, Event, Usage};
-pub(crate) use method_table::MethodTable;
+pub(crate) use method_table::{MethodConfig, MethodTable};
 pub(crate) use options::ControlOptions;
 pub(crate) use plane::ControlPlane;
 pub(crate) use snapshot::{Entry, Snapshot};

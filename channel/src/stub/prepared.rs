@@ -91,7 +91,7 @@ impl Prepared {
 
     /// Makes the call; nothing is sent until it is polled.
     pub(super) fn call(self) -> Call {
-        self.start.on(&self.channel)
+        self.start.on(self.channel)
     }
 }
 

@@ -84,7 +84,7 @@ impl Erased for Bottom {
         };
         let max_message = core.settings().max_receive_message_size;
         let channel = Channel::from_core(core);
-        let mut call = Box::new(start(&channel, request).directly_on(&channel));
+        let mut call = Box::new(start(&channel, request).directly_on(channel));
         Box::pin(async move {
             poll_fn(|cx| call.poll_begun(cx)).await?;
             Ok(response(call, max_message).map(Body::new))

@@ -38,7 +38,7 @@ where
         let start = start(self, request);
         CallFuture {
             max_message: self.core().settings().max_receive_message_size,
-            call: Some(Box::new(start.on(self))),
+            call: Some(Box::new(start.on(self.clone()))),
         }
     }
 }
