@@ -178,6 +178,13 @@ impl Connection {
         self.peer.max_concurrent_streams
     }
 
+    /// Bytes that are ready to be written and were not. What waits for windows is not among them; heads are, at
+    /// once, so whoever opens streams while the socket takes nothing is to look at this.
+    #[inline]
+    pub fn unwritten(&self) -> usize {
+        self.outgoing.pending()
+    }
+
     /// How many streams are open.
     #[inline]
     pub fn active_streams(&self) -> usize {
@@ -230,6 +237,7 @@ impl Connection {
         self.waiting.rest();
         self.returns.rest();
         self.packing.rest();
+        self.decoder.rest();
         self.outgoing.rest();
         self.events.shrink_to_fit();
         self.block.shrink_to_fit();
@@ -246,7 +254,9 @@ impl Connection {
     /// Queues an event behind the data that came before it.
     #[inline]
     fn tell(&mut self, event: Event) {
-        self.unpack();
+        if self.packing.stream().is_some() {
+            self.unpack();
+        }
         self.events.push_back(event);
     }
 }

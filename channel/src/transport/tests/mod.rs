@@ -10,6 +10,7 @@ mod keepalive;
 mod leaving;
 mod life;
 mod limits;
+mod pressure;
 mod sending;
 mod streams;
 mod waking;

@@ -128,10 +128,9 @@ impl Cell {
             mem::swap(&mut state.inbox, inbox);
             return Poll::Ready(());
         }
-        match &mut state.reader {
-            Some(reader) => reader.clone_from(cx.waker()),
-            reader => *reader = Some(cx.waker().clone()),
-        }
+        let former = register(&mut state.reader, cx.waker());
+        drop(state);
+        drop(former);
         Poll::Pending
     }
 
@@ -154,17 +153,17 @@ impl Cell {
 
     /// Ready when the engine would take more.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
-        match &mut self.lock().upload {
-            Upload::Closed => Poll::Ready(Err(SendClosed)),
-            Upload::Open { queued, full, .. } if !*full && *queued < SEND_BUFFER => Poll::Ready(Ok(())),
-            Upload::Open { writer, .. } => {
-                match writer {
-                    Some(writer) => writer.clone_from(cx.waker()),
-                    writer => *writer = Some(cx.waker().clone()),
-                }
-                Poll::Pending
+        let mut state = self.lock();
+        let former = match &mut state.upload {
+            Upload::Closed => return Poll::Ready(Err(SendClosed)),
+            Upload::Open { queued, full, .. } if !*full && *queued < SEND_BUFFER => {
+                return Poll::Ready(Ok(()));
             }
-        }
+            Upload::Open { writer, .. } => register(writer, cx.waker()),
+        };
+        drop(state);
+        drop(former);
+        Poll::Pending
     }
 
     /// So many bytes go into the queue of commands, perhaps the last ones.
@@ -219,9 +218,14 @@ impl Cell {
     }
 
     /// Hands events on, which it takes. A reader to whom they are `due` is woken; another finds them when it
-    /// asks for its own reasons.
-    pub(super) fn deliver(&self, events: &mut Inbox, due: bool) {
+    /// asks for its own reasons. Returned is how many bytes the driver is to give back: those of a call that
+    /// went away meanwhile.
+    #[must_use]
+    pub(super) fn deliver(&self, events: &mut Inbox, due: bool) -> usize {
         let mut state = self.lock();
+        if matches!(state.place, Place::Over) {
+            return mem::take(events).owed();
+        }
         let mut writer = None;
         if events.has_ended() {
             state.place = Place::Over;
@@ -232,13 +236,20 @@ impl Cell {
         drop(state);
         wake(reader);
         wake(writer);
+        0
+    }
+
+    /// Whether its call went away, or it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.lock().place, Place::Over)
     }
 
     /// It failed before, or after, it was opened.
     pub(super) fn fail(&self, error: StreamError) {
         let mut events = Inbox::default();
         events.fail(error);
-        self.deliver(&mut events, true);
+        // There are no bytes in it.
+        let _nothing = self.deliver(&mut events, true);
     }
 
     /// The engine took `bytes` off the queue of commands, and takes more if there is `room`.
@@ -259,6 +270,15 @@ impl State {
             Upload::Open { writer, .. } => writer,
             Upload::Closed => None,
         }
+    }
+}
+
+/// Puts `waker` in its place. The former one is to be dropped after the lock: it may be the last of a task, whose
+/// end may drop the stream itself.
+fn register(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match place {
+        Some(known) if known.will_wake(waker) => None,
+        place => place.replace(waker.clone()),
     }
 }
 
@@ -331,10 +351,19 @@ mod tests {
     fn a_call_dropped_in_the_middle_is_reset_and_what_it_left_unread_is_given_back() {
         let cell = cell(true);
         assert!(open(&cell).is_some());
-        cell.deliver(&mut data(b"unread", false), true);
+        let _kept = cell.deliver(&mut data(b"unread", false), true);
         let withdrawn = cell.withdraw();
         assert!(withdrawn.is_open && withdrawn.key.is_some());
         assert_eq!(withdrawn.owed, 6);
+    }
+
+    #[test]
+    fn what_comes_for_a_call_that_went_away_is_given_back_at_once() {
+        let cell = cell(true);
+        assert!(open(&cell).is_some());
+        cell.withdraw();
+        assert_eq!(cell.deliver(&mut data(b"late", false), true), 4);
+        assert_eq!(cell.withdraw().owed, 0);
     }
 
     #[test]
@@ -344,8 +373,8 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         let mut inbox = Inbox::default();
         assert!(cell.poll_take(&mut inbox, &mut cx).is_pending());
-        cell.deliver(&mut data(b"a", false), false);
-        cell.deliver(&mut data(b"b", true), true);
+        let _kept = cell.deliver(&mut data(b"a", false), false);
+        let _kept = cell.deliver(&mut data(b"b", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(cell.poll_take(&mut inbox, &mut cx).is_ready());
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
@@ -380,7 +409,7 @@ mod tests {
         let (waker, count) = counting();
         let mut cx = Context::from_waker(&waker);
         assert!(cell.poll_room(&mut cx).is_pending());
-        cell.deliver(&mut data(b"early", true), true);
+        let _kept = cell.deliver(&mut data(b"early", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
         assert_eq!(cell.sending(1, false), Err(SendClosed));

@@ -98,9 +98,12 @@ impl Commands {
         mem::swap(&mut queue.waiting, taken);
         queue.told = false;
         queue.owed = 0;
-        if !queue.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
-            queue.driver = Some(driver.clone());
-        }
+        let former = match &queue.driver {
+            Some(known) if known.will_wake(driver) => None,
+            _ => queue.driver.replace(driver.clone()),
+        };
+        drop(queue);
+        drop(former);
     }
 
     /// Gives memory back.

@@ -1,6 +1,7 @@
 //! What the driver knows of each open stream, beside what the engine knows. Kept at the engine's own indices,
 //! so that an event finds its stream without a search.
 
+use std::mem;
 use std::sync::Arc;
 
 use trunkline_http2::StreamKey;
@@ -13,6 +14,10 @@ use crate::transport::Reply;
 /// it, for its window to be given back.
 const GATHERED: usize = 256 << 10;
 
+/// How much all readers together are not woken for. The connection's window stays open until four times as much
+/// is unread, so what is gathered can never be what holds it shut.
+const GATHERED_IN_ALL: usize = 16 << 20;
+
 /// The open streams of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
@@ -22,6 +27,8 @@ pub(super) struct Streams {
     open: usize,
     /// How many of the open ones nobody waits for any more.
     abandoned: usize,
+    /// Bytes that were delivered to readers who have not been woken since.
+    gathered: usize,
 }
 
 /// One open stream.
@@ -77,6 +84,7 @@ impl Streams {
         let place = self.by_index.get_mut(key.index())?;
         let stream = place.take_if(|stream| stream.key == key)?;
         self.open -= 1;
+        self.gathered -= stream.gathered;
         self.abandoned -= usize::from(stream.cell.is_none());
         Some(stream)
     }
@@ -100,11 +108,27 @@ impl Streams {
         Some(key)
     }
 
+    /// Whether what has come for a stream is worth waking its reader, who is then woken.
+    pub(super) fn is_due(&mut self, key: StreamKey) -> bool {
+        let Some(stream) = self.by_index.get_mut(key.index()).and_then(Option::as_mut) else { return false };
+        let owed = stream.inbox.owed();
+        stream.gathered += owed;
+        self.gathered += owed;
+        let due = stream.inbox.has_ended()
+            || stream.reply == Reply::Stream
+            || stream.gathered >= GATHERED
+            || self.gathered >= GATHERED_IN_ALL;
+        if due {
+            self.gathered -= mem::take(&mut stream.gathered);
+        }
+        due
+    }
+
     /// Takes all of them out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = OpenStream> {
-        (self.open, self.abandoned) = (0, 0);
+        (self.open, self.abandoned, self.gathered) = (0, 0, 0);
         self.touched.clear();
-        std::mem::take(&mut self.by_index).into_iter().flatten()
+        mem::take(&mut self.by_index).into_iter().flatten()
     }
 
     /// Whether there is no stream that somebody waits for.
@@ -121,17 +145,5 @@ impl Streams {
 
     pub(super) fn open(&self) -> usize {
         self.open
-    }
-}
-
-impl OpenStream {
-    /// Whether what has come is worth waking the reader, who is then woken.
-    pub(super) fn is_due(&mut self) -> bool {
-        self.gathered += self.inbox.owed();
-        let due = self.inbox.has_ended() || self.reply == Reply::Stream || self.gathered >= GATHERED;
-        if due {
-            self.gathered = 0;
-        }
-        due
     }
 }

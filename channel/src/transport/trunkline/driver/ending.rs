@@ -36,7 +36,8 @@ impl TrunklineDriver {
             };
             stream.inbox.fail(error);
             if let Some(cell) = stream.cell {
-                cell.deliver(&mut stream.inbox, true);
+                // The windows have gone with the connection.
+                let _bytes = cell.deliver(&mut stream.inbox, true);
             }
         }
         self.news.push_back(DriverNews::Lost(cause));

@@ -1,5 +1,6 @@
 //! What the engine tells, handed on to those whom it concerns.
 
+use std::mem;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -97,30 +98,22 @@ impl TrunklineDriver {
 
     /// Hands on what came for a stream.
     fn deliver(&mut self, key: StreamKey) {
+        let due = self.streams.is_due(key);
         let Some(stream) = self.streams.get(key) else { return };
-        if stream.cell.is_none() {
-            let owed = std::mem::take(&mut stream.inbox);
-            let (ended, owed) = (owed.has_ended(), owed.owed());
-            self.engine.release(key, owed);
-            if ended {
-                self.streams.remove(key);
-                self.engine.reset(key, ErrorCode::NO_ERROR);
-            }
-            return;
-        }
-        let due = stream.is_due();
-        if stream.inbox.has_ended() {
-            self.engine.release(key, stream.inbox.settle_all());
+        let ended = stream.inbox.has_ended();
+        // What comes with the end is given back now, and what nobody waits for.
+        let mut bytes = if ended { stream.inbox.settle_all() } else { 0 };
+        bytes += match &stream.cell {
+            Some(cell) => cell.deliver(&mut stream.inbox, due),
+            None => mem::take(&mut stream.inbox).owed(),
+        };
+        self.engine.release(key, bytes);
+        if ended {
             // A server may answer before the request has ended, or before its last byte went out. RFC 9113 8.1
             // lets it ask us to stop, and gRPC's clients stop by themselves. For a stream that is over this
             // does nothing.
             self.engine.reset(key, ErrorCode::NO_ERROR);
-            if let Some(cell) = &stream.cell {
-                cell.deliver(&mut stream.inbox, due);
-            }
             self.streams.remove(key);
-        } else if let Some(cell) = &stream.cell {
-            cell.deliver(&mut stream.inbox, due);
         }
     }
 
@@ -134,7 +127,7 @@ impl TrunklineDriver {
                 self.life = Life::Draining;
                 self.news.push_back(DriverNews::Draining(cause));
             }
-            Life::Draining | Life::Closing | Life::Ended => {}
+            Life::Draining | Life::Closing { .. } | Life::Ended => {}
         }
         Ok(())
     }

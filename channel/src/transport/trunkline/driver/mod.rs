@@ -9,11 +9,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
 use trunkline_proto::{Address, ConnectError};
 
+use self::obeying::PRUNE_FROM;
 use super::cell::Cell;
 use super::commands::Command;
 use super::connection::Shared;
@@ -32,6 +34,10 @@ use crate::transport::{DriverNews, Origin, Slot, TransportOptions};
 
 /// Most reads of one poll. Then others get their turn.
 const READS: usize = 8;
+
+/// How long a peer may take to read what is left to say when a connection closes. A peer that lives reads a few
+/// frames within that; for one that does not, the connection is over anyway.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What our PINGs carry. One is under way at a time, so they need not be told apart.
 const KEEPALIVE: u64 = u64::from_be_bytes(*b"trunklin");
@@ -52,8 +58,11 @@ pub(crate) struct TrunklineDriver {
     streams: Streams,
     /// Commands as they were taken from the queue; kept for its memory.
     commands: Vec<Command>,
-    /// Streams that wait for the peer to allow more: it has lowered its limit since they got their places.
+    /// Streams that wait for their turn: the peer has lowered its limit since they got their places, or does not
+    /// read.
     waiting: VecDeque<Arc<Cell>>,
+    /// When `waiting` is as long as this, those are let go whose calls went away.
+    prune_at: usize,
     resets: EarlyResets<Cancelled>,
     /// SETTINGS of ours are on their way to be acknowledged.
     asked: bool,
@@ -77,8 +86,10 @@ enum Life {
     Connecting,
     Ready,
     Draining,
-    /// What is left to say goes out; a peer that reads is told all of it.
-    Closing,
+    /// What is left to say goes out; a peer that reads by then is told all of it.
+    Closing {
+        until: std::time::Instant,
+    },
     Ended,
 }
 
@@ -109,6 +120,7 @@ impl TrunklineDriver {
             streams: Streams::default(),
             commands: Vec::new(),
             waiting: VecDeque::new(),
+            prune_at: PRUNE_FROM,
             resets: EarlyResets::new(),
             asked: true,
             keepalive: options.keepalive.map(|settings| KeepaliveClock::new(settings, doublings, now)),
@@ -171,16 +183,18 @@ impl TrunklineDriver {
         self.reset_cancelled(now);
         if self.life == Life::Draining && self.streams.is_idle() && self.waiting.is_empty() {
             self.engine.close(ErrorCode::NO_ERROR);
-            self.life = Life::Closing;
+            self.life = Life::Closing { until: now + FAREWELL };
         }
         self.keep_time(now, cx)?;
+        self.open_waiting(now);
         // What was written may have made room for more, and what is heard of that may want to be written.
         while self.wire.poll_write(&mut self.engine, cx).is_ready() {
             self.hear()?;
+            self.open_waiting(now);
             if self.engine.wants_write() && !self.wire.is_broken() {
                 continue;
             }
-            if self.life == Life::Closing {
+            if let Life::Closing { .. } = self.life {
                 self.wire.close(&mut self.engine, cx);
                 return Err(told::let_go());
             }
@@ -219,6 +233,11 @@ impl TrunklineDriver {
             if self.engine.poll_timeout().is_some_and(|due| due <= now) {
                 self.engine.handle_timeout(now).map_err(|error| told::violation(&error))?;
             }
+            let farewell = match self.life {
+                Life::Closing { until } if until <= now => return Err(told::let_go()),
+                Life::Closing { until } => Some(until),
+                _ => None,
+            };
             let has_streams = self.streams.open() > 0;
             if self.idle.is_due(now, has_streams) {
                 self.rest();
@@ -234,7 +253,7 @@ impl TrunklineDriver {
                 }
                 Beat::Dead => return Err(told::silent(self.keepalive.as_ref().map(KeepaliveClock::timeout))),
                 Beat::Sleep(due) => {
-                    [due, self.engine.poll_timeout(), self.idle.due()].into_iter().flatten().min()
+                    [due, farewell, self.engine.poll_timeout(), self.idle.due()].into_iter().flatten().min()
                 }
             };
             match due.map(|due| self.timer.poll(due, cx)) {

@@ -13,14 +13,16 @@ use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
 use crate::transport::{Slot, StreamError, StreamViolation};
 
+/// From so many unwritten bytes on no more streams are opened: as much as the engine itself stages of bodies.
+const MOST_UNWRITTEN: usize = 256 << 10;
+
+/// From so many waiting streams on, those are let go whose calls went away meanwhile.
+pub(super) const PRUNE_FROM: usize = 1024;
+
 impl TrunklineDriver {
     /// Does what is in the queue.
     pub(super) fn obey(&mut self, now: Instant, cx: &Context<'_>) {
-        while self.engine.can_open()
-            && let Some(cell) = self.waiting.pop_front()
-        {
-            self.open(cell, now);
-        }
+        self.open_waiting(now);
         let mut commands = std::mem::take(&mut self.commands);
         self.shared.commands.take(&mut commands, cx.waker());
         for command in commands.drain(..) {
@@ -54,13 +56,32 @@ impl TrunklineDriver {
         }
     }
 
+    /// Opens the streams whose turn has come.
+    pub(super) fn open_waiting(&mut self, now: Instant) {
+        while self.has_turn()
+            && let Some(cell) = self.waiting.pop_front()
+        {
+            self.open(cell, now);
+        }
+    }
+
+    /// Whether a stream can be opened now. One whose head would wait behind a socket that takes nothing waits
+    /// here, where it can be withdrawn.
+    fn has_turn(&self) -> bool {
+        self.engine.can_open() && self.engine.unwritten() < MOST_UNWRITTEN
+    }
+
     fn start(&mut self, cell: Arc<Cell>, now: Instant) {
         // In the order of asking, also among those that have to wait.
-        if self.engine.is_draining() || (self.engine.can_open() && self.waiting.is_empty()) {
+        if self.engine.is_draining() || (self.has_turn() && self.waiting.is_empty()) {
             self.open(cell, now);
-        } else {
-            self.waiting.push_back(cell);
+            return;
         }
+        if self.waiting.len() >= self.prune_at {
+            self.waiting.retain(|cell| !cell.is_over());
+            self.prune_at = PRUNE_FROM.max(2 * self.waiting.len());
+        }
+        self.waiting.push_back(cell);
     }
 
     fn open(&mut self, cell: Arc<Cell>, now: Instant) {

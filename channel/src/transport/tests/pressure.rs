@@ -1,0 +1,198 @@
+//! What readers who leave, readers who gather, and servers that do not read must not cost: the connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rstest::rstest;
+
+use super::fixture::*;
+use crate::transport::{Connection, Keepalive, Reply, RequestHead, Stream, StreamEvent};
+
+async fn call_for_whole(connection: &Connection) -> Stream {
+    let slot = connection.reserve().await.unwrap();
+    let head = RequestHead { reply: Reply::Whole, ..head() };
+    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true).unwrap()
+}
+
+/// What is left of the connection's window for a server, who keeps to it.
+struct Allowance {
+    sent: usize,
+    opened: usize,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { sent: 0, opened: 65_535 }
+    }
+
+    fn left(&self) -> usize {
+        self.opened - self.sent
+    }
+
+    /// Takes all that the client says now, and returns the streams that it began.
+    async fn hear(&mut self, peer: &mut Frames) -> Vec<u32> {
+        const WINDOW_UPDATE: u8 = 8;
+        let mut begun = Vec::new();
+        let soon = Duration::from_millis(1);
+        while let Ok(Some((kind, _, stream, payload))) = tokio::time::timeout(soon, peer.next()).await {
+            match kind {
+                HEADERS => begun.push(stream),
+                WINDOW_UPDATE if stream == 0 => {
+                    self.opened += u32::from_be_bytes(payload.try_into().unwrap()) as usize;
+                }
+                _ => {}
+            }
+        }
+        begun
+    }
+
+    async fn send(&mut self, peer: &mut Frames, stream: u32, bytes: usize) {
+        peer.send(DATA, 0, stream, &vec![0; bytes]).await;
+        self.sent += bytes;
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn data_that_arrives_while_its_reader_leaves_is_given_back(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut allowance = Allowance::new();
+    for round in 0..200 {
+        let stream = call(&connection, "x").await;
+        settle().await;
+        let id = allowance.hear(&mut peer).await[0];
+        peer.send(HEADERS, END_HEADERS, id, GRPC_HEAD).await;
+        settle().await;
+        assert!(allowance.left() >= 16_384, "the window of the connection is used up after {round} calls");
+        let mut left = allowance.left().min(500_000);
+        while left > 0 {
+            let part = left.min(16_384);
+            allowance.send(&mut peer, id, part).await;
+            left -= part;
+        }
+        // The driver has not read it yet.
+        drop(stream);
+        settle().await;
+        allowance.hear(&mut peer).await;
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn many_replies_that_are_wanted_whole_do_not_hold_the_window_shut(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    const CALLS: usize = 1000;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..CALLS {
+        let mut stream = call_for_whole(&connection).await;
+        calls.spawn(async move {
+            loop {
+                match event(&mut stream).await {
+                    StreamEvent::Trailers(_) => return,
+                    StreamEvent::Failed(error) => panic!("{error:?}"),
+                    _ => {}
+                }
+            }
+        });
+    }
+    settle().await;
+    let mut allowance = Allowance::new();
+    let begun = allowance.hear(&mut peer).await;
+    assert_eq!(begun.len(), CALLS);
+    for stream in &begun {
+        peer.send(HEADERS, END_HEADERS, *stream, GRPC_HEAD).await;
+    }
+    // 96 KiB each, in turns, as a fair server sends.
+    for _ in 0..6 {
+        for stream in &begun {
+            while allowance.left() < 16_384 {
+                let before = allowance.left();
+                allowance.hear(&mut peer).await;
+                assert!(allowance.left() > before, "shut for good after {} bytes", allowance.sent);
+            }
+            allowance.send(&mut peer, *stream, 16_384).await;
+        }
+    }
+    for stream in &begun {
+        peer.send(HEADERS, END_HEADERS | END_STREAM, *stream, GRPC_STATUS_0).await;
+    }
+    while let Some(result) = calls.join_next().await {
+        result.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_for_its_turn_hears_of_a_reset_that_makes_room(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    // behaviour 88
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 3)]).await;
+    let _other = call(&connection, "x").await;
+    let first = call(&connection, "x").await;
+    settle().await;
+    peer.hear_everything().await;
+    let slot = connection.reserve().await.unwrap();
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 2)]).await;
+    settle().await;
+    peer.hear_everything().await;
+    // Until no timer is left that could make up for a lost wake-up.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    peer.hear_everything().await;
+    let _second = connection.start(slot, head(), Some(Bytes::from_static(b"y")), true).unwrap();
+    settle().await;
+    drop(first);
+    peer.next_of(HEADERS).await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn calls_that_give_up_while_the_server_does_not_read_are_never_said(
+    // The h2 crate encodes a head when it is given one.
+    #[values(Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin_narrow(engine, 4096).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[]).await;
+    let connection = dial.ready().await;
+    for number in 0..60_000 {
+        let stream = call(&connection, "x").await;
+        if number % 1000 == 999 {
+            settle().await;
+        } else {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+        tokio::task::yield_now().await;
+    }
+    settle().await;
+    let heads = Allowance::new().hear(&mut peer).await.len();
+    assert!(heads < 20_000, "{heads} heads of calls that were given up long before");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(Trunkline)] engine: Transport) {
+    for keepalive in [None, Some(Duration::from_secs(10))] {
+        let mut options = options(engine);
+        options.keepalive =
+            keepalive.map(|every| Keepalive { every, timeout: Duration::from_secs(5), while_idle: false });
+        let (ours, theirs) = tokio::io::duplex(200);
+        let mut dial = Dial::on(crate::connect::Connected::new(ours), &options).await;
+        let mut peer = Frames::accept(theirs).await;
+        peer.settings(&[]).await;
+        let connection = dial.ready().await;
+        peer.hear_everything().await;
+        let slot = connection.reserve().await.unwrap();
+        let large = Some(Bytes::from(vec![0; 10_000]));
+        let stream = connection.start(slot, head(), large, true).unwrap();
+        settle().await;
+        drop(stream);
+        settle().await;
+        dial.drain();
+        let lost = tokio::time::timeout(Duration::from_secs(3600), dial.lost()).await;
+        assert!(lost.is_ok(), "with keepalive {keepalive:?}");
+    }
+}
