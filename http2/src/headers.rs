@@ -53,6 +53,12 @@ impl Headers {
     /// out. So is what comes after the most fields that a map can hold, tens of thousands of them.
     pub fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::try_with_capacity(self.len()).unwrap_or_default();
+        self.append_to(&mut map);
+        map
+    }
+
+    /// Appends the fields to `map`, leaving out what [`to_map`](Self::to_map) leaves out.
+    pub fn append_to(&self, map: &mut HeaderMap) {
         for (name, value) in self {
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
                 && map.try_append(name, value).is_err()
@@ -60,7 +66,6 @@ impl Headers {
                 break;
             }
         }
-        map
     }
 }
 

@@ -23,9 +23,8 @@ pub(crate) struct CallStart {
     began: Instant,
     path: PathAndQuery,
     attached: Option<Box<Attached>>,
-    /// As the application said it of the call itself; then as its request says it.
+    /// As the request says it, unless the application said it of the call itself.
     options: CallOptions,
-    requested: CallOptions,
     reply: Reply,
     /// Or what is wrong with the request. In a box, which only calls that fail pay for.
     upload: Result<Upload, Box<wire::Status>>,
@@ -43,6 +42,10 @@ pub(crate) struct Attached {
 static WRITTEN_BELOW: [HeaderName; 4] =
     [header::TE, header::CONTENT_TYPE, header::USER_AGENT, names::GRPC_TIMEOUT];
 
+/// The largest map that is used again, in headers: the usual request has a handful, and a response should not
+/// keep the memory of one that was far larger.
+const MOST_REUSED: usize = 64;
+
 impl Attached {
     /// These, if they are anything.
     pub(crate) fn some(headers: HeaderMap, extensions: Extensions) -> Option<Box<Self>> {
@@ -53,11 +56,16 @@ impl Attached {
     /// Takes out what the request says of its call, and what the transport writes.
     fn take_options(&mut self) -> Result<CallOptions, timeout::InvalidTimeout> {
         let mut options = self.extensions.remove::<CallOptions>().unwrap_or_default();
-        let header = self.headers.get(&names::GRPC_TIMEOUT).map(timeout::parse);
-        let written_below = self.headers.keys().filter(|name| WRITTEN_BELOW.contains(name)).count();
+        let (mut header, mut written_below) = (None, 0);
+        for (name, value) in &self.headers {
+            written_below += usize::from(WRITTEN_BELOW.contains(name));
+            if *name == names::GRPC_TIMEOUT {
+                header.get_or_insert_with(|| timeout::parse(value));
+            }
+        }
         // The usual stub writes nothing else, and to let go of all costs less than to look one up.
-        if written_below == self.headers.keys_len() {
-            self.headers = HeaderMap::new();
+        if written_below == self.headers.len() {
+            self.headers.clear();
         } else if written_below > 0 {
             for name in &WRITTEN_BELOW {
                 self.headers.remove(name);
@@ -70,6 +78,17 @@ impl Attached {
     fn is_empty(&self) -> bool {
         self.headers.is_empty() && self.extensions.is_empty()
     }
+
+    /// Empties both, for a response to be put into them: stubs that bring maps want maps back, and to make
+    /// and to grow them is a good part of the price of such a call.
+    pub(crate) fn emptied(mut self) -> Self {
+        match self.headers.capacity() {
+            0..=MOST_REUSED => self.headers.clear(),
+            _ => self.headers = HeaderMap::new(),
+        }
+        self.extensions.clear();
+        self
+    }
 }
 
 impl CallStart {
@@ -81,21 +100,22 @@ impl CallStart {
         reply: Reply,
         mut upload: Result<Upload, Box<wire::Status>>,
     ) -> Self {
-        let mut requested = CallOptions::default();
+        let mut options = CallOptions::default();
         if let Some(attached) = &mut attached {
             match attached.take_options() {
-                Ok(options) => requested = options,
+                Ok(requested) => options = requested,
                 Err(error) => {
                     upload = Err(Box::new(wire::Status::new(wire::Code::Internal, error.to_string())));
                 }
             }
         }
         let attached = attached.filter(|attached| !attached.is_empty());
-        let began = requested.began.unwrap_or_else(Instant::now);
-        Self { began, path, attached, options: CallOptions::default(), requested, reply, upload }
+        let began = options.began.unwrap_or_else(Instant::now);
+        Self { began, path, attached, options, reply, upload }
     }
 
-    /// What the application says of the call itself, which counts more than what its request says.
+    /// To be set to what the application says of the call itself, which counts more than what its request
+    /// says.
     pub(crate) fn options(&mut self) -> &mut CallOptions {
         &mut self.options
     }
@@ -142,7 +162,7 @@ impl CallStart {
         let core = channel.core();
         let settings = core.settings();
         let method = core.method(self.path.as_str());
-        let own = self.options.timeout.or(self.requested.timeout).or(settings.timeout);
+        let own = self.options.timeout.or(settings.timeout);
         // gRPC's service config: of the application's timeout and the config's, the shorter one counts.
         let timeout = match (own, method.as_ref().and_then(|method| method.timeout)) {
             (Some(own), Some(config)) => Some(own.min(config)),
@@ -154,8 +174,7 @@ impl CallStart {
             true => FailFast::Never,
             false => FailFast::Always,
         });
-        let own = self.options.fail_fast.or(self.requested.fail_fast);
-        let fail_fast = own.or(by_method).unwrap_or(settings.fail_fast);
+        let fail_fast = self.options.fail_fast.or(by_method).unwrap_or(settings.fail_fast);
         Terms { timeout, deadline, fail_fast }
     }
 }
@@ -186,5 +205,39 @@ impl fmt::Debug for CallStart {
             .field("path", &self.path)
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn attached(headers: usize) -> Attached {
+        let name = |index| HeaderName::try_from(format!("x-{index}")).unwrap();
+        let headers = (0..headers).map(|index| (name(index), HeaderValue::from_static("canary"))).collect();
+        let mut extensions = Extensions::new();
+        extensions.insert(7_u32);
+        Attached { headers, extensions }
+    }
+
+    #[test]
+    fn emptied_maps_hold_nothing_and_no_more_room_than_the_usual_response_needs() {
+        for (headers, keeps_room) in [(3, true), (300, false)] {
+            let Attached { headers, extensions } = attached(headers).emptied();
+            assert!(headers.is_empty() && extensions.is_empty());
+            assert_eq!(headers.capacity() > 0, keeps_room);
+        }
+    }
+
+    #[test]
+    fn what_the_transport_writes_is_taken_out_and_what_the_request_says_counts_once() {
+        let mut attached = attached(1);
+        attached.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        attached.headers.append(names::GRPC_TIMEOUT, HeaderValue::from_static("1S"));
+        attached.headers.append(names::GRPC_TIMEOUT, HeaderValue::from_static("2S"));
+        let options = attached.take_options().unwrap();
+        assert_eq!(options.timeout, Some(Duration::from_secs(1)));
+        assert_eq!(attached.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-0"]);
     }
 }

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use trunkline_proto::{wire, wire::Code};
 
+use super::begin::Attached;
 use super::ending::Failed;
 use super::machine::{Attempt, DirectCall, Rest, Stage, Step};
 use super::progress::Problem;
@@ -24,6 +25,11 @@ impl DirectCall {
     /// The trailers, without what was read as the status, once; there are none before the end.
     pub(super) fn take_trailers(&mut self) -> HeaderMap {
         self.trailers.take().map(vocabulary::metadata_of).unwrap_or_default()
+    }
+
+    /// What was attached to the request, once its response has begun: nothing is sent again then.
+    pub(super) fn take_attached(&mut self) -> Option<Box<Attached>> {
+        self.request.attached.take()
     }
 
     /// What happened so far, for a call that succeeds.

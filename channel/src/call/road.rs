@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use trunkline_proto::wire;
 
-use super::CallReport;
 use super::layered::LayeredCall;
 use super::machine::DirectCall;
+use super::{Attached, CallReport};
 use crate::transport::Headers;
 use crate::vocabulary::Status;
 
@@ -52,6 +52,14 @@ impl Call {
         match self {
             Self::Direct(call) => call.take_headers(),
             Self::Layered(call) => call.take_headers(),
+        }
+    }
+
+    /// What was attached to the request and will not be needed again, if the response has begun.
+    pub(crate) fn take_attached(&mut self) -> Option<Box<Attached>> {
+        match self {
+            Self::Direct(call) => call.take_attached(),
+            Self::Layered(_) => None,
         }
     }
 

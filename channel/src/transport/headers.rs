@@ -48,6 +48,17 @@ impl Headers {
             Self::List(list) => list.to_map(),
         }
     }
+
+    /// All of them, as a map; if one must be made, in `empty`, which may have room for them.
+    pub(crate) fn into_map_in(self, mut empty: HeaderMap) -> HeaderMap {
+        match self {
+            Self::Map(map) => *map,
+            Self::List(list) => {
+                list.append_to(&mut empty);
+                empty
+            }
+        }
+    }
 }
 
 impl From<HeaderMap> for Headers {

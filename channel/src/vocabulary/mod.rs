@@ -104,10 +104,15 @@ pub(crate) fn make_metadata(headers: &mut HeaderMap) {
 
 /// The metadata in the headers or trailers of a response. Most trailers hold a status and nothing else.
 pub(crate) fn metadata_of(headers: Headers) -> HeaderMap {
+    metadata_in(HeaderMap::new(), headers)
+}
+
+/// The same, in `empty` if a map must be made: it may have room already.
+fn metadata_in(empty: HeaderMap, headers: Headers) -> HeaderMap {
     if headers.are_all(&STATUS) {
-        return HeaderMap::new();
+        return empty;
     }
-    let mut headers = headers.into_map();
+    let mut headers = headers.into_map_in(empty);
     make_metadata(&mut headers);
     headers
 }

@@ -63,11 +63,16 @@ where
 
 /// The head of a response, with its body behind it.
 pub(super) fn response(mut call: Box<Call>, max_message: usize) -> http::Response<ResponseBody> {
-    let headers = call.take_headers().map(super::metadata_of).unwrap_or_default();
-    let report = call.report();
+    let room = call.take_attached().map(|attached| attached.emptied()).unwrap_or_default();
+    let Attached { headers, mut extensions } = room;
+    let headers = match call.take_headers() {
+        Some(received) => super::metadata_in(headers, received),
+        None => headers,
+    };
+    extensions.insert(call.report());
     let mut response = http::Response::new(ResponseBody::new(call, max_message));
     *response.headers_mut() = headers;
-    response.extensions_mut().insert(report);
+    *response.extensions_mut() = extensions;
     response
 }
 

@@ -175,3 +175,19 @@ async fn both_roads_say_the_same_of_a_foreign_page() {
     assert_eq!(status.code(), Code::Unavailable);
     assert!(crate::ResponseBody::default().is_end_stream());
 }
+
+#[tokio::test]
+async fn a_response_through_the_service_has_its_report_and_nothing_of_its_request() {
+    use tower_service::Service;
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let mut channel: Channel = rig.channel.clone();
+    let request = http::Request::post("/test.Echo/Say").header("x-token", "canary").extension(7_u32);
+    let call = tokio::spawn(channel.call(request.body(crate::vocabulary::Body::empty()).unwrap()));
+    let request = server.accept().await;
+    request.headers();
+    let response = call.await.unwrap().unwrap();
+    assert_eq!(response.headers(), &grpc_headers());
+    assert!(response.extensions().get::<crate::CallReport>().is_some());
+    assert_eq!(response.extensions().len(), 1);
+}
