@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 /// ...) are paid from it; it fills by time, and by every frame that is of use, in whichever direction.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: u32,
+    /// What is above [`BURST`] is lost when something is paid from it, not before: frames that are of use come far
+    /// more often, and cost one addition.
+    left: u64,
     /// Until when time has been credited.
     credited: Instant,
 }
@@ -24,14 +26,14 @@ impl Budget {
     /// A useful frame came or went, worth so many useless ones.
     #[inline]
     pub(crate) fn earn(&mut self, frames: u32) {
-        self.left = (self.left + frames).min(BURST);
+        self.left += u64::from(frames);
     }
 
     /// Pays for useless frames.
     #[inline]
     pub(crate) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), Exhausted> {
         self.refill(now);
-        self.left = self.left.checked_sub(frames).ok_or(Exhausted)?;
+        self.left = self.left.min(BURST).checked_sub(u64::from(frames)).ok_or(Exhausted)?;
         Ok(())
     }
 
@@ -41,7 +43,7 @@ impl Budget {
         if whole == 0 {
             return;
         }
-        self.left = self.left.saturating_add(whole.saturating_mul(REFILL_PER_MILLISECOND)).min(BURST);
+        self.left = (self.left + u64::from(whole) * REFILL_PER_MILLISECOND).min(BURST);
         // Time that finds the bucket full is not saved up; the rest of a millisecond is.
         let is_full = self.left == BURST;
         self.credited = if is_full { now } else { self.credited + Duration::from_millis(u64::from(whole)) };
@@ -59,10 +61,10 @@ pub(crate) const OPENED_STREAM: u32 = 4;
 
 /// Useless frames that may come at once. 10 000 cost a few milliseconds to read, and no server that means well
 /// sends as many in one go.
-const BURST: u32 = 10_000;
+const BURST: u64 = 10_000;
 /// 1000 in a second cost less than a thousandth of a core; keepalive, window updates and new settings together need
 /// a hundredth of it.
-const REFILL_PER_MILLISECOND: u32 = 1;
+const REFILL_PER_MILLISECOND: u64 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +92,7 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         let later = start + Duration::from_secs(3600);
-        assert_eq!(budget.spend(later, BURST), Ok(()));
+        assert_eq!(budget.spend(later, BURST as u32), Ok(()));
         assert_eq!(budget.spend(later, 1), Err(Exhausted));
     }
 
@@ -103,5 +105,17 @@ mod tests {
             budget.earn(USEFUL_FRAME);
             assert_eq!(budget.spend(now, USEFUL_FRAME), Ok(()));
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn useful_frames_save_up_no_more_than_a_burst() {
+        let now = Instant::now();
+        let mut budget = Budget::new(now);
+        for _ in 0..1_000_000 {
+            budget.earn(USEFUL_FRAME);
+        }
+        assert_eq!(budget.spend(now, BURST as u32), Ok(()));
+        assert_eq!(budget.spend(now, 1), Err(Exhausted));
     }
 }

@@ -14,7 +14,7 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
-    pub(crate) fn new(index: u32, id: u32) -> Self {
+    pub(crate) const fn new(index: u32, id: u32) -> Self {
         Self { index, id }
     }
 

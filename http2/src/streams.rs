@@ -39,11 +39,17 @@ pub(crate) struct Stream {
     /// What content-length leaves to come, if the response said one (RFC 9113 section 8.1.1).
     pub(crate) content: Option<u64>,
     /// Data that waits for windows and for its turn. Most requests are written as they are opened, and need none.
-    queue: Option<Box<VecDeque<Bytes>>>,
+    queue: Option<Box<Queue>>,
     /// Bytes in `queue`.
     pub(crate) queued: usize,
     /// Where in all that was ever written its HEADERS begin.
     pub(crate) begins_at: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// None of them is empty.
+    pieces: VecDeque<Bytes>,
 }
 
 /// How far the response has come.
@@ -126,26 +132,24 @@ impl Stream {
     /// Puts data, which is not empty, behind what waits.
     pub(crate) fn push(&mut self, data: Bytes) {
         self.queued += data.len();
-        self.queue.get_or_insert_default().push_back(data);
+        self.queue.get_or_insert_default().pieces.push_back(data);
     }
 
     /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.
     pub(crate) fn pop(&mut self, bytes: usize) -> Bytes {
-        let front = self.queue.as_mut().and_then(|queue| queue.front_mut());
-        let front = front.expect("what is queued is in the queue");
+        let pieces = &mut self.queue.as_mut().expect("what is queued is in the queue").pieces;
+        let front = pieces.front_mut().expect("what is queued is in the queue");
         let piece = front.split_to(bytes.min(front.len()));
-        self.queued -= piece.len();
-        if front.is_empty()
-            && let Some(queue) = &mut self.queue
-        {
-            queue.pop_front();
+        if front.is_empty() {
+            pieces.pop_front();
         }
+        self.queued -= piece.len();
         piece
     }
 
     /// In how many pieces data waits.
     pub(crate) fn pieces(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.len())
+        self.queue.as_ref().map_or(0, |queue| queue.pieces.len())
     }
 
     /// Whether it ought to stand in the line of those that have data and window, and does not.
@@ -161,15 +165,24 @@ impl Stream {
 
 /// All open streams, by slot and by id. Slots are used again, so that whoever keeps a table beside this one keeps it
 /// as small as the number of streams at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Streams {
     /// A stream of id 0, which is the connection's, is none: records change where they are.
     slots: Vec<Stream>,
     free: Vec<u32>,
     ids: Ids,
-    /// The stream that was found last: the frames of a response usually follow one another.
-    found: Option<StreamKey>,
+    /// The stream that was found last, or [`NONE`]: the frames of a response usually follow one another.
+    found: StreamKey,
 }
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), ids: Ids::default(), found: NONE }
+    }
+}
+
+/// No stream is called so.
+const NONE: StreamKey = StreamKey::new(0, 0);
 
 impl Streams {
     #[inline]
@@ -204,7 +217,7 @@ impl Streams {
         stream.end();
         self.free.push(u32::try_from(key.index()).expect("slots are numbered in 32 bits"));
         self.ids.remove(key.id());
-        self.found = None;
+        self.found = NONE;
         Some(was)
     }
 
@@ -218,15 +231,13 @@ impl Streams {
         self.slots.get_mut(key.index()).filter(|stream| stream.id == key.id())
     }
 
-    /// The open stream of this id.
+    /// The open stream of this id, which is not 0.
     #[inline]
     pub(crate) fn find(&mut self, id: u32) -> Option<StreamKey> {
-        if let Some(key) = self.found.filter(|key| key.id() == id) {
-            return Some(key);
+        if self.found.id() != id {
+            self.found = StreamKey::new(self.ids.get(id)?, id);
         }
-        let key = StreamKey::new(self.ids.get(id)?, id);
-        self.found = Some(key);
-        Some(key)
+        Some(self.found)
     }
 
     /// All of them, in the order of their slots.

@@ -117,21 +117,19 @@ impl Connection {
     fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
         if self.packing.stream().is_some_and(|packed| packed != stream) || !self.packing.has_room(data.len())
         {
-            self.unpack();
+            self.unpack(false);
         }
         self.packing.push(stream, data);
         if end {
-            let data = self.packing.take();
-            self.events.push_back(Event::Data { stream, data, end });
+            self.unpack(true);
         }
     }
 
     /// Makes an event of the small data that has gathered.
-    #[inline]
-    pub(super) fn unpack(&mut self) {
+    pub(super) fn unpack(&mut self, end: bool) {
         if let Some(stream) = self.packing.stream() {
             let data = self.packing.take();
-            self.events.push_back(Event::Data { stream, data, end: false });
+            self.events.push_back(Event::Data { stream, data, end });
         }
     }
 

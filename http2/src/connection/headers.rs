@@ -39,14 +39,14 @@ impl Connection {
         payload: &[u8],
     ) -> Result<(), ConnectionError> {
         self.check_opened(head.stream)?;
-        if self.streams.find(head.stream).is_none() {
-            self.check_reset(head.stream)?;
-        }
         let (fragment, dependency) = split_headers(head, payload)?;
         let about = About { end: head.has(flag::END_STREAM), is_circular: dependency == Some(head.stream) };
         self.check_block_size(fragment.len())?;
         if head.has(flag::END_HEADERS) {
             return self.receive_block(now, head.stream, about, fragment);
+        }
+        if self.streams.find(head.stream).is_none() {
+            self.check_reset(head.stream)?;
         }
         self.block.clear();
         self.block.extend_from_slice(fragment);
@@ -110,7 +110,7 @@ impl Connection {
             return self.spend(now, 1);
         };
         let open = self.streams.get_mut(stream).expect("the stream was found");
-        let block = match judge(open.receiving, open.content, about, &decoded) {
+        let block = match judge(open.receiving, open.content, about, decoded) {
             Ok(block) => block,
             Err(violation) => {
                 self.violate(stream, violation);
@@ -123,7 +123,7 @@ impl Connection {
         open.receiving = if about.end { Receiving::Ended } else { Receiving::Body };
         let is_closed = open.is_closed();
         self.budget.earn(USEFUL_FRAME);
-        let headers = decoded.headers;
+        let headers = decoded.headers.clone();
         match block {
             Block::Head { status, content } => {
                 open.content = content;

@@ -255,7 +255,7 @@ impl Connection {
     #[inline]
     fn tell(&mut self, event: Event) {
         if self.packing.stream().is_some() {
-            self.unpack();
+            self.unpack(false);
         }
         self.events.push_back(event);
     }

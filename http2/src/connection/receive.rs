@@ -23,7 +23,7 @@ impl Connection {
             return Err(error.clone());
         }
         let result = self.read_frames(now, input);
-        self.unpack();
+        self.unpack(false);
         result.map_err(|error| self.fail(error))
     }
 
@@ -36,25 +36,36 @@ impl Connection {
 
     fn read_frames(&mut self, now: Instant, input: &mut BytesMut) -> Result<(), ConnectionError> {
         // Frames are taken off together, since each cut of the buffer costs as much as reading a small frame.
-        let mut taken = 0;
-        loop {
-            let rest = &input[taken..];
-            let Some(head) = Head::parse(rest) else { break };
-            self.admit(head, rest)?;
-            let Some(payload) = rest.get(Head::LENGTH..head.frame_length()) else { break };
-            if head.kind == kind::DATA && payload.len() >= Packing::SMALL {
-                let length = payload.len();
-                bytes::Buf::advance(input, taken + Head::LENGTH);
-                let payload = input.split_to(length).freeze();
-                self.receive_data(now, head, Payload::Shared(payload))?;
-                taken = 0;
-            } else {
-                self.receive_frame(now, head, payload)?;
-                taken += head.frame_length();
-            }
+        while let Some(large) = self.read_small_frames(now, input)? {
+            let payload = input.split_to(large.length as usize).freeze();
+            self.receive_data(now, large, Payload::Shared(payload))?;
         }
-        bytes::Buf::advance(input, taken);
         Ok(())
+    }
+
+    /// Takes off all complete frames, or those before the first DATA whose payload is not to be copied. Of that it
+    /// takes the head, and tells it.
+    fn read_small_frames(
+        &mut self,
+        now: Instant,
+        input: &mut BytesMut,
+    ) -> Result<Option<Head>, ConnectionError> {
+        let mut rest = &input[..];
+        let mut large = None;
+        while let Some(head) = Head::parse(rest) {
+            self.admit(head, rest)?;
+            let Some((frame, after)) = rest.split_at_checked(head.frame_length()) else { break };
+            if head.kind == kind::DATA && head.length as usize >= Packing::SMALL {
+                rest = &rest[Head::LENGTH..];
+                large = Some(head);
+                break;
+            }
+            rest = after;
+            self.receive_frame(now, head, &frame[Head::LENGTH..])?;
+        }
+        let taken = input.len() - rest.len();
+        bytes::Buf::advance(input, taken);
+        Ok(large)
     }
 
     /// Whether such a frame may come now. It needs the head alone, so that what is wrong is an error before the

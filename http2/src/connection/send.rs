@@ -25,7 +25,9 @@ impl Connection {
         let is_valid = pseudo
             .iter()
             .all(|(name, value)| is_field_name(&name.as_ref()[1..]) && is_field_value(value.as_ref()))
-            && regular.iter().all(|(name, value)| check_field(name.as_ref(), value.as_ref(), false).is_ok());
+            && regular.iter().all(|(name, value)| {
+                check_name(name.as_ref(), value.as_ref()).is_ok() && is_field_value(value.as_ref())
+            });
         if !is_valid {
             return None;
         }
@@ -129,8 +131,11 @@ impl Connection {
             let is_pseudo = is_pseudo(field.name);
             may_be_pseudo &= is_pseudo;
             let name = if may_be_pseudo { &field.name[1..] } else { field.name };
-            let is_known = !is_pseudo && self.encoder.knows(name);
-            check_field(name, field.value, is_known).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            // What can be wrong with a name was looked for when it came first; `te` depends on the value.
+            if is_pseudo || name == b"te" || !self.encoder.knows(name) {
+                check_name(name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            }
+            check_value(field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
             size += list_size(field.name, field.value);
         }
         match self.peer.max_header_list_size {
@@ -157,7 +162,10 @@ impl Connection {
             self.outgoing.payload(data);
             self.budget.earn(SENT_DATA);
             if end {
-                self.end_sending(key);
+                stream.sending = Sending::Ended;
+                if stream.is_closed() {
+                    self.forget(key);
+                }
             }
         }
     }
@@ -182,22 +190,25 @@ fn is_pseudo(name: &[u8]) -> bool {
     name.starts_with(b":")
 }
 
-/// Whether HTTP/2 can carry the field, which is no pseudo field. A name that is known is made of the right octets.
-#[inline]
-fn check_field(name: &[u8], value: &[u8], is_known: bool) -> Result<(), &'static str> {
-    if !is_known && !is_field_name(name) {
-        return Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)");
-    }
-    if !is_field_value(value) {
-        return Err("field value that HTTP/2 cannot carry (RFC 9113 8.2.1)");
-    }
+/// Whether HTTP/2 can carry a field of this name, which is no pseudo field.
+#[inline(never)]
+fn check_name(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
     match name {
         b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
             Err("field of HTTP/1 connections (RFC 9113 8.2.2)")
         }
         b"te" if value != b"trailers" => Err("te other than trailers (RFC 9113 8.2.2)"),
+        _ if !is_field_name(name) => Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)"),
         _ => Ok(()),
     }
+}
+
+#[inline]
+fn check_value(value: &[u8]) -> Result<(), &'static str> {
+    if !is_field_value(value) {
+        return Err("field value that HTTP/2 cannot carry (RFC 9113 8.2.1)");
+    }
+    Ok(())
 }
 
 /// Frames of data that wait to be written. More than a socket takes at once is of no use, and what is here already

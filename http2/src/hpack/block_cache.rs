@@ -3,8 +3,8 @@
 
 use super::decoder::Decoded;
 use super::hash::hash;
-use super::same::is_same;
 use super::sightings::Sightings;
+use super::words::is_same;
 
 /// How many blocks are remembered: head and trailers of a handful of methods.
 const MAX_BLOCKS: usize = 8;
@@ -36,10 +36,17 @@ impl BlockCache {
         Self { blocks: Vec::new(), sightings: Sightings::default() }
     }
 
-    /// What the block stands for under this generation of the table, if that is known.
-    pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Option<&Decoded> {
-        let is_it = |block: &&Block| block.generation == generation && is_same(&block.bytes, bytes);
-        self.blocks.iter().find(is_it).map(|block| &block.decoded)
+    /// Where the block is under this generation of the table, if it is known.
+    #[inline]
+    pub(super) fn find(&self, bytes: &[u8], generation: u64) -> Option<usize> {
+        let is_it = |block: &Block| block.generation == generation && is_same(&block.bytes, bytes);
+        self.blocks.iter().position(is_it)
+    }
+
+    /// What the block there stands for.
+    #[inline]
+    pub(super) fn get(&self, place: usize) -> &Decoded {
+        &self.blocks[place].decoded
     }
 
     /// Remembers a block that did not change the table and is not remembered yet, if it was seen before. So

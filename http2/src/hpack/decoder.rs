@@ -18,6 +18,8 @@ pub(crate) struct Decoder {
     /// The list that is being decoded.
     fields: HeadersBuilder,
     blocks: BlockCache,
+    /// What the last block stood for that was not known: one list at most, whose callers have it too.
+    last: Option<Decoded>,
 }
 
 /// A response's header list, and whether it is one.
@@ -57,6 +59,7 @@ impl Decoder {
             max_list_size: max_list_size as usize,
             fields: HeadersBuilder::default(),
             blocks: BlockCache::new(),
+            last: None,
         }
     }
 
@@ -72,23 +75,28 @@ impl Decoder {
 
     /// Decodes one whole block. After an error the tables of both sides differ, and the connection cannot go
     /// on.
-    pub(crate) fn decode(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
-        if self.required_size.is_none()
-            && let Some(decoded) = self.blocks.find(block, self.table.generation())
-        {
-            return Ok(decoded.clone());
+    #[inline]
+    pub(crate) fn decode(&mut self, block: &[u8]) -> Result<&Decoded, DecodeError> {
+        let known = self.blocks.find(block, self.table.generation());
+        match known.filter(|_| self.required_size.is_none()) {
+            Some(known) => Ok(self.blocks.get(known)),
+            None => self.decode_anew(block),
         }
-        self.decode_anew(block)
+    }
+
+    /// Gives memory back that no block needs.
+    pub(crate) fn rest(&mut self) {
+        self.last = None;
     }
 
     #[inline(never)]
-    fn decode_anew(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
+    fn decode_anew(&mut self, block: &[u8]) -> Result<&Decoded, DecodeError> {
         let generation = self.table.generation();
         let decoded = self.decode_fields(block)?;
         if self.table.generation() == generation {
             self.blocks.keep(block, generation, &decoded);
         }
-        Ok(decoded)
+        Ok(self.last.insert(decoded))
     }
 
     pub(super) fn decode_fields(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {

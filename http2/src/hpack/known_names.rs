@@ -1,7 +1,7 @@
 //! The names of fields whose values are literals, and the two octets that stand for each. Apart from the
 //! index, since a name that comes with every call is found here without being hashed.
 
-use super::same::is_same;
+use super::words::is_same;
 
 /// Calls carry a few such fields: a timeout, a trace id, a token. The first names are kept; further ones are
 /// searched for each time, which costs less than to push out one another in turn.
@@ -29,12 +29,14 @@ struct KnownName {
 
 impl KnownNames {
     /// How a literal without indexing of this name begins, while the table has this generation.
+    #[inline]
     pub(super) fn head(&self, name: &[u8], generation: u64) -> Option<[u8; 2]> {
         let is_it = |known: &&KnownName| known.generation == generation && is_same(&known.name, name);
         self.names.iter().find(is_it).map(|known| known.head)
     }
 
     /// Whether the name is known at all.
+    #[inline]
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         self.names.iter().any(|known| is_same(&known.name, name))
     }

@@ -24,11 +24,11 @@ mod integer;
 mod known_names;
 mod known_values;
 mod rules;
-mod same;
 mod sightings;
 mod static_table;
 mod table;
 mod template;
+mod words;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

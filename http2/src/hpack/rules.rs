@@ -1,6 +1,7 @@
 //! What RFC 9113 allows in a header field, and which of it in a response. Apart from the decoder, because it
 //! is judged once for an entry of the table, however often the entry is named.
 
+use super::words::has_octet_below;
 use crate::Headers;
 
 /// What one field is in a response.
@@ -89,23 +90,13 @@ static NAME_OCTETS: [bool; 256] = {
     allowed
 };
 
-/// NUL, too, ends a line for somebody. Looks at all octets, so that it can look at many at a time; in values too
-/// short for that, such as timeouts, one look into a table is less than three comparisons.
+/// NUL, too, ends a line for somebody. Most values hold nothing of the kind, nor any other octet that is that low.
+#[inline]
 fn has_line_end(value: &[u8]) -> bool {
-    if value.len() < 16 {
-        return value.iter().fold(false, |found, &octet| found | LINE_ENDS[usize::from(octet)]);
-    }
-    value.iter().fold(false, |found, &octet| found | (octet == 0) | (octet == b'\r') | (octet == b'\n'))
+    has_octet_below(value, b'\r' + 1) && value.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'))
 }
 
-static LINE_ENDS: [bool; 256] = {
-    let mut ends = [false; 256];
-    ends[0] = true;
-    ends[b'\r' as usize] = true;
-    ends[b'\n' as usize] = true;
-    ends
-};
-
+#[inline]
 fn has_space_around(value: &[u8]) -> bool {
     let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
     is_space(value.first()) || is_space(value.last())
