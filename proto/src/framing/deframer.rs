@@ -24,13 +24,17 @@ use super::{FramingError, PREFIX_LENGTH};
 /// A message that lies within one piece shares that piece's memory (and keeps it alive as long as it lives).
 /// One that spans several is gathered in a buffer that never grows beyond twice of what has arrived of it,
 /// whatever its prefix claims, and never beyond the limit.
+///
+/// [`read_next`](Self::read_next) has a message read in that piece, without taking it out.
 #[derive(Debug)]
 pub struct Deframer {
     limit: usize,
     accept_compressed: bool,
-    state: State,
-    /// Pushed and not yet read; no piece is empty. The owner bounds it, by flow control.
-    pieces: VecDeque<Bytes>,
+    /// The first of what was pushed and not yet read. It keeps no memory alive once it is empty.
+    piece: Bytes,
+    /// `None` wherever a message begins at the start of `piece` and nothing comes after that piece, which is
+    /// nearly always: an open stream that nothing comes on is small.
+    apart: Option<Box<Apart>>,
 }
 
 /// One message as it was framed.
@@ -41,6 +45,60 @@ pub struct Frame {
     pub compressed: bool,
     /// The body of the message, without its prefix.
     pub body: Bytes,
+}
+
+/// One message in the place where it was received.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FrameInPlace<'a> {
+    /// Whether the body is compressed, by the encoding that `grpc-encoding` names.
+    pub compressed: bool,
+    /// The body of the message, without its prefix.
+    pub body: Body<'a>,
+}
+
+/// The body of one message, to be read once. What is read as [`Bytes`] shares the memory of what was received;
+/// what is not read is skipped.
+#[derive(Debug)]
+pub struct Body<'a> {
+    piece: &'a mut Bytes,
+    left: usize,
+}
+
+impl Buf for Body<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        &self.piece[..self.left]
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.left, "advanced by {count} bytes where {} are left", self.left);
+        self.piece.advance(count);
+        self.left -= count;
+    }
+
+    #[inline]
+    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
+        assert!(count <= self.left, "{count} bytes are asked for where {} are left", self.left);
+        self.left -= count;
+        self.piece.split_to(count)
+    }
+}
+
+impl Drop for Body<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.piece.advance(self.left);
+        if self.piece.is_empty() {
+            *self.piece = Bytes::new();
+        }
+    }
 }
 
 /// The body of the only message in `piece`, if that is one whole message and nothing else, uncompressed and
@@ -60,6 +118,14 @@ pub fn sole_body(mut piece: Bytes, limit: usize) -> Result<Bytes, Bytes> {
     Ok(piece)
 }
 
+/// What a deframer remembers of a message that lies in several pieces, or in none of them yet.
+#[derive(Debug, Default)]
+struct Apart {
+    state: State,
+    /// What was pushed after the first piece; no piece is empty. The owner bounds it, by flow control.
+    later: VecDeque<Bytes>,
+}
+
 #[derive(Debug)]
 enum State {
     Prefix { bytes: [u8; PREFIX_LENGTH], filled: usize },
@@ -70,7 +136,7 @@ enum State {
 impl Deframer {
     /// A deframer that accepts messages of at most `limit` bytes, and no compressed ones.
     pub fn new(limit: usize) -> Self {
-        Self { limit, accept_compressed: false, state: State::START, pieces: VecDeque::new() }
+        Self { limit, accept_compressed: false, piece: Bytes::new(), apart: None }
     }
 
     /// Whether compressed messages are accepted: the response's `grpc-encoding` names an encoding other than
@@ -82,9 +148,14 @@ impl Deframer {
     /// Takes the next piece of the stream. Never fails; what is wrong with it shows in
     /// [`next_frame`](Self::next_frame).
     pub fn push(&mut self, piece: Bytes) {
-        // After a failure nothing is readable any more, so nothing is kept.
-        if !piece.is_empty() && !matches!(self.state, State::Failed(_)) {
-            self.pieces.push_back(piece);
+        if piece.is_empty() {
+            return;
+        }
+        match &mut self.apart {
+            // Nothing is readable any more, so nothing is kept.
+            Some(apart) if matches!(apart.state, State::Failed(_)) => {}
+            _ if self.piece.is_empty() => self.piece = piece,
+            apart => apart.get_or_insert_default().later.push_back(piece),
         }
     }
 
@@ -96,29 +167,37 @@ impl Deframer {
     /// [`FramingError::UnexpectedCompression`]. Where the next message begins is then unknown: the error
     /// repeats itself, and the stream should be reset.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingError> {
-        loop {
-            match &mut self.state {
-                State::Failed(error) => return Err(*error),
-                State::Prefix { bytes, filled } => {
-                    let Some(piece) = self.pieces.front_mut() else { return Ok(None) };
-                    let count = piece.len().min(PREFIX_LENGTH - *filled);
-                    piece.copy_to_slice(&mut bytes[*filled..*filled + count]);
-                    *filled += count;
-                    let prefix = (*filled == PREFIX_LENGTH).then_some(*bytes);
-                    self.drop_empty_piece();
-                    if let Some(prefix) = prefix {
-                        self.state = self.read_prefix(prefix);
-                    }
-                }
-                State::Body { compressed, length, gathered } => {
-                    let compressed = *compressed;
-                    let Some(body) = take_body(&mut self.pieces, *length, gathered) else { return Ok(None) };
-                    self.drop_empty_piece();
-                    self.state = State::START;
-                    return Ok(Some(Frame { compressed, body }));
-                }
+        self.read_next(|FrameInPlace { compressed, mut body }| Frame {
+            compressed,
+            body: body.copy_to_bytes(body.remaining()),
+        })
+    }
+
+    /// Has the next whole message read by `read`, and says what that made of it; `None` until more is pushed.
+    /// What is read as [`Bytes`] is not copied; what is not costs no count of references either.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_frame`](Self::next_frame). What `read` says is its own affair: the message has passed.
+    #[inline]
+    pub fn read_next<T>(
+        &mut self,
+        read: impl FnOnce(FrameInPlace<'_>) -> T,
+    ) -> Result<Option<T>, FramingError> {
+        // The usual case: all of it is in the piece at hand.
+        if self.apart.is_none()
+            && let Some(&[0, a, b, c, d]) = self.piece.first_chunk()
+        {
+            let size = u32::from_be_bytes([a, b, c, d]) as usize;
+            if size <= self.limit && size <= self.piece.len() - PREFIX_LENGTH {
+                self.piece.advance(PREFIX_LENGTH);
+                let body = Body { piece: &mut self.piece, left: size };
+                return Ok(Some(read(FrameInPlace { compressed: false, body })));
             }
         }
+        let Some(Frame { compressed, mut body }) = self.next_apart()? else { return Ok(None) };
+        let body = Body { left: body.len(), piece: &mut body };
+        Ok(Some(read(FrameInPlace { compressed, body })))
     }
 
     /// The stream has ended. Call it after [`next_frame`](Self::next_frame) has said `None`.
@@ -128,29 +207,54 @@ impl Deframer {
     /// [`FramingError::Truncated`] if that was inside of a message. Where the peer also gave a status that is
     /// not OK, that one says more.
     pub fn finish(&self) -> Result<(), FramingError> {
-        match &self.state {
+        match self.apart.as_ref().map_or(&State::START, |apart| &apart.state) {
             State::Failed(error) => Err(*error),
-            State::Prefix { filled: 0, .. } if self.pieces.is_empty() => Ok(()),
+            State::Prefix { filled: 0, .. } if self.piece.is_empty() => Ok(()),
             State::Prefix { .. } | State::Body { .. } => Err(FramingError::Truncated),
         }
     }
 
-    fn read_prefix(&mut self, [flag, a, b, c, d]: [u8; PREFIX_LENGTH]) -> State {
-        let size = u32::from_be_bytes([a, b, c, d]) as usize;
-        let error = match flag {
-            0 | 1 if size > self.limit => FramingError::ReceiveLimit { size, limit: self.limit },
-            1 if !self.accept_compressed => FramingError::UnexpectedCompression,
-            0 | 1 => return State::Body { compressed: flag == 1, length: size, gathered: Vec::new() },
-            flag => FramingError::InvalidFlag(flag),
-        };
-        self.pieces.clear();
-        State::Failed(error)
-    }
-
-    fn drop_empty_piece(&mut self) {
-        if self.pieces.front().is_some_and(Bytes::is_empty) {
-            self.pieces.pop_front();
+    /// The next message, wherever it lies.
+    #[cold]
+    fn next_apart(&mut self) -> Result<Option<Frame>, FramingError> {
+        if self.apart.is_none() && self.piece.is_empty() {
+            return Ok(None);
         }
+        let Self { limit, accept_compressed, piece, apart } = self;
+        let Apart { state, later } = &mut **apart.get_or_insert_default();
+        let frame = loop {
+            match state {
+                State::Failed(error) => return Err(*error),
+                State::Prefix { bytes, filled } => {
+                    if piece.is_empty() {
+                        return Ok(None);
+                    }
+                    let count = piece.len().min(PREFIX_LENGTH - *filled);
+                    piece.copy_to_slice(&mut bytes[*filled..*filled + count]);
+                    *filled += count;
+                    let prefix = (*filled == PREFIX_LENGTH).then_some(*bytes);
+                    next_if_empty(piece, later);
+                    match prefix.map(|prefix| read_prefix(prefix, *limit, *accept_compressed)) {
+                        None => {}
+                        Some(Ok(body)) => *state = body,
+                        Some(Err(error)) => {
+                            *state = State::Failed(error);
+                            (*piece, *later) = (Bytes::new(), VecDeque::new());
+                        }
+                    }
+                }
+                State::Body { compressed, length, gathered } => {
+                    let compressed = *compressed;
+                    let Some(body) = take_body(piece, later, *length, gathered) else { return Ok(None) };
+                    *state = State::START;
+                    break Frame { compressed, body };
+                }
+            }
+        };
+        if later.is_empty() {
+            *apart = None;
+        }
+        Ok(Some(frame))
     }
 }
 
@@ -158,29 +262,63 @@ impl State {
     const START: Self = Self::Prefix { bytes: [0; PREFIX_LENGTH], filled: 0 };
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::START
+    }
+}
+
+/// What comes after a prefix.
+fn read_prefix(
+    [flag, a, b, c, d]: [u8; PREFIX_LENGTH],
+    limit: usize,
+    accept_compressed: bool,
+) -> Result<State, FramingError> {
+    let size = u32::from_be_bytes([a, b, c, d]) as usize;
+    match flag {
+        0 | 1 if size > limit => Err(FramingError::ReceiveLimit { size, limit }),
+        1 if !accept_compressed => Err(FramingError::UnexpectedCompression),
+        0 | 1 => Ok(State::Body { compressed: flag == 1, length: size, gathered: Vec::new() }),
+        flag => Err(FramingError::InvalidFlag(flag)),
+    }
+}
+
 /// The body, once all of it is here; until then, what is here moves into `gathered`.
-fn take_body(pieces: &mut VecDeque<Bytes>, length: usize, gathered: &mut Vec<u8>) -> Option<Bytes> {
+fn take_body(
+    piece: &mut Bytes,
+    later: &mut VecDeque<Bytes>,
+    length: usize,
+    gathered: &mut Vec<u8>,
+) -> Option<Bytes> {
     if gathered.is_empty() {
         if length == 0 {
             return Some(Bytes::new());
         }
-        // The usual case: all of it in one piece, so a slice of that piece is the message.
-        let piece = pieces.front_mut()?;
+        // All of it in one piece, so a slice of that piece is the message.
         if piece.len() >= length {
-            return Some(piece.split_to(length));
+            let body = piece.split_to(length);
+            next_if_empty(piece, later);
+            return Some(body);
         }
     }
     while gathered.len() < length {
-        let piece = pieces.front_mut()?;
+        if piece.is_empty() {
+            return None;
+        }
         let count = piece.len().min(length - gathered.len());
         grow(gathered, count, length);
         gathered.extend_from_slice(&piece[..count]);
         piece.advance(count);
-        if piece.is_empty() {
-            pieces.pop_front();
-        }
+        next_if_empty(piece, later);
     }
     Some(Bytes::from(std::mem::take(gathered)))
+}
+
+/// Lets go of a piece that was read, memory and all, and goes on to the next.
+fn next_if_empty(piece: &mut Bytes, later: &mut VecDeque<Bytes>) {
+    if piece.is_empty() {
+        *piece = later.pop_front().unwrap_or_default();
+    }
 }
 
 /// Makes room for `count` more bytes of a message of `length`. Doubling keeps the copies few; memory follows
@@ -317,6 +455,36 @@ mod tests {
         assert_eq!(deframer.next_frame().unwrap().unwrap().body.as_ptr(), body.as_ptr());
     }
 
+    #[test]
+    fn a_message_may_be_read_in_its_place_and_what_is_not_read_of_it_is_skipped() {
+        let piece = Bytes::from([frame(b"one"), frame(b"two"), frame(b""), frame(b"four")].concat());
+        let memory = piece.as_ptr_range();
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(piece);
+        let first = |frame: FrameInPlace<'_>| frame.body.chunk().first().copied();
+        assert_eq!(deframer.read_next(first), Ok(Some(Some(b'o'))));
+        let two = deframer.read_next(|mut frame| frame.body.copy_to_bytes(3)).unwrap().unwrap();
+        assert!(memory.contains(&two.as_ptr()) && two == "two");
+        assert_eq!(deframer.read_next(first), Ok(Some(None)));
+        assert_eq!(drain_one(&mut deframer), b"four");
+        assert_eq!(deframer.read_next(first), Ok(None));
+        assert_eq!(deframer.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_piece_that_was_read_is_let_go_of_and_nothing_else_is_kept_between_messages() {
+        for cut in 0..=11 {
+            let memory = Bytes::from([frame(b"one"), frame(b"2")].concat());
+            let mut deframer = Deframer::new(LIMIT);
+            deframer.push(memory.slice(..cut));
+            let mut bodies = drain(&mut deframer);
+            deframer.push(memory.slice(cut..));
+            bodies.extend(drain(&mut deframer));
+            assert_eq!(bodies, [&b"one"[..], b"2"]);
+            assert!(memory.is_unique() && deframer.apart.is_none(), "cut at {cut}");
+        }
+    }
+
     // behaviour 90
     #[test]
     fn a_message_over_the_limit_is_refused_at_its_prefix() {
@@ -340,10 +508,12 @@ mod tests {
         for arrived in 1..=2000_usize {
             deframer.push(Bytes::from_static(b"x"));
             assert_eq!(deframer.next_frame(), Ok(None));
-            let State::Body { gathered, .. } = &deframer.state else { panic!("inside of a body") };
+            let State::Body { gathered, .. } = &deframer.apart.as_ref().unwrap().state else {
+                panic!("inside of a body")
+            };
             assert!(gathered.capacity() <= 2 * arrived, "{} for {arrived}", gathered.capacity());
         }
-        assert!(deframer.pieces.is_empty());
+        assert!(deframer.piece.is_empty());
         deframer.push(Bytes::from(vec![b'x'; length as usize - 2000]));
         let body = deframer.next_frame().unwrap().unwrap().body;
         assert_eq!(body.len(), length as usize);
@@ -358,7 +528,7 @@ mod tests {
             assert_eq!(deframer.next_frame(), Err(FramingError::InvalidFlag(b'<')));
             deframer.push(Bytes::from(frame(b"later")));
         }
-        assert!(deframer.pieces.is_empty(), "nothing is kept of what cannot be read");
+        assert!(deframer.piece.is_empty(), "nothing is kept of what cannot be read");
         assert_eq!(deframer.finish(), Err(FramingError::InvalidFlag(b'<')));
         assert_eq!(FramingError::InvalidFlag(2).code(), Code::Internal);
         assert_eq!(

@@ -84,7 +84,7 @@ mod tests {
         for size in 0..2 * SMALL {
             let body = vec![7; size];
             let framed = encode(&body, usize::MAX).unwrap();
-            let encoded = prost::Message::encode_to_vec(&body);
+            let encoded = Message::encode_to_vec(&body);
             assert_eq!(framed[..PREFIX_LENGTH], prefix(false, encoded.len() as u32));
             assert_eq!(framed[PREFIX_LENGTH..], encoded);
             assert_eq!(framed.clone().slice(PREFIX_LENGTH..), encoded, "it can be shared");

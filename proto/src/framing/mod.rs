@@ -9,7 +9,7 @@ mod encode;
 mod error;
 mod meter;
 
-pub use deframer::{Deframer, Frame, sole_body};
+pub use deframer::{Body, Deframer, Frame, FrameInPlace, sole_body};
 pub use encode::{encode, prefix};
 pub use error::FramingError;
 pub use meter::MessageMeter;
