@@ -81,6 +81,10 @@ impl LayeredCall {
         }
     }
 
+    pub(super) fn headers(&self) -> Option<&Headers> {
+        self.headers.as_ref()
+    }
+
     pub(super) fn take_headers(&mut self) -> Option<Headers> {
         self.headers.take()
     }

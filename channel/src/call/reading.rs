@@ -17,6 +17,11 @@ use crate::transport::{Headers, Reply, StreamError, StreamEvent};
 use crate::vocabulary::{self, Status};
 
 impl DirectCall {
+    /// The headers of the response; there are none before it has begun, nor once they are taken.
+    pub(super) fn headers(&self) -> Option<&Headers> {
+        self.headers.as_ref()
+    }
+
     /// The headers of the response, once; there are none before it has begun.
     pub(super) fn take_headers(&mut self) -> Option<Headers> {
         self.headers.take()

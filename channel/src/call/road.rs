@@ -47,6 +47,14 @@ impl Call {
         }
     }
 
+    /// The headers of the response; there are none before it has begun, nor once they are taken.
+    pub(crate) fn headers(&self) -> Option<&Headers> {
+        match self {
+            Self::Direct(call) => call.headers(),
+            Self::Layered(call) => call.headers(),
+        }
+    }
+
     /// The headers of the response, once; there are none before it has begun.
     pub(crate) fn take_headers(&mut self) -> Option<Headers> {
         match self {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -24,15 +25,8 @@ use crate::vocabulary::{self, Status, metadata::MetadataMap};
 /// After the end (`None`) or an error there is nothing more, however often it is asked. Dropping it cancels
 /// the call: the stream is reset (CANCEL), and what the application still streams up is not sent.
 pub struct Streaming<R> {
-    stage: Stage,
     deframer: Deframer,
-    /// As they were received: metadata is made of them when somebody asks.
-    headers: Option<Headers>,
-    /// In a box, since they come last and a stream may be open for long.
-    trailers: Option<Box<MetadataMap>>,
-    /// Why the response never began, and whether `message` has said so.
-    failure: Option<Status>,
-    told: bool,
+    stage: Stage,
     reply: PhantomData<fn() -> R>,
 }
 
@@ -40,7 +34,8 @@ enum Stage {
     Call(Box<Call>),
     Spawned(Spawned),
     Read(Box<Call>),
-    Ended,
+    /// In a box, so that a stream is small while it is open. `None`: there is nothing to tell.
+    Ended(Option<Box<Ended>>),
 }
 
 /// A call that runs in a task until its response begins, since the application may stream up without reading.
@@ -48,6 +43,17 @@ struct Spawned {
     channel: Channel,
     begun: oneshot::Receiver<Result<Box<Call>, Status>>,
     task: AbortHandle,
+}
+
+/// What is told after the end.
+#[derive(Default)]
+struct Ended {
+    /// As they were received: metadata is made of them when somebody asks.
+    headers: Option<Headers>,
+    trailers: Option<MetadataMap>,
+    /// Why the response never began, and whether `message` has said so.
+    failure: Option<Status>,
+    told: bool,
 }
 
 impl Drop for Spawned {
@@ -64,10 +70,7 @@ impl<R: Message + Default> Streaming<R> {
         let channel = prepared.channel().clone();
         let mut call = Box::new(prepared.call());
         match call.poll_begun(cx) {
-            Poll::Ready(Ok(())) => {
-                let mut streaming = Self::new(&channel, Stage::Ended);
-                streaming.begin(Ok(call)).map(|()| streaming)
-            }
+            Poll::Ready(Ok(())) => Ok(Self::new(&channel, Stage::Read(call))),
             Poll::Ready(Err(status)) => Err(status),
             Poll::Pending if call.is_sent() => Ok(Self::new(&channel, Stage::Call(call))),
             Poll::Pending => Self::spawn(channel, call),
@@ -97,8 +100,7 @@ impl<R: Message + Default> Streaming<R> {
 
     fn new(channel: &Channel, stage: Stage) -> Self {
         let deframer = Deframer::new(channel.core().settings().max_receive_message_size);
-        let (headers, trailers, failure, told) = (None, None, None, false);
-        Self { stage, deframer, headers, trailers, failure, told, reply: PhantomData }
+        Self { deframer, stage, reply: PhantomData }
     }
 
     /// The next reply; `None` at the end, once the server has said OK.
@@ -121,7 +123,10 @@ impl<R: Message + Default> Streaming<R> {
 
     /// The metadata that the response ended with; `None` until [`message`](Self::message) has said `None`.
     pub fn trailers(&self) -> Option<&MetadataMap> {
-        self.trailers.as_deref()
+        match &self.stage {
+            Stage::Ended(Some(ended)) => ended.trailers.as_ref(),
+            _ => None,
+        }
     }
 
     /// What has happened to the call so far; `None` before the response has begun and after its end.
@@ -132,17 +137,58 @@ impl<R: Message + Default> Streaming<R> {
         }
     }
 
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Status>> {
+        loop {
+            let Stage::Read(call) = &mut self.stage else {
+                match ready!(self.stage.poll_unread(cx)) {
+                    Some(status) => return Poll::Ready(Err(status)),
+                    None if matches!(self.stage, Stage::Read(_)) => continue,
+                    None => return Poll::Ready(Ok(None)),
+                }
+            };
+            let problem = match self.deframer.read_next(|frame| R::decode(frame.body)) {
+                Ok(Some(Ok(message))) => return Poll::Ready(Ok(Some(message))),
+                Ok(None) => match ready!(call.poll_data(cx)) {
+                    Some(Ok(data)) => {
+                        self.deframer.push(data);
+                        continue;
+                    }
+                    Some(Err(status)) => {
+                        self.stage.end(false);
+                        return Poll::Ready(Err(status));
+                    }
+                    None => match self.deframer.finish() {
+                        Ok(()) => {
+                            self.stage.end(true);
+                            return Poll::Ready(Ok(None));
+                        }
+                        Err(error) => error.into(),
+                    },
+                },
+                Ok(Some(Err(error))) => {
+                    wire::Status::new(Code::Internal, format!("a reply cannot be decoded: {error}"))
+                }
+                Err(error) => error.into(),
+            };
+            let status = call.refuse(problem);
+            self.stage.end(false);
+            return Poll::Ready(Err(status));
+        }
+    }
+}
+
+impl Stage {
     /// Ready when the response has begun, or everything has ended.
-    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let result = match &mut self.stage {
-            Stage::Call(call) => {
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let result = match self {
+            Self::Call(call) => {
                 let result = ready!(call.poll_begun(cx));
-                let Stage::Call(call) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+                let Self::Call(call) = mem::replace(self, Self::Ended(None)) else {
                     unreachable!("it was there just above");
                 };
                 result.map(|()| call)
             }
-            Stage::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
+            Self::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
                 Ok(result) => result,
                 Err(_) => {
                     let text = "the runtime that ran this call has stopped";
@@ -150,69 +196,44 @@ impl<R: Message + Default> Streaming<R> {
                     Err(problem.into_status(spawned.channel.core()))
                 }
             },
-            Stage::Read(_) | Stage::Ended => return Poll::Ready(Ok(())),
+            Self::Read(_) | Self::Ended(_) => return Poll::Ready(()),
         };
-        Poll::Ready(self.begin(result))
+        *self = match result {
+            Ok(call) => Self::Read(call),
+            Err(status) => Self::Ended(Some(Box::new(Ended { failure: Some(status), ..Ended::default() }))),
+        };
+        Poll::Ready(())
     }
 
-    fn begin(&mut self, result: Result<Box<Call>, Status>) -> Result<(), Status> {
-        match result {
-            Ok(mut call) => {
-                self.headers = call.take_headers();
-                self.stage = Stage::Read(call);
-                Ok(())
-            }
-            Err(status) => {
-                self.stage = Stage::Ended;
-                self.failure = Some(status.clone());
-                Err(status)
-            }
-        }
-    }
-
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Status>> {
-        // What `poll_begun` says of a failure is said once, and kept.
-        let _ = ready!(self.poll_begun(cx));
-        if let Some(status) = self.failure.as_ref().filter(|_| !self.told) {
-            self.told = true;
-            return Poll::Ready(Err(status.clone()));
-        }
-        loop {
-            let Stage::Read(call) = &mut self.stage else { return Poll::Ready(Ok(None)) };
-            let framed = match self.deframer.next_frame() {
-                Ok(None) => match ready!(call.poll_data(cx)) {
-                    Some(Ok(data)) => {
-                        self.deframer.push(data);
-                        continue;
-                    }
-                    Some(Err(status)) => Err(status),
-                    None => self.deframer.finish().map(|()| None).map_err(|error| call.refuse(error.into())),
-                },
-                Ok(Some(frame)) => R::decode(frame.body).map(Some).map_err(|error| {
-                    let text = format!("a reply cannot be decoded: {error}");
-                    call.refuse(wire::Status::new(Code::Internal, text))
-                }),
-                Err(error) => Err(call.refuse(error.into())),
-            };
-            if let Ok(None) = &framed {
-                self.trailers = Some(Box::new(MetadataMap::from_headers(call.take_trailers())));
-            }
-            if !matches!(framed, Ok(Some(_))) {
-                self.stage = Stage::Ended;
-            }
-            return Poll::Ready(framed);
-        }
+    /// What there is to say while nothing is read: nothing, or, once, why the response never began.
+    #[cold]
+    fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Option<Status>> {
+        ready!(self.poll_begun(cx));
+        let Self::Ended(Some(ended)) = self else { return Poll::Ready(None) };
+        let told = mem::replace(&mut ended.told, true);
+        Poll::Ready(ended.failure.clone().filter(|_| !told))
     }
 
     fn poll_headers(&mut self, cx: &mut Context<'_>) -> Poll<Result<MetadataMap, Status>> {
-        let _ = ready!(self.poll_begun(cx));
-        Poll::Ready(match (&self.headers, &self.failure) {
-            (None, Some(status)) => Err(status.clone()),
-            (headers, _) => {
-                let headers = headers.clone().map(vocabulary::metadata_of).unwrap_or_default();
-                Ok(MetadataMap::from_headers(headers))
-            }
-        })
+        ready!(self.poll_begun(cx));
+        let headers = match self {
+            Self::Read(call) => call.headers(),
+            Self::Ended(Some(ended)) => match &ended.failure {
+                Some(status) => return Poll::Ready(Err(status.clone())),
+                None => ended.headers.as_ref(),
+            },
+            Self::Call(_) | Self::Spawned(_) | Self::Ended(None) => None,
+        };
+        let headers = headers.cloned().map(vocabulary::metadata_of).unwrap_or_default();
+        Poll::Ready(Ok(MetadataMap::from_headers(headers)))
+    }
+
+    /// The end. There are trailers to tell of if the status was OK.
+    fn end(&mut self, ok: bool) {
+        let Self::Read(call) = self else { return };
+        let trailers = ok.then(|| MetadataMap::from_headers(call.take_trailers()));
+        let ended = Ended { headers: call.take_headers(), trailers, ..Ended::default() };
+        *self = Self::Ended(Some(Box::new(ended)));
     }
 }
 
@@ -250,7 +271,7 @@ impl<R: Message + Default> Future for HeadersFuture<'_, R> {
     type Output = Result<MetadataMap, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.streaming.poll_headers(cx)
+        self.streaming.stage.poll_headers(cx)
     }
 }
 
@@ -259,7 +280,7 @@ impl<R> fmt::Debug for Streaming<R> {
         let stage = match &self.stage {
             Stage::Call(_) | Stage::Spawned(_) => "waiting for the response",
             Stage::Read(_) => "reading",
-            Stage::Ended => "ended",
+            Stage::Ended(_) => "ended",
         };
         f.debug_struct("Streaming").field("stage", &stage).finish_non_exhaustive()
     }
