@@ -3,13 +3,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::LARGEST_WINDOW;
+
 /// A leaky bucket of frames. Frames that carry nothing (empty DATA, PING, SETTINGS, WINDOW_UPDATE, unknown types,
 /// ...) are paid from it; it fills by time, and by every frame that is of use, in whichever direction.
+///
+/// Beside it stands the data that we sent, which window updates answer: they depend on its bytes, and come all at
+/// once when a server takes its time before it reads.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// What is above [`BURST`] is lost when something is paid from it, not before: frames that are of use come far
     /// more often, and cost one addition.
     left: u64,
+    /// Bytes for which window updates may come. Those above [`LARGEST_WINDOW`] are lost like the burst's.
+    sent: u64,
     /// Until when time has been credited.
     credited: Instant,
 }
@@ -20,13 +27,30 @@ pub(crate) struct Exhausted;
 
 impl Budget {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { left: BURST, credited: now }
+        Self { left: BURST, sent: 0, credited: now }
     }
 
     /// A useful frame came or went, worth so many useless ones.
     #[inline]
     pub(crate) fn earn(&mut self, frames: u32) {
         self.left += u64::from(frames);
+    }
+
+    /// A DATA frame of ours went, with a payload of so many bytes.
+    #[inline]
+    pub(crate) fn earn_sent(&mut self, bytes: usize) {
+        self.earn(SENT_DATA);
+        self.sent += bytes as u64;
+    }
+
+    /// Pays for a WINDOW_UPDATE: from the data that it answers, if there is so much.
+    #[inline]
+    pub(crate) fn spend_update(&mut self, now: Instant) -> Result<(), Exhausted> {
+        match self.sent.min(u64::from(LARGEST_WINDOW)).checked_sub(BYTES_PER_UPDATE) {
+            Some(left) => self.sent = left,
+            None => self.spend(now, 1)?,
+        }
+        Ok(())
     }
 
     /// Pays for useless frames.
@@ -53,14 +77,17 @@ impl Budget {
 /// What a response's head, its data and its end earn each: a server may add a PING for its bandwidth estimate and a
 /// WINDOW_UPDATE to every frame that means something, as some do.
 pub(crate) const USEFUL_FRAME: u32 = 2;
-/// What a DATA frame of ours earns: servers may answer each with a WINDOW_UPDATE for the stream, one for the
-/// connection, and a PING.
-pub(crate) const SENT_DATA: u32 = 4;
+/// What a DATA frame of ours earns, whatever its size: servers may answer each with a WINDOW_UPDATE for the stream,
+/// one for the connection, and a PING.
+const SENT_DATA: u32 = 4;
+/// Bytes of our data that earn one WINDOW_UPDATE besides. Servers of Go's net/http2 return the window by 4 KiB, and
+/// grpc-go behind them by 8 KiB, each time on the stream and on the connection: that is two in 4 KiB.
+const BYTES_PER_UPDATE: u64 = 1 << 10;
 /// What a stream that we open earns: besides its window updates the server may send PRIORITY or a late reset.
 pub(crate) const OPENED_STREAM: u32 = 4;
 
-/// Useless frames that may come at once. 10 000 cost a few milliseconds to read, and no server that means well
-/// sends as many in one go.
+/// Useless frames that may come at once. 10 000 cost a few milliseconds to read. What servers that mean well send
+/// more of in one go is window updates, and those are paid by the bytes that they answer.
 const BURST: u64 = 10_000;
 /// 1000 in a second cost less than a thousandth of a core; keepalive, window updates and new settings together need
 /// a hundredth of it.
@@ -94,6 +121,21 @@ mod tests {
         let later = start + Duration::from_secs(3600);
         assert_eq!(budget.spend(later, BURST as u32), Ok(()));
         assert_eq!(budget.spend(later, 1), Err(Exhausted));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn data_that_was_sent_pays_for_window_updates_and_for_nothing_else() {
+        let now = Instant::now();
+        let mut budget = Budget::new(now);
+        budget.earn_sent(64 << 20);
+        for _ in 0..2 * (64 << 20) / 4096 {
+            assert_eq!(budget.spend_update(now), Ok(()));
+        }
+        assert_eq!(budget.spend(now, BURST as u32), Ok(()));
+        assert_eq!(budget.spend(now, 1), Err(Exhausted));
+        while budget.spend_update(now).is_ok() {}
+        assert_eq!(budget.sent, 0);
     }
 
     #[test]

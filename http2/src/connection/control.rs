@@ -191,7 +191,7 @@ impl Connection {
         let Some(increment) = read_word(payload).map(|word| word & LARGEST_WINDOW) else {
             return Err(ConnectionError::frame_size("WINDOW_UPDATE of other than 4 bytes (RFC 9113 6.9)"));
         };
-        self.spend(now, 1)?;
+        self.spend_update(now)?;
         if head.stream == 0 {
             if increment == 0 {
                 return Err(ConnectionError::protocol("WINDOW_UPDATE by 0 (RFC 9113 6.9)"));

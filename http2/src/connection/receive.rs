@@ -139,8 +139,17 @@ impl Connection {
     pub(super) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), ConnectionError> {
         self.budget
             .spend(now, frames)
-            .map_err(|Exhausted| ConnectionError::calm("too many frames that carry nothing (RFC 9113 10.5)"))
+            .map_err(too_many)
     }
+
+    /// Pays for a WINDOW_UPDATE.
+    pub(super) fn spend_update(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        self.budget.spend_update(now).map_err(too_many)
+    }
+}
+
+fn too_many(Exhausted: Exhausted) -> ConnectionError {
+    ConnectionError::calm("too many frames that carry nothing (RFC 9113 10.5)")
 }
 
 /// Bytes of which a part is of interest.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Connection, Phase};
-use crate::budget::{OPENED_STREAM, SENT_DATA};
+use crate::budget::OPENED_STREAM;
 use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
 use crate::hpack::{is_field_name, is_field_value, list_size};
@@ -158,9 +158,9 @@ impl Connection {
         } else if !data.is_empty() || end {
             stream.window.consume(data.len());
             self.window.consume(data.len());
+            self.budget.earn_sent(data.len());
             self.outgoing.data_head(key.id(), data.len(), end);
             self.outgoing.payload(data);
-            self.budget.earn(SENT_DATA);
             if end {
                 stream.sending = Sending::Ended;
                 if stream.is_closed() {

@@ -526,3 +526,27 @@ fn a_connection_that_rests_is_small() {
     story.trailers(stream);
     assert_eq!(story.events(), ["201 head 200 false", "201 trailers 1"]);
 }
+
+/// What a server of Go's net/http2 and grpc-go's handler in it do: frames of 1 MiB are allowed, and each read of the
+/// handler, 8 KiB, returns the window of the stream and of the connection.
+#[test]
+fn an_upload_to_a_server_that_returns_its_windows_by_the_read_goes_on() {
+    let mut story = Story::greet(Config::default());
+    story.server(kind::SETTINGS, 0, 0, b"\0\x05\0\x10\0\0\0\x04\0\x10\0\0");
+    story.server(kind::SETTINGS, flag::ACK, 0, b"");
+    story.window_update(0, 1 << 20);
+    let stream = story.open(b"", false);
+    story.write();
+    let mut sent = 0;
+    while sent < 256 << 20 {
+        story.connection.send(stream, Bytes::from(vec![0; 256 << 10]), false).unwrap();
+        let data = story.write().into_iter().filter(|frame| frame.0 == kind::DATA);
+        let bytes: usize = data.map(|frame| frame.3).sum();
+        sent += bytes;
+        for _ in 0..bytes / 8192 {
+            story.window_update(0, 8192);
+            story.window_update(stream.id(), 8192);
+        }
+        story.events();
+    }
+}

@@ -4,7 +4,6 @@ use std::io::IoSlice;
 
 use super::send::STAGED;
 use super::{Connection, Phase};
-use crate::budget::SENT_DATA;
 use crate::frame::write_window_update;
 use crate::streams::{Receiving, Sending};
 
@@ -91,7 +90,7 @@ impl Connection {
             let was_cut_short = stream.queued > 0 && length < SHORT_FRAME;
             if !was_cut_short {
                 // A peer that opens its window by single bytes pays for its WINDOW_UPDATEs.
-                self.budget.earn(SENT_DATA);
+                self.budget.earn_sent(length);
             }
             if stream.is_ready() {
                 stream.lines.turn = true;
