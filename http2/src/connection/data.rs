@@ -1,24 +1,14 @@
 //! DATA (RFC 9113 section 6.1) and the windows that it uses up and gives back.
 
+use std::ops::Range;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::Connection;
-use super::receive::part;
 use crate::budget::USEFUL_FRAME;
 use crate::flow::Exceeded;
 use crate::frame::{Head, flag, split_padding};
 use crate::streams::Receiving;
 use crate::{ConnectionError, ErrorCode, Event, StreamKey, StreamViolation};
-
-/// The payload of a DATA frame, as it is cheaper to have.
-pub(super) enum Payload<'a> {
-    /// To be copied.
-    Small(&'a [u8]),
-    /// A slice of what was read.
-    Shared(Bytes),
-}
 
 impl Connection {
     /// Gives bytes of [`Event::Data`] back, so that the peer may send more. To be called for streams that are over
@@ -30,21 +20,21 @@ impl Connection {
         self.return_credit(stream);
     }
 
+    /// Everything about DATA but to tell of it. It returns what is to be told: whose data it is, and where in the
+    /// payload.
+    #[inline]
     pub(super) fn receive_data(
         &mut self,
         now: Instant,
         head: Head,
-        payload: Payload<'_>,
-    ) -> Result<(), ConnectionError> {
+        payload: &[u8],
+    ) -> Result<Option<(StreamKey, Range<usize>)>, ConnectionError> {
         self.check_opened(head.stream)?;
         // The whole payload counts, padding too, and whatever becomes of the stream (RFC 9113 section 6.1).
         self.credit.receive(head.length).map_err(|Exceeded| {
             ConnectionError::flow_control("DATA beyond the window of the connection (RFC 9113 6.9)")
         })?;
-        let (from, to) = match &payload {
-            Payload::Small(payload) => split_padding(head, payload)?,
-            Payload::Shared(payload) => split_padding(head, payload)?,
-        };
+        let (from, to) = split_padding(head, payload)?;
         let length = to - from;
         let end = head.has(flag::END_STREAM);
         let stream = self.streams.find(head.stream);
@@ -54,31 +44,24 @@ impl Connection {
         let Some(stream) = stream else {
             // What we reset may still have data under way, which the connection's window is given back for by not
             // being handed over.
-            return self.check_reset(head.stream);
+            return self.check_reset(head.stream).map(|()| None);
         };
         if let Err(violation) = self.account(stream, head.length, length, end) {
             self.violate(stream, violation);
-            return Ok(());
+            return Ok(None);
         }
         if length == 0 && !end {
             self.return_credit(stream);
-            return Ok(());
+            return Ok(None);
         }
         self.budget.earn(USEFUL_FRAME);
         self.credit.hand_over(length);
-        match payload {
-            Payload::Small(payload) => self.pack(stream, &payload[from..to], end),
-            Payload::Shared(mut data) => {
-                part(&mut data, from, to);
-                self.tell(Event::Data { stream, data, end });
-            }
-        }
         if end {
             self.end_receiving(stream);
         } else if head.has(flag::PADDED) {
             self.return_credit(stream);
         }
-        Ok(())
+        Ok(Some((stream, from..to)))
     }
 
     /// Whether the stream may have this, by its state, its window and its content-length.
@@ -114,7 +97,7 @@ impl Connection {
 
     /// Puts small data behind what came before it, if that is the same stream's.
     #[inline]
-    fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
+    pub(super) fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
         if self.packing.stream().is_some_and(|packed| packed != stream) || !self.packing.has_room(data.len())
         {
             self.unpack(false);

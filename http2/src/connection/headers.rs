@@ -24,42 +24,44 @@ pub(super) struct OpenBlock {
 
 /// What HEADERS say besides the block.
 #[derive(Clone, Copy, Debug)]
-struct About {
+pub(super) struct About {
     end: bool,
     /// The stream depends on itself (RFC 7540 section 5.3.1).
     is_circular: bool,
 }
 
 impl Connection {
+    /// HEADERS. Tells about the block, and its bytes, if it is whole.
     #[inline]
-    pub(super) fn receive_headers(
+    pub(super) fn receive_headers<'a>(
         &mut self,
-        now: Instant,
         head: Head,
-        payload: &[u8],
-    ) -> Result<(), ConnectionError> {
+        payload: &'a [u8],
+    ) -> Result<Option<(About, &'a [u8])>, ConnectionError> {
         self.check_opened(head.stream)?;
         let (fragment, dependency) = split_headers(head, payload)?;
         let about = About { end: head.has(flag::END_STREAM), is_circular: dependency == Some(head.stream) };
         self.check_block_size(fragment.len())?;
         if head.has(flag::END_HEADERS) {
-            return self.receive_block(now, head.stream, about, fragment);
+            return Ok(Some((about, fragment)));
         }
         if self.streams.find(head.stream).is_none() {
             self.check_reset(head.stream)?;
         }
-        self.block.clear();
-        self.block.extend_from_slice(fragment);
+        self.block = fragment.to_vec();
         self.open_block = Some(OpenBlock { stream: head.stream, about, continuations: 0 });
-        Ok(())
+        Ok(None)
     }
 
+    /// CONTINUATION. Tells about the block, whose bytes move to `whole`, if it is whole.
+    #[cold]
     pub(super) fn receive_continuation(
         &mut self,
         now: Instant,
         head: Head,
         payload: &[u8],
-    ) -> Result<(), ConnectionError> {
+        whole: &mut Vec<u8>,
+    ) -> Result<Option<About>, ConnectionError> {
         if payload.is_empty() {
             self.spend(now, 1)?;
         }
@@ -71,17 +73,12 @@ impl Connection {
             return Err(ConnectionError::calm("header block in too many frames (RFC 9113 10.5.1)"));
         }
         if !head.has(flag::END_HEADERS) {
-            return Ok(());
+            return Ok(None);
         }
         let about = block.about;
         self.open_block = None;
-        let mut block = std::mem::take(&mut self.block);
-        let result = self.receive_block(now, head.stream, about, &block);
-        // A long block is rare, and its buffer is not kept for the next.
-        block.clear();
-        block.shrink_to(KEPT_BLOCK);
-        self.block = block;
-        result
+        *whole = std::mem::take(&mut self.block);
+        Ok(Some(about))
     }
 
     fn check_block_size(&self, bytes: usize) -> Result<(), ConnectionError> {
@@ -94,7 +91,7 @@ impl Connection {
     /// A whole block. It is decoded whatever becomes of its stream, since the table must stay the peer's
     /// (RFC 9113 section 4.3).
     #[inline]
-    fn receive_block(
+    pub(super) fn receive_block(
         &mut self,
         now: Instant,
         id: u32,
@@ -211,5 +208,3 @@ fn judge_trailers(about: About, decoded: &Decoded, content: Option<u64>) -> Resu
 /// Four times what a block of the largest default size needs in frames of the usual one; each costs a look even
 /// when it is small.
 const MAX_CONTINUATIONS: u32 = 256;
-/// What is kept of the buffer for blocks in several frames.
-const KEPT_BLOCK: usize = 16 << 10;

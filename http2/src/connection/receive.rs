@@ -1,15 +1,15 @@
 //! From bytes to frames: which frames may come at all, and who takes them.
 
+use std::ops::Range;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
-use super::data::Payload;
 use super::{Connection, Phase};
-use crate::ConnectionError;
 use crate::budget::Exhausted;
 use crate::frame::{Head, flag, kind};
 use crate::packing::Packing;
+use crate::{ConnectionError, Event, StreamKey};
 
 impl Connection {
     /// Takes all complete frames off the front of `input`; what is left is the beginning of a frame, to be
@@ -36,35 +36,59 @@ impl Connection {
 
     fn read_frames(&mut self, now: Instant, input: &mut BytesMut) -> Result<(), ConnectionError> {
         // Frames are taken off together, since each cut of the buffer costs as much as reading a small frame.
-        while let Some(large) = self.read_small_frames(now, input)? {
-            let payload = input.split_to(large.length as usize).freeze();
-            self.receive_data(now, large, Payload::Shared(payload))?;
+        while let Some(large) = self.read_until_large(now, input)? {
+            let mut payload = input.split_to(large.payload).freeze();
+            payload.truncate(large.data.end);
+            payload.advance(large.data.start);
+            self.tell(Event::Data { stream: large.stream, data: payload, end: large.end });
         }
         Ok(())
     }
 
-    /// Takes off all complete frames, or those before the first DATA whose payload is not to be copied. Of that it
-    /// takes the head, and tells it.
-    fn read_small_frames(
+    /// Takes off all complete frames, or those before the first DATA that is not to be copied, of which it takes the
+    /// head.
+    fn read_until_large(
         &mut self,
         now: Instant,
         input: &mut BytesMut,
-    ) -> Result<Option<Head>, ConnectionError> {
+    ) -> Result<Option<LargeData>, ConnectionError> {
         let mut rest = &input[..];
         let mut large = None;
+        let mut long_block = Vec::new();
         while let Some(head) = Head::parse(rest) {
             self.admit(head, rest)?;
             let Some((frame, after)) = rest.split_at_checked(head.frame_length()) else { break };
-            if head.kind == kind::DATA && head.length as usize >= Packing::SMALL {
-                rest = &rest[Head::LENGTH..];
-                large = Some(head);
-                break;
+            let payload = &frame[Head::LENGTH..];
+            let block = match head.kind {
+                kind::DATA => {
+                    if let Some((stream, data)) = self.receive_data(now, head, payload)? {
+                        let end = head.has(flag::END_STREAM);
+                        if payload.len() >= Packing::SMALL {
+                            rest = &rest[Head::LENGTH..];
+                            large = Some(LargeData { stream, payload: payload.len(), data, end });
+                            break;
+                        }
+                        self.pack(stream, &payload[data], end);
+                    }
+                    None
+                }
+                kind::HEADERS => self.receive_headers(head, payload)?,
+                kind::CONTINUATION => {
+                    let about = self.receive_continuation(now, head, payload, &mut long_block)?;
+                    about.map(|about| (about, &long_block[..]))
+                }
+                _ => {
+                    self.receive_other(now, head, payload)?;
+                    None
+                }
+            };
+            if let Some((about, block)) = block {
+                self.receive_block(now, head.stream, about, block)?;
             }
             rest = after;
-            self.receive_frame(now, head, &frame[Head::LENGTH..])?;
         }
         let taken = input.len() - rest.len();
-        bytes::Buf::advance(input, taken);
+        input.advance(taken);
         Ok(large)
     }
 
@@ -99,12 +123,9 @@ impl Connection {
         }
     }
 
-    #[inline]
-    fn receive_frame(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
+    /// A frame that is no part of a message.
+    fn receive_other(&mut self, now: Instant, head: Head, payload: &[u8]) -> Result<(), ConnectionError> {
         match head.kind {
-            kind::DATA => self.receive_data(now, head, Payload::Small(payload)),
-            kind::HEADERS => self.receive_headers(now, head, payload),
-            kind::CONTINUATION => self.receive_continuation(now, head, payload),
             kind::RST_STREAM => self.receive_reset(now, head, payload),
             kind::SETTINGS => self.receive_settings(now, head, payload),
             kind::PING => self.receive_ping(now, head, payload),
@@ -137,9 +158,7 @@ impl Connection {
     /// Pays for frames that are of no use.
     #[inline]
     pub(super) fn spend(&mut self, now: Instant, frames: u32) -> Result<(), ConnectionError> {
-        self.budget
-            .spend(now, frames)
-            .map_err(too_many)
+        self.budget.spend(now, frames).map_err(too_many)
     }
 
     /// Pays for a WINDOW_UPDATE.
@@ -152,10 +171,14 @@ fn too_many(Exhausted: Exhausted) -> ConnectionError {
     ConnectionError::calm("too many frames that carry nothing (RFC 9113 10.5)")
 }
 
-/// Bytes of which a part is of interest.
-pub(super) fn part(bytes: &mut Bytes, from: usize, to: usize) {
-    bytes.truncate(to);
-    bytes::Buf::advance(bytes, from);
+/// DATA that was received but for the telling: a slice of what was read.
+struct LargeData {
+    stream: StreamKey,
+    /// The length of its payload, which is next to be taken off.
+    payload: usize,
+    /// Where in it the data is.
+    data: Range<usize>,
+    end: bool,
 }
 
 /// A server says its SETTINGS before anything else.

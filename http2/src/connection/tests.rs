@@ -369,6 +369,27 @@ fn a_stream_is_not_opened_against_the_peers_limits() {
 }
 
 #[test]
+fn a_name_that_is_known_excuses_neither_its_value_nor_its_place() {
+    let mut story = Story::begin(Config::default());
+    let pseudo = story.connection.template([(":method", "CONNECT")]).unwrap();
+    let mut open = |template, name: &str, value: &str| {
+        let (name, value) = (name.as_bytes(), value.as_bytes());
+        let field = Field { name, value, indexing: Indexing::Transient };
+        story.connection.open(template, &[field], Bytes::new(), true)
+    };
+    for _ in 0..3 {
+        assert!(open(pseudo, "grpc-timeout", "1S").is_ok());
+        assert!(open(pseudo, "te", "trailers").is_ok());
+        assert!(open(pseudo, ":protocol", "websocket").is_ok());
+    }
+    for value in ["1S\n", "\0", "1S\r2345678", " 1S", "1S ", "a line that is longer\nthan a word"] {
+        assert!(matches!(open(pseudo, "grpc-timeout", value), Err(OpenError::Invalid(_))), "{value:?}");
+    }
+    assert!(matches!(open(pseudo, "te", "gzip"), Err(OpenError::Invalid(_))));
+    assert!(matches!(open(story.template, ":protocol", "websocket"), Err(OpenError::Invalid(_))));
+}
+
+#[test]
 fn settings_that_nobody_acknowledges_end_the_connection() {
     let mut story = Story::greet(Config::default());
     let at = story.connection.poll_timeout().unwrap();
