@@ -106,13 +106,13 @@ impl Road {
 #[derive(Debug)]
 pub(crate) enum Replies {
     Own(Streaming<HelloReply>),
-    Tonic(MetadataMap, tonic::Streaming<HelloReply>),
+    Tonic(MetadataMap, Box<tonic::Streaming<HelloReply>>),
 }
 
 impl Replies {
     fn tonic(response: tonic::Response<tonic::Streaming<HelloReply>>) -> Self {
         let (headers, replies, _extensions) = response.into_parts();
-        Self::Tonic(headers, replies)
+        Self::Tonic(headers, Box::new(replies))
     }
 
     /// The next reply; `None` at the end.
