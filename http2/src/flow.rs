@@ -88,8 +88,8 @@ impl StreamCredit {
     /// Whether there is enough to be told to the peer: half of the window, so that an update comes once for many
     /// frames and long before the peer has to wait.
     #[inline]
-    pub(crate) fn is_due(&self, announced: u32) -> bool {
-        self.returnable >= (announced / 2).max(1)
+    pub(crate) fn is_due(&self, in_force: u32) -> bool {
+        self.returnable >= (in_force / 2).max(1)
     }
 
     /// What WINDOW_UPDATE is to say. It counts as said from here on.

@@ -158,6 +158,13 @@ impl Stream {
         self.queued > 0 && self.window.available() > 0 && !self.lines.turn
     }
 
+    /// Whether it ought to stand in the line of those whose window is to be given back, and does not. `window` is the
+    /// one that is in force.
+    #[inline]
+    pub(crate) fn owes_credit(&self, window: u32) -> bool {
+        self.receiving != Receiving::Ended && !self.lines.returns && self.credit.is_due(window)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.receiving == Receiving::Ended && self.sending == Sending::Ended
     }

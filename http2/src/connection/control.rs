@@ -94,8 +94,13 @@ impl Connection {
         if self.own.acknowledged()? {
             // From here on the peer uses what we announced.
             let delta = i64::from(self.config.stream_window) - i64::from(INITIAL_WINDOW);
-            for (_, open) in self.streams.iter_mut() {
+            for (key, open) in self.streams.iter_mut() {
                 open.credit.shift(delta);
+                // Of a smaller window, half may have been released before.
+                if open.owes_credit(self.config.stream_window) {
+                    open.lines.returns = true;
+                    self.returns.push(key);
+                }
             }
             if self.config.decoder_table_size != INITIAL_TABLE_SIZE {
                 self.decoder.set_table_size(self.config.decoder_table_size);

@@ -120,8 +120,7 @@ impl Connection {
     #[inline]
     fn return_credit(&mut self, stream: StreamKey) {
         let Some(open) = self.streams.get_mut(stream) else { return };
-        let may_receive = open.receiving != Receiving::Ended;
-        if may_receive && !open.lines.returns && open.credit.is_due(self.config.stream_window) {
+        if open.owes_credit(self.own.window_in_force(&self.config)) {
             open.lines.returns = true;
             self.returns.push(stream);
         }

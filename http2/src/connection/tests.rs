@@ -571,3 +571,31 @@ fn an_upload_to_a_server_that_returns_its_windows_by_the_read_goes_on() {
         story.events();
     }
 }
+
+#[test]
+fn a_stream_gets_its_window_back_though_nobody_acknowledges_settings() {
+    let mut story = Story::greet(Config::default());
+    story.server(kind::SETTINGS, 0, 0, b"");
+    let stream = story.open(b"", true);
+    story.head(stream);
+    story.write();
+    for _ in 0..3 {
+        story.data(stream, &[0; 16_000]);
+        story.connection.release(stream, 16_000);
+    }
+    assert_eq!(story.write(), [(kind::WINDOW_UPDATE, 0, 1, 4)]);
+}
+
+#[test]
+fn a_stream_gets_back_what_was_released_before_its_window_became_smaller() {
+    let mut story = Story::greet(Config { stream_window: 20_000, ..Config::default() });
+    story.server(kind::SETTINGS, 0, 0, b"");
+    let stream = story.open(b"", true);
+    story.head(stream);
+    story.write();
+    story.data(stream, &[0; 16_000]);
+    story.connection.release(stream, 16_000);
+    assert_eq!(story.write(), []);
+    story.server(kind::SETTINGS, flag::ACK, 0, b"");
+    assert_eq!(story.write(), [(kind::WINDOW_UPDATE, 0, 1, 4)]);
+}
