@@ -9,7 +9,7 @@ use crate::hpack::INITIAL_TABLE_SIZE;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// SETTINGS_INITIAL_WINDOW_SIZE that we announce: how many bytes of one response body the peer may send before
-    /// they are released. Default 1 MiB, at most 2^31 - 1.
+    /// they are released. Default 1 MiB, 1 to 2^31 - 1: with 0 no response would ever have a body.
     pub stream_window: u32,
     /// How many bytes of all response bodies together may be under way. Default 16 MiB, 65 535 to 2^31 - 1. Raised
     /// above HTTP/2's initial value by a WINDOW_UPDATE right after the preface.
@@ -64,7 +64,7 @@ impl Config {
     pub(crate) fn allowed(self) -> Self {
         let connection_window = self.connection_window.clamp(INITIAL_WINDOW, LARGEST_WINDOW);
         Self {
-            stream_window: self.stream_window.min(LARGEST_WINDOW),
+            stream_window: self.stream_window.clamp(1, LARGEST_WINDOW),
             connection_window,
             unread_limit: self.unread_limit.max(connection_window),
             max_frame_size: self.max_frame_size.clamp(SMALLEST_FRAME_LIMIT, LARGEST_FRAME_LIMIT),
@@ -106,6 +106,7 @@ mod tests {
         assert_eq!(allowed.unread_limit, INITIAL_WINDOW);
         assert_eq!(allowed.max_frame_size, 16_384);
         assert_eq!(allowed.first_stream_id, LAST_STREAM_ID);
+        assert_eq!(Config { stream_window: 0, ..Config::default() }.allowed().stream_window, 1);
         assert_eq!(Config::default().allowed(), Config::default());
     }
 }

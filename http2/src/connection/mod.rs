@@ -154,7 +154,8 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Over(_) => None,
-            _ => Some(self.own.oldest()? + self.config.settings_timeout?),
+            // A time that cannot be told does not come.
+            _ => self.own.oldest()?.checked_add(self.config.settings_timeout?),
         }
     }
 

@@ -599,3 +599,9 @@ fn a_stream_gets_back_what_was_released_before_its_window_became_smaller() {
     story.server(kind::SETTINGS, flag::ACK, 0, b"");
     assert_eq!(story.write(), [(kind::WINDOW_UPDATE, 0, 1, 4)]);
 }
+
+#[test]
+fn a_timeout_beyond_all_time_is_none() {
+    let story = Story::greet(Config { settings_timeout: Some(Duration::MAX), ..Config::default() });
+    assert_eq!(story.connection.poll_timeout(), None);
+}
