@@ -197,6 +197,11 @@ impl Streams {
         self.ids.len()
     }
 
+    /// How many places [`iter_mut`](Self::iter_mut) passes.
+    pub(crate) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
     /// A new stream, of which nothing was sent or received; its HEADERS will be at `begins_at`.
     #[inline]
     pub(crate) fn insert(

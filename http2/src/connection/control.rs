@@ -62,11 +62,14 @@ impl Connection {
         let before = std::mem::replace(&mut self.peer, after);
 
         let mut cost = 1 + settings.len() / SETTINGS_PER_FRAME;
-        if after.initial_window != before.initial_window {
-            cost += self.streams.len() / STREAMS_PER_FRAME;
-            self.shift_windows(i64::from(after.initial_window) - i64::from(before.initial_window))?;
+        let delta = i64::from(after.initial_window) - i64::from(before.initial_window);
+        if delta != 0 {
+            cost += self.streams.len() / STREAMS_PER_FRAME + self.streams.places() / PLACES_PER_FRAME;
         }
         self.spend(now, u32::try_from(cost).unwrap_or(u32::MAX))?;
+        if delta != 0 {
+            self.shift_windows(delta)?;
+        }
         if smallest_table < u32::MAX {
             self.encoder.peer_table_size(smallest_table);
             self.encoder.peer_table_size(after.header_table_size);
@@ -206,6 +209,9 @@ impl Connection {
                 ConnectionError::flow_control("window of the connection above 2^31-1 (RFC 9113 6.9.1)")
             })?;
             if was_shut {
+                let paid = increment as usize / BYTES_PER_LOOK;
+                let cost = self.waiting.len().saturating_sub(paid) / STREAMS_PER_FRAME;
+                self.spend(now, u32::try_from(cost).unwrap_or(u32::MAX))?;
                 self.tell_who_waits();
             }
             return Ok(());
@@ -289,5 +295,10 @@ const MAX_PINGS: usize = 8;
 const MAX_DEBUG_DATA: usize = 1 << 10;
 /// So many parameters cost as much as a frame.
 const SETTINGS_PER_FRAME: usize = 16;
-/// So many windows that move cost as much as a frame.
+/// So many windows that move, or streams that are looked at, cost as much as a frame.
 const STREAMS_PER_FRAME: usize = 16;
+/// So many places where streams may be, and mostly are not, are passed at the cost of a frame. There are as many as
+/// there ever were streams at a time.
+const PLACES_PER_FRAME: usize = 256;
+/// So much window pays for a look at a stream that waits for it: it is shut again only after so much was sent.
+const BYTES_PER_LOOK: usize = 4;

@@ -605,3 +605,40 @@ fn a_timeout_beyond_all_time_is_none() {
     let story = Story::greet(Config { settings_timeout: Some(Duration::MAX), ..Config::default() });
     assert_eq!(story.connection.poll_timeout(), None);
 }
+
+/// How many times the connection's window, which is shut, is opened by so many bytes and used up again, before the
+/// server is told to be calm; a thousand streams wait whose own windows are shut as well.
+fn openings(increment: u32) -> usize {
+    let mut story = Story::begin(Config::default());
+    story.server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let sender = story.open(b"", false);
+    for _ in 0..1000 {
+        story.open(b"", false);
+    }
+    story.window_update(sender.id(), 1 << 30);
+    let opens = |story: &mut Story| {
+        story.connection.send(sender, Bytes::from(vec![0; 65_535]), false).unwrap();
+        story.write();
+        assert_eq!(story.connection.connection_send_window(), 0);
+        story.try_server(kind::WINDOW_UPDATE, 0, 0, &increment.to_be_bytes()).is_ok()
+    };
+    (0..1000).take_while(|_| opens(&mut story)).count()
+}
+
+#[test]
+fn a_window_that_opens_by_little_pays_for_the_streams_that_are_looked_at() {
+    assert!(openings(1) < 200);
+    assert_eq!(openings(65_535), 1000);
+}
+
+#[test]
+fn settings_pay_for_the_places_where_streams_have_been() {
+    let mut story = Story::begin(Config::default());
+    let streams: Vec<_> = (0..100_000).map(|_| story.open(b"", true)).collect();
+    for stream in streams {
+        story.connection.reset(stream, ErrorCode::CANCEL);
+    }
+    story.write();
+    let shifts = (0..100).take_while(|n| story.try_server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, *n]).is_ok());
+    assert!((20..30).contains(&shifts.count()));
+}
