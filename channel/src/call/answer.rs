@@ -56,6 +56,7 @@ impl DirectCall {
                 self.headers = Some(headers);
                 attempt.received = Received::Head;
                 self.upload.commit();
+                self.request.attached = None;
                 self.hand_rest_over()
             }
         }

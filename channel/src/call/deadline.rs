@@ -78,7 +78,7 @@ impl Timer {
         Poll::Pending
     }
 
-    /// Stops it: the call has ended.
+    /// Lets go of who is to be woken, until it is polled again; or for good, once the call has ended.
     pub(crate) fn stop(&mut self) {
         self.alarm = None;
     }

@@ -85,6 +85,10 @@ impl LayeredCall {
         self.headers.as_ref()
     }
 
+    pub(super) fn change_hands(&mut self) {
+        self.timer.stop();
+    }
+
     pub(super) fn take_headers(&mut self) -> Option<Headers> {
         self.headers.take()
     }

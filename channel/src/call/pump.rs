@@ -24,7 +24,8 @@ impl Pump {
     pub(super) fn spawn(upload: Upload, sender: SendHalf) -> Self {
         let failure = Arc::<OnceLock<Status>>::default();
         let pumping = Pumping { upload, sender, failure: Arc::clone(&failure) };
-        Self { task: tokio::spawn(pumping).abort_handle(), failure }
+        // In a box, so that the task is no larger than tasks must be: streams may be open for long.
+        Self { task: tokio::spawn(Box::pin(pumping)).abort_handle(), failure }
     }
 
     /// Why the request itself failed, if it did.

@@ -27,6 +27,11 @@ impl DirectCall {
         self.headers.take()
     }
 
+    /// Whoever has polled it does so no more: nothing is held for waking them.
+    pub(super) fn change_hands(&mut self) {
+        self.timer.stop();
+    }
+
     /// The trailers, without what was read as the status, once; there are none before the end.
     pub(super) fn take_trailers(&mut self) -> HeaderMap {
         self.trailers.take().map(vocabulary::metadata_of).unwrap_or_default()

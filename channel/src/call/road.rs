@@ -47,6 +47,14 @@ impl Call {
         }
     }
 
+    /// Whoever has polled it does so no more: nothing is held for waking them.
+    pub(crate) fn change_hands(&mut self) {
+        match self {
+            Self::Direct(call) => call.change_hands(),
+            Self::Layered(call) => call.change_hands(),
+        }
+    }
+
     /// The headers of the response; there are none before it has begun, nor once they are taken.
     pub(crate) fn headers(&self) -> Option<&Headers> {
         match self {

@@ -24,11 +24,22 @@ pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
 pub(crate) enum Source {
     /// Our own stubs'.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
-    /// An `http` request's, with a meter, since whoever framed it does not know our limit.
-    Body(Body, MessageMeter),
+    /// An `http` request's.
+    Body(Box<MeteredBody>),
+}
+
+/// A body with a meter, since whoever framed it does not know our limit.
+pub(crate) struct MeteredBody {
+    body: Body,
+    meter: MessageMeter,
 }
 
 impl Source {
+    /// The body of an `http` request, whose messages may be so long.
+    pub(crate) fn body(body: Body, limit: usize) -> Self {
+        Self::Body(Box::new(MeteredBody { body, meter: MessageMeter::sending(limit) }))
+    }
+
     /// The next chunk that is not empty. A request stream is the application's: its panic ends the call, and
     /// leaves its connection and its task alone.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
@@ -49,9 +60,10 @@ impl Source {
     fn poll_any_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         match self {
             Self::Stream(stream) => stream.as_mut().poll_next(cx),
-            Self::Body(body, meter) => loop {
+            Self::Body(metered) => loop {
+                let MeteredBody { body, meter } = &mut **metered;
                 // Request trailers have no meaning in gRPC.
-                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                match ready!(Pin::new(body).poll_frame(cx)) {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => {
                             let metered = meter.push(&data).map_err(vocabulary::framing_status);
@@ -182,6 +194,10 @@ impl Streamed {
         self.release();
         self.gone |= self.next > 0;
         self.kept.drain(..self.next);
+        if self.kept.is_empty() {
+            // The rest may take as long as the call.
+            self.kept = VecDeque::new();
+        }
         self.next = 0;
     }
 
@@ -230,5 +246,25 @@ impl Streamed {
 impl Drop for Streamed {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::iter;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn once_committed_no_room_is_held_for_what_was_kept() {
+        let chunks = ["a", "b", "c", "d"].map(|chunk| Ok(Bytes::from(chunk)));
+        let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Arc::default());
+        for _ in 0..2 {
+            assert!(std::future::poll_fn(|cx| streamed.poll_next(cx)).await.is_ok());
+        }
+        assert_eq!(streamed.kept.len(), 2);
+        streamed.stop_keeping();
+        assert_eq!((streamed.kept.capacity(), streamed.budget.used()), (0, 0));
+        assert!(!streamed.is_done() && !streamed.rewind());
     }
 }

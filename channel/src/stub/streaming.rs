@@ -90,6 +90,8 @@ impl<R: Message + Default> Streaming<R> {
             let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
             tokio::spawn(async move {
                 let begun = poll_fn(|cx| call.poll_begun(cx)).await;
+                // Else the alarm of its deadline holds this task.
+                call.change_hands();
                 // Nobody listens any more only if the call was dropped, and dropping it cancels it.
                 let _ = tell.send(begun.map(|()| call));
             })
@@ -283,5 +285,17 @@ impl<R> fmt::Debug for Streaming<R> {
             Stage::Ended(_) => "ended",
         };
         f.debug_struct("Streaming").field("stage", &stage).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_stream_is_small() {
+        // There may be a hundred thousand. Who makes these larger should know why.
+        assert!(size_of::<Streaming<()>>() <= 88, "{}", size_of::<Streaming<()>>());
+        assert!(size_of::<Call>() <= 480, "{}", size_of::<Call>());
     }
 }

@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tower_service::Service;
-use trunkline_proto::framing::MessageMeter;
 
 use super::{Body, ResponseBody, Status};
 use crate::call::{Attached, Call, CallStart, Source, Upload};
@@ -55,8 +54,8 @@ where
         None => PathAndQuery::from_static("/"),
     };
     let budget = channel.core().replay_budget().clone();
-    let meter = MessageMeter::sending(channel.core().settings().max_send_message_size);
-    let upload = Upload::streaming(Source::Body(Body::new(body), meter), budget);
+    let limit = channel.core().settings().max_send_message_size;
+    let upload = Upload::streaming(Source::body(Body::new(body), limit), budget);
     // Whether the method has one reply or many is not known here.
     CallStart::new(path, Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }

@@ -25,8 +25,9 @@ pub(crate) struct H2Stream {
     id: u32,
     /// What had been written on the connection before this stream.
     written_before: u64,
-    /// The headers of the response, if they hold a status and nothing has followed them.
-    status_in_head: Option<HeaderMap>,
+    /// The headers of the response, if they hold a status and nothing has followed them. In a box, since they
+    /// hardly ever do.
+    status_in_head: Option<Box<HeaderMap>>,
     /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the
     /// next stream is.
     slot: Option<Slot>,
@@ -67,7 +68,7 @@ impl H2Stream {
         let event = match ready!(self.receive(cx)) {
             Ok(event) => event,
             Err(failed) => match self.status_in_head.take() {
-                Some(status) => StreamEvent::Trailers(status.into()),
+                Some(status) => StreamEvent::Trailers((*status).into()),
                 None => {
                     StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
                 }
@@ -106,7 +107,7 @@ impl H2Stream {
                     // The engine forgets that this was the end if the connection ends before it is asked:
                     // then the status is here already.
                     if !end && head.headers.contains_key(&names::GRPC_STATUS) {
-                        self.status_in_head = Some(head.headers.clone());
+                        self.status_in_head = Some(Box::new(head.headers.clone()));
                     }
                     let head = ResponseHead { status: head.status, headers: head.headers.into(), end };
                     return Poll::Ready(Ok(StreamEvent::Head(head)));
