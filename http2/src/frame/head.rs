@@ -36,9 +36,9 @@ impl Head {
 
     #[inline]
     pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {
-        let [_, a, b, c] = self.length.to_be_bytes();
+        let [a, b, c, kind] = (self.length << 8 | u32::from(self.kind)).to_be_bytes();
         let [d, e, f, g] = self.stream.to_be_bytes();
-        [a, b, c, self.kind, self.flags, d, e, f, g]
+        [a, b, c, kind, self.flags, d, e, f, g]
     }
 
     #[inline]
