@@ -164,6 +164,13 @@ impl HeadersBuilder {
         self.bytes[self.field + 4..][..4].copy_from_slice(&value_length.to_ne_bytes());
     }
 
+    /// Another value instead, for the field that was begun last.
+    pub(crate) fn set_value(&mut self, value: &[u8]) {
+        self.bytes.truncate(self.value);
+        self.bytes.extend_from_slice(value);
+        self.end_value();
+    }
+
     /// What is written so far; only to be appended to.
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

@@ -6,28 +6,26 @@ use super::{Connection, Phase};
 use crate::budget::OPENED_STREAM;
 use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
-use crate::hpack::{is_field_name, is_field_value, list_size};
+use crate::hpack::{is_field_name, is_field_value, list_size, trimmed};
 use crate::streams::Sending;
 use crate::{Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
 
 impl Connection {
     /// Remembers header fields that requests have in common, pseudo fields first, and encodes them once for many
-    /// requests. `None` if there are too many templates already (1024), or if a field is one that HTTP/2 cannot
-    /// carry.
+    /// requests. White space around values is left out. `None` if there are too many templates already (1024), or
+    /// if a field is one that HTTP/2 cannot carry.
     pub fn template<N, V>(&mut self, fields: impl IntoIterator<Item = (N, V)>) -> Option<TemplateId>
     where
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,
     {
         let fields: Vec<_> = fields.into_iter().collect();
-        let regular = fields.iter().position(|(name, _)| !is_pseudo(name.as_ref())).unwrap_or(fields.len());
+        let fields: Vec<_> =
+            fields.iter().map(|(name, value)| (name.as_ref(), trimmed(value.as_ref()))).collect();
+        let regular = fields.iter().position(|(name, _)| !is_pseudo(name)).unwrap_or(fields.len());
         let (pseudo, regular) = fields.split_at(regular);
-        let is_valid = pseudo
-            .iter()
-            .all(|(name, value)| is_field_name(&name.as_ref()[1..]) && is_field_value(value.as_ref()))
-            && regular.iter().all(|(name, value)| {
-                check_name(name.as_ref(), value.as_ref()).is_ok() && is_field_value(value.as_ref())
-            });
+        let is_valid = pseudo.iter().all(|(name, value)| is_field_name(&name[1..]) && is_field_value(value))
+            && regular.iter().all(|(name, value)| check_name(name, value).is_ok() && is_field_value(value));
         if !is_valid {
             return None;
         }
@@ -40,8 +38,8 @@ impl Connection {
     }
 
     /// Opens a stream: HEADERS, then `body` in DATA as far as windows allow, END_STREAM with `end`. `fields`
-    /// follow the template's, pseudo fields among them only at once behind a template of pseudo fields alone. The
-    /// template is one of this connection's.
+    /// follow the template's, pseudo fields among them only at once behind a template of pseudo fields alone. White
+    /// space around their values is left out. The template is one of this connection's.
     ///
     /// Nothing waits for the peer's SETTINGS: whoever wants to keep its limits from the first stream on waits for
     /// [`Event::SettingsReceived`].
@@ -74,7 +72,7 @@ impl Connection {
             encoder.begin(out);
             encoder.encode_template(template, out);
             for field in fields {
-                encoder.encode(field, out);
+                encoder.encode(&Field { value: trimmed(field.value), ..*field }, out);
             }
         });
         self.budget.earn(OPENED_STREAM);
@@ -128,15 +126,16 @@ impl Connection {
         let mut may_be_pseudo = fields.first().is_some_and(|first| is_pseudo(first.name))
             && self.pseudo_templates.contains(&template);
         for field in fields {
+            let value = trimmed(field.value);
             let is_pseudo = is_pseudo(field.name);
             may_be_pseudo &= is_pseudo;
             let name = if may_be_pseudo { &field.name[1..] } else { field.name };
             // What can be wrong with a name was looked for when it came first; `te` depends on the value.
             if is_pseudo || name == b"te" || !self.encoder.knows(name) {
-                check_name(name, field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+                check_name(name, value).map_err(|reason| OpenError::Invalid(reason.into()))?;
             }
-            check_value(field.value).map_err(|reason| OpenError::Invalid(reason.into()))?;
-            size += list_size(field.name, field.value);
+            check_value(value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            size += list_size(field.name, value);
         }
         match self.peer.max_header_list_size {
             Some(limit) if size > limit as usize => Err(OpenError::HeadersTooLarge { size, limit }),

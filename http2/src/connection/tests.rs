@@ -382,7 +382,7 @@ fn a_name_that_is_known_excuses_neither_its_value_nor_its_place() {
         assert!(open(pseudo, "te", "trailers").is_ok());
         assert!(open(pseudo, ":protocol", "websocket").is_ok());
     }
-    for value in ["1S\n", "\0", "1S\r2345678", " 1S", "1S ", "a line that is longer\nthan a word"] {
+    for value in ["1S\n", "\0", "1S\r2345678", "a line that is longer\nthan a word"] {
         assert!(matches!(open(pseudo, "grpc-timeout", value), Err(OpenError::Invalid(_))), "{value:?}");
     }
     assert!(matches!(open(pseudo, "te", "gzip"), Err(OpenError::Invalid(_))));

@@ -2,7 +2,7 @@
 //! of a list.
 
 use super::block_cache::BlockCache;
-use super::rules::{Kind, content_length, judge};
+use super::rules::{Kind, content_length, judge, trimmed};
 use super::table::Table;
 use super::{DecodeError, huffman, integer, list_size, static_table};
 use crate::headers::{Headers, HeadersBuilder};
@@ -114,6 +114,9 @@ impl Decoder {
             };
             if !list.keeps(kind, size, self.max_list_size) {
                 self.fields.drop_field();
+            } else if kind == Kind::Spaced {
+                let value = trimmed(self.fields.last_field().1).to_vec();
+                self.fields.set_value(&value);
             }
         }
         if list.verdict != Verdict::Fine {
@@ -219,7 +222,7 @@ impl List {
             return false;
         }
         match kind {
-            Kind::Regular => {
+            Kind::Regular | Kind::Spaced => {
                 self.has_regular = true;
                 return true;
             }

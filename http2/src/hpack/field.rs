@@ -5,9 +5,10 @@ use std::fmt;
 /// One header field of a request, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// The name, in lowercase. Names that begin with `:` belong into templates.
+    /// The name, in lowercase. Names that begin with `:` belong into templates, or at once behind one that has no
+    /// others, as `:path` may.
     pub name: &'a [u8],
-    /// The value, as it goes onto the wire.
+    /// The value, as it goes onto the wire, but for white space around it, which stays here.
     pub value: &'a [u8],
     /// How the field treats the table.
     pub indexing: Indexing,

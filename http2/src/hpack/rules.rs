@@ -9,6 +9,8 @@ use crate::Headers;
 pub(super) enum Kind {
     /// A field for the application.
     Regular,
+    /// The same, but for white space around the value, which the application does not get.
+    Spaced,
     /// `:status`.
     Status(u16),
     /// A field that makes the response malformed (RFC 9113 8.1.1), and why.
@@ -36,18 +38,15 @@ pub(super) fn judge(name: &[u8], value: &[u8]) -> Kind {
             "illegal character in a field name (RFC 9113 8.2.1)"
         });
     }
-    if is_connection_specific(name) {
+    if is_connection_specific(name) || name == b"te" && trimmed(value) != b"trailers" {
         return Kind::Illegal("connection-specific field (RFC 9113 8.2.2)");
     }
     if has_line_end(value) {
         return Kind::Illegal("NUL, CR or LF in a field value (RFC 9113 8.2.1)");
     }
-    // gRPC's own grammar leaves spaces of a status message as they are (Percent-Byte-Unencoded), at its ends
-    // too, and servers send such messages. The status of a call matters more than that one rule.
-    if has_space_around(value) && name != b"grpc-message" {
-        return Kind::Illegal("white space around a field value (RFC 9113 8.2.1)");
-    }
-    Kind::Regular
+    // RFC 9113 8.2.1 forbids white space around a value, and gRPC says that it may be stripped (PROTOCOL-HTTP2,
+    // ASCII-Value). Its grammar leaves that of a status message as it is (Percent-Byte-Unencoded).
+    if has_space_around(value) && name != b"grpc-message" { Kind::Spaced } else { Kind::Regular }
 }
 
 /// What content-length says in the head of a response, if anything. Repeated it must be the same (RFC 9110 8.6).
@@ -70,9 +69,18 @@ pub(crate) fn is_field_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().fold(true, |legal, &octet| legal & is_name_octet(octet))
 }
 
-/// Whether this can be the value of a field (RFC 9113 8.2.1).
+/// Whether this can be the value of a field, once it is [`trimmed`] (RFC 9113 8.2.1).
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    !has_line_end(value) && !has_space_around(value)
+    !has_line_end(value)
+}
+
+/// The value without white space around it.
+#[inline]
+pub(crate) fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// RFC 9110 5.6.2, `tchar`, without the uppercase letters.
@@ -102,12 +110,12 @@ fn has_space_around(value: &[u8]) -> bool {
     is_space(value.first()) || is_space(value.last())
 }
 
-/// RFC 9113 8.2.2 and the list that it points to, RFC 9110 7.6.1. `te` is on it; the exception is for
-/// requests.
+/// RFC 9113 8.2.2 and the list that it points to, RFC 9110 7.6.1. `te` is on it, too, but for `trailers`. That is
+/// for requests; servers that return the metadata of a request return it as well.
 fn is_connection_specific(name: &[u8]) -> bool {
     matches!(
         name,
-        b"connection" | b"proxy-connection" | b"keep-alive" | b"te" | b"transfer-encoding" | b"upgrade"
+        b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade"
     )
 }
 
@@ -154,10 +162,17 @@ mod tests {
             assert_eq!(is_field_value(&value), !matches!(octet, 0 | 10 | 13), "{octet:#x}");
             assert!(is_field_value(&value) || HeaderValue::from_bytes(&value).is_err());
         }
-        for value in [&b" x"[..], b"x ", b"\tx", b"x\t", b" "] {
-            assert!(!is_field_value(value), "{value:?}");
-        }
         assert!(is_field_value(b"") && is_field_value(b"x y"));
+    }
+
+    #[test]
+    fn white_space_around_a_value_does_not_count() {
+        for value in [&b" x"[..], b"x ", b"\tx", b"x\t", b" \t x \t "] {
+            assert_eq!(trimmed(value), b"x");
+            assert_eq!(judge(b"a", value), Kind::Spaced);
+        }
+        assert_eq!((trimmed(b" "), trimmed(b""), trimmed(b"x y")), (&b""[..], &b""[..], &b"x y"[..]));
+        assert_eq!(judge(b"a", b"x y"), Kind::Regular);
     }
 
     #[test]
@@ -165,18 +180,18 @@ mod tests {
         for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"] {
             assert!(is_illegal(name, "x"), "{name}");
         }
-        assert!(!is_illegal("trailer", "x"));
+        assert!(!is_illegal("trailer", "x") && !is_illegal("te", "trailers"));
     }
 
     #[test]
     fn uppercase_names_and_bad_values_are_illegal() {
         assert!(is_illegal("Grpc-Status", "0") && is_illegal("a b", "0") && is_illegal("", "0"));
-        assert!(is_illegal("a", "x\0") && is_illegal("a", "x\ny") && is_illegal("a", " x"));
+        assert!(is_illegal("a", "x\0") && is_illegal("a", "x\ny") && is_illegal("a", "x\n"));
     }
 
     #[test]
     fn a_status_message_may_begin_and_end_with_spaces() {
-        assert!(!is_illegal("grpc-message", " no such file: "));
+        assert_eq!(judge(b"grpc-message", b" no such file: "), Kind::Regular);
         assert!(is_illegal("grpc-message", "a\n"));
     }
 }

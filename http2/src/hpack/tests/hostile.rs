@@ -96,6 +96,13 @@ pub(super) fn likely_bytes(random: &mut Random) -> Vec<u8> {
     out
 }
 
+/// White space around a value is what we leave out.
+fn stripped((name, value): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    let stripped = if name == b"grpc-message" { &value } else { trimmed(&value) };
+    let stripped = stripped.to_vec();
+    (name, stripped)
+}
+
 #[test]
 fn another_decoder_refuses_nothing_that_we_take_and_reads_the_same() {
     let (mut lists, mut refused_by_us_alone) = (0, 0);
@@ -107,7 +114,8 @@ fn another_decoder_refuses_nothing_that_we_take_and_reads_the_same() {
             let block = likely_bytes(&mut random);
             match (ours.decode(&block), theirs.decode(&block)) {
                 (Ok(decoded), Ok(fields)) if decoded.verdict == Verdict::Fine => {
-                    let regular: Fields = fields.into_iter().filter(|(name, _)| name != b":status").collect();
+                    let regular = fields.into_iter().filter(|(name, _)| name != b":status");
+                    let regular: Fields = regular.map(stripped).collect();
                     let got: Fields = decoded.headers.iter().map(|(n, v)| (n.into(), v.into())).collect();
                     assert_eq!(got, regular, "seed {seed}, {block:02x?}");
                     lists += 1;
