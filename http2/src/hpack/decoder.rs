@@ -105,10 +105,21 @@ impl Decoder {
         let mut rest = self.decode_size_updates(block)?;
         while let Some((&first, after)) = rest.split_first() {
             rest = after;
+            // Of a list that is not handed out, all that matters is what it does to the table: a few bytes of block
+            // may stand for a lot of list.
+            let is_wanted = list.verdict == Verdict::Fine;
             let (kind, size) = match first {
+                0x80.. if !is_wanted => {
+                    lookup(&self.table, integer::decode(first, 7, &mut rest)? as usize)?;
+                    continue;
+                }
                 0x80.. => self.decode_indexed(first, &mut rest)?,
                 0x40.. => self.decode_literal(first, 6, &mut rest)?,
                 0x20.. => return Err(DecodeError::SizeUpdateMisplaced),
+                _ if !is_wanted => {
+                    self.pass_literal(first, &mut rest)?;
+                    continue;
+                }
                 // Without indexing, or never indexed: to us there is no difference (RFC 7541 6.2.2, 6.2.3).
                 _ => self.decode_literal(first, 4, &mut rest)?,
             };
@@ -183,6 +194,20 @@ impl Decoder {
             self.table.insert(name, value, kind);
         }
         Ok((kind, list_size(name, value)))
+    }
+
+    /// The same for a field that neither enters the table nor is handed out: it is only checked.
+    fn pass_literal(&mut self, first: u8, rest: &mut &[u8]) -> Result<(), DecodeError> {
+        let index = integer::decode(first, 4, rest)? as usize;
+        self.fields.begin_field();
+        if index == 0 {
+            decode_text(rest, self.fields.bytes())?;
+        } else {
+            lookup(&self.table, index)?;
+        }
+        decode_text(rest, self.fields.bytes())?;
+        self.fields.drop_field();
+        Ok(())
     }
 
     #[cfg(any(test, fuzzing))]

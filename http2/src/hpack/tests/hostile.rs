@@ -48,6 +48,32 @@ fn a_block_of_indices_keeps_no_more_than_the_limit() {
     assert!(decoder.capacity() <= 4 * 1024, "{} bytes", decoder.capacity());
 }
 
+/// It is passed, not copied; what is wrong with its coding is an error all the same.
+#[test]
+fn a_list_that_is_not_handed_out_is_checked_and_changes_the_table() {
+    let illegal = [0x00, 1, b'A', 1, b'x'];
+    let block = |rest: &[u8]| [&illegal[..], rest].concat();
+    let faults: [(&[u8], DecodeError); 8] = [
+        (&[0x80], DecodeError::InvalidIndex),
+        (&[0x80 | 62], DecodeError::InvalidIndex),
+        (&[0x0f, 62 - 15, 1, b'x'], DecodeError::InvalidIndex),
+        (&[0x40 | 62, 1, b'x'], DecodeError::InvalidIndex),
+        (&[0x00, 1, b'a', 2, b'x'], DecodeError::Truncated),
+        (&[0x00, 0x81, 0xff, 0], DecodeError::InvalidHuffman),
+        (&[0x10, 1, b'a', 0x81, 0xff], DecodeError::InvalidHuffman),
+        (&[0x20], DecodeError::SizeUpdateMisplaced),
+    ];
+    for (rest, fault) in faults {
+        assert_eq!(error(&block(rest)), fault, "{rest:02x?}");
+    }
+    let mut decoder = Decoder::new(4096, 4096);
+    let passed = block(&[0x82, 0x01, 1, b'y', 0x00, 1, b'b', 1, b'y', 0x40, 1, b'a', 1, b'x', 0x80 | 62]);
+    let verdict = decoder.decode(&passed).unwrap().verdict;
+    assert!(matches!(verdict, Verdict::Malformed(_)));
+    let decoded = decoder.decode(&[0x88, 0x80 | 62]).unwrap();
+    assert_eq!(decoded.headers, [("a", "x")].into_iter().collect());
+}
+
 #[test]
 fn what_a_large_list_needed_is_given_back() {
     let mut decoder = Decoder::new(4096, 1 << 20);
