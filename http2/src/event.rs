@@ -107,7 +107,9 @@ pub enum Event {
         /// What was wrong.
         violation: StreamViolation,
     },
-    /// The stream's buffer, which [`send`](crate::Connection::send) had filled, is half empty again.
+    /// The stream has room again after [`is_writable`](crate::Connection::is_writable) was `false`, or would have
+    /// been at the end of [`send`](crate::Connection::send): half of its buffer is free, and the windows, its own and
+    /// the connection's, are open for more than what waits.
     Writable {
         /// The stream.
         stream: StreamKey,

@@ -1,9 +1,46 @@
-//! Small payloads, put together. A slice of the read buffer would pin all of it for a few bytes, and a buffer per
-//! payload is an allocation per message; so small ones are copied, one behind the other, into chunks that are shared.
+//! How payloads are kept. A slice of the read buffer costs least, and pins all of it; so what is small beside the
+//! buffer is copied. A buffer per payload would be an allocation per message, so small ones are put one behind the
+//! other into chunks that are shared.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::StreamKey;
+
+/// The buffer that is read into, of which a slice pins all.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    capacity: usize,
+    /// What was left of the capacity when it was seen last: what is taken off its front is out of its sight.
+    left: usize,
+}
+
+impl ReadBuffer {
+    /// It is handed in. With more room than was left, it is another one.
+    #[inline]
+    pub(crate) fn enter(&mut self, capacity: usize) {
+        if capacity > self.left {
+            self.capacity = capacity;
+        }
+    }
+
+    /// It is handed back.
+    #[inline]
+    pub(crate) fn leave(&mut self, capacity: usize) {
+        self.left = capacity;
+    }
+
+    /// Whether a payload is worth a slice.
+    #[inline]
+    pub(crate) fn is_shared(&self, payload: usize) -> bool {
+        payload >= SMALL && payload * MOST_PINNED >= self.capacity
+    }
+}
+
+/// Payloads below this are copied in any case, which costs less than a slice.
+const SMALL: usize = 1024;
+/// How many times itself a slice may pin. Whoever reads 256 KiB at a time, behind the beginning of a frame, comes to
+/// buffers of twice as much, since they double; of those, full frames of the usual size are still sliced.
+const MOST_PINNED: usize = 40;
 
 /// Small DATA payloads of one stream that followed one another, until something else comes.
 #[derive(Debug, Default)]
@@ -17,9 +54,8 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
-    /// Payloads below this are copied. Above, a slice of what was read costs less, and pins at most 16 times its
-    /// size where frames are read 16 KiB at a time.
-    pub(crate) const SMALL: usize = 1024;
+    /// Larger payloads have no place in a chunk: they get buffers of their own.
+    pub(crate) const LARGEST: usize = 8 << 10;
 
     /// Whose payloads are in it.
     #[inline]
@@ -54,7 +90,7 @@ impl Packing {
     #[cold]
     fn change_chunk(&mut self, room: usize) {
         std::mem::swap(&mut self.chunk, &mut self.earlier);
-        self.size = (2 * self.size).clamp(FIRST_CHUNK, LARGEST_CHUNK);
+        self.size = (2 * self.size).clamp(FIRST_CHUNK, Self::LARGEST);
         self.chunk.reserve(self.size.max(room));
     }
 
@@ -68,5 +104,3 @@ impl Packing {
 
 /// Chunks double: a connection that is used now and then has room for a few messages.
 const FIRST_CHUNK: usize = 512;
-/// How much one piece can pin. Two hundred small messages fit.
-const LARGEST_CHUNK: usize = 8 << 10;

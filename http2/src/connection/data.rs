@@ -3,10 +3,13 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::Connection;
 use crate::budget::USEFUL_FRAME;
 use crate::flow::Exceeded;
 use crate::frame::{Head, flag, split_padding};
+use crate::packing::Packing;
 use crate::streams::Receiving;
 use crate::{ConnectionError, ErrorCode, Event, StreamKey, StreamViolation};
 
@@ -95,9 +98,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Tells of data that is copied.
+    #[inline]
+    pub(super) fn copy(&mut self, stream: StreamKey, data: &[u8], end: bool) {
+        if data.len() <= Packing::LARGEST {
+            self.pack(stream, data, end);
+        } else {
+            let data = Bytes::copy_from_slice(data);
+            self.tell(Event::Data { stream, data, end });
+        }
+    }
+
     /// Puts small data behind what came before it, if that is the same stream's.
     #[inline]
-    pub(super) fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
+    fn pack(&mut self, stream: StreamKey, data: &[u8], end: bool) {
         if self.packing.stream().is_some_and(|packed| packed != stream) || !self.packing.has_room(data.len())
         {
             self.unpack(false);

@@ -30,7 +30,7 @@ use crate::flow::{ConnectionCredit, SendWindow};
 use crate::frame::{write_settings, write_window_update};
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use crate::outgoing::Outgoing;
-use crate::packing::Packing;
+use crate::packing::{Packing, ReadBuffer};
 use crate::resets::Resets;
 use crate::settings::{OwnSettings, PeerSettings, announced};
 use crate::streams::Streams;
@@ -70,6 +70,7 @@ pub struct Connection {
     /// A header block that goes on in CONTINUATION, and its bytes so far.
     open_block: Option<OpenBlock>,
     block: Vec<u8>,
+    read_buffer: ReadBuffer,
     packing: Packing,
     credit: ConnectionCredit,
     /// Streams whose window is to be given back.
@@ -127,6 +128,7 @@ impl Connection {
             decoder: Decoder::new(INITIAL_TABLE_SIZE, config.max_header_list_size),
             open_block: None,
             block: Vec::new(),
+            read_buffer: ReadBuffer::default(),
             packing: Packing::default(),
             credit,
             returns: Turns::default(),

@@ -8,7 +8,6 @@ use bytes::{Buf, BytesMut};
 use super::{Connection, Phase};
 use crate::budget::Exhausted;
 use crate::frame::{Head, flag, kind};
-use crate::packing::Packing;
 use crate::{ConnectionError, Event, StreamKey};
 
 impl Connection {
@@ -22,7 +21,9 @@ impl Connection {
         if let Phase::Over(error) = &self.phase {
             return Err(error.clone());
         }
+        self.read_buffer.enter(input.capacity());
         let result = self.read_frames(now, input);
+        self.read_buffer.leave(input.capacity());
         self.unpack(false);
         result.map_err(|error| self.fail(error))
     }
@@ -63,12 +64,12 @@ impl Connection {
                 kind::DATA => {
                     if let Some((stream, data)) = self.receive_data(now, head, payload)? {
                         let end = head.has(flag::END_STREAM);
-                        if payload.len() >= Packing::SMALL {
+                        if self.read_buffer.is_shared(payload.len()) {
                             rest = &rest[Head::LENGTH..];
                             large = Some(LargeData { stream, payload: payload.len(), data, end });
                             break;
                         }
-                        self.pack(stream, &payload[data], end);
+                        self.copy(stream, &payload[data], end);
                     }
                     None
                 }

@@ -642,3 +642,39 @@ fn settings_pay_for_the_places_where_streams_have_been() {
     let shifts = (0..100).take_while(|n| story.try_server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, *n]).is_ok());
     assert!((20..30).contains(&shifts.count()));
 }
+
+/// DATA of these sizes, one after the other in a buffer of this capacity; of each, whether it is told as a slice of
+/// the buffer.
+fn shared<const N: usize>(capacity: usize, sizes: [usize; N]) -> [bool; N] {
+    let mut story = Story::begin(Config::default());
+    let stream = story.open(b"", true);
+    story.head(stream);
+    story.events();
+    let mut input = BytesMut::with_capacity(capacity);
+    let begin = input.as_ptr() as usize;
+    sizes.map(|size| {
+        let length = u32::try_from(size).unwrap();
+        let head = Head { length, kind: kind::DATA, flags: 0, stream: stream.id() };
+        input.extend_from_slice(&head.to_bytes());
+        input.extend_from_slice(&vec![7; size]);
+        story.connection.receive(story.now, &mut input).unwrap();
+        let Some(Event::Data { data, .. }) = story.connection.poll_event() else { panic!("no data") };
+        assert_eq!(data, vec![7; size]);
+        assert!(story.connection.poll_event().is_none());
+        (begin..begin + capacity).contains(&(data.as_ptr() as usize))
+    })
+}
+
+#[test]
+fn a_small_payload_does_not_pin_a_large_buffer() {
+    assert_eq!(shared(16 << 10, [1023, 1024, 4096]), [false, true, true]);
+    assert_eq!(shared(256 << 10, [16_384, 1024, 4096, 12_000]), [true, false, false, true]);
+    assert_eq!(shared(512 << 10, [16_384, 12_000, 9000]), [true, false, false]);
+}
+
+#[test]
+fn what_is_gone_of_a_buffer_is_pinned_all_the_same() {
+    let sizes = [&[16_384; 14][..], &[4096]].concat();
+    let sizes: [usize; 15] = sizes.try_into().unwrap();
+    assert_eq!(shared(256 << 10, sizes)[13..], [true, false]);
+}
