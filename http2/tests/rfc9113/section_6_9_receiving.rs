@@ -268,13 +268,15 @@ fn section_6_9_updates_wait_for_a_socket_that_takes_nothing_and_then_come_as_one
 }
 
 #[test]
-fn section_6_9_a_window_of_nothing_lets_heads_through() {
+fn section_6_9_a_window_of_nothing_is_one_of_a_byte() {
     let mut story = Story::with(Config { stream_window: 0, ..Config::default() });
     let (call, bad) = (story.call(), story.call());
-    story.server().head(call).last_data(call, b"");
+    story.server().head(call).data(call, b"x");
     story.expect_head(call);
-    story.expect_last_data(call, b"");
-    story.server().head(bad).data(bad, b"x");
+    story.expect_data(call, b"x");
+    story.release(call, 1);
+    assert_eq!(given(&story.take_frames(), call.id()), 1);
+    story.server().head(bad).data(bad, b"xx");
     story.expect_head(bad);
     story.expect(Told::Violation { stream: bad.id(), code: ErrorCode::FLOW_CONTROL_ERROR.0 });
     story.expect_rst_stream(bad, ErrorCode::FLOW_CONTROL_ERROR);
