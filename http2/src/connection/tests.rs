@@ -639,7 +639,8 @@ fn settings_pay_for_the_places_where_streams_have_been() {
         story.connection.reset(stream, ErrorCode::CANCEL);
     }
     story.write();
-    let shifts = (0..100).take_while(|n| story.try_server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, *n]).is_ok());
+    let shifts =
+        (0..100).take_while(|n| story.try_server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, *n]).is_ok());
     assert!((20..30).contains(&shifts.count()));
 }
 

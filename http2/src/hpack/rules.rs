@@ -113,10 +113,7 @@ fn has_space_around(value: &[u8]) -> bool {
 /// RFC 9113 8.2.2 and the list that it points to, RFC 9110 7.6.1. `te` is on it, too, but for `trailers`. That is
 /// for requests; servers that return the metadata of a request return it as well.
 fn is_connection_specific(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade"
-    )
+    matches!(name, b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade")
 }
 
 #[cfg(test)]
