@@ -269,7 +269,7 @@ fn section_6_9_updates_wait_for_a_socket_that_takes_nothing_and_then_come_as_one
 
 #[test]
 fn section_6_9_a_window_of_nothing_is_one_of_a_byte() {
-    let mut story = Story::with(Config { stream_window: 1, ..Config::default() });
+    let mut story = Story::with(Config { stream_window: 0, ..Config::default() });
     let (call, bad) = (story.call(), story.call());
     story.server().head(call).data(call, b"x");
     story.expect_head(call);
