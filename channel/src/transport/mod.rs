@@ -1,11 +1,11 @@
-//! The engine below a connection, behind one narrow seam. Nothing outside this folder names the HTTP/2
-//! implementation, so another can stand beside it: it becomes one more variant of [`Connection`] and
-//! [`Stream`].
+//! The engine below a connection, behind one narrow seam. Nothing outside this folder names an HTTP/2
+//! implementation; two stand side by side in it, [`h2`] and [`trunkline`], each one variant of [`Driver`],
+//! [`Connection`], [`Stream`] and [`SendHalf`].
 //!
 //! A connection has two sides. The dial owns the [`Driver`]: a poll of it moves bytes and tells how the
-//! connection lives. Calls share the
-//! [`Connection`]: [`reserve`](Connection::reserve) waits for a place among the peer's MAX_CONCURRENT_STREAMS, first come first served, and
-//! [`start`](Connection::start) opens a stream in that place.
+//! connection lives. Calls share the [`Connection`]: [`reserve`](Connection::reserve) waits for a place among
+//! the peer's MAX_CONCURRENT_STREAMS, first come first served, and [`start`](Connection::start) opens a stream
+//! in that place.
 
 mod early_resets;
 mod greeting;

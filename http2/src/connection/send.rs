@@ -6,7 +6,7 @@ use super::{Connection, Phase};
 use crate::budget::OPENED_STREAM;
 use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
-use crate::hpack::{is_field_name, is_field_value, list_size, trimmed};
+use crate::hpack::{is_connection_specific, is_field_name, is_field_value, list_size, trimmed};
 use crate::streams::Sending;
 use crate::{Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
 
@@ -192,14 +192,13 @@ fn is_pseudo(name: &[u8]) -> bool {
 /// Whether HTTP/2 can carry a field of this name, which is no pseudo field.
 #[inline(never)]
 fn check_name(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
-    match name {
-        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
-            Err("field of HTTP/1 connections (RFC 9113 8.2.2)")
-        }
-        b"te" if value != b"trailers" => Err("te other than trailers (RFC 9113 8.2.2)"),
-        _ if !is_field_name(name) => Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)"),
-        _ => Ok(()),
+    if is_connection_specific(name, value) {
+        return Err("connection-specific field (RFC 9113 8.2.2)");
     }
+    if !is_field_name(name) {
+        return Err("field name that HTTP/2 cannot carry (RFC 9113 8.2.1)");
+    }
+    Ok(())
 }
 
 #[inline]

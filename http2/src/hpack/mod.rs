@@ -39,7 +39,7 @@ pub(crate) use decoder::{Decoded, Decoder, Verdict};
 pub(crate) use encoder::Encoder;
 pub(crate) use error::DecodeError;
 pub use field::{Field, Indexing};
-pub(crate) use rules::{is_field_name, is_field_value, trimmed};
+pub(crate) use rules::{is_connection_specific, is_field_name, is_field_value, trimmed};
 pub use template::TemplateId;
 
 /// The size of both tables until SETTINGS_HEADER_TABLE_SIZE says otherwise, in bytes as [`ENTRY_OVERHEAD`]

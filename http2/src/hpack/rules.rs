@@ -38,7 +38,7 @@ pub(super) fn judge(name: &[u8], value: &[u8]) -> Kind {
             "illegal character in a field name (RFC 9113 8.2.1)"
         });
     }
-    if is_connection_specific(name) || name == b"te" && trimmed(value) != b"trailers" {
+    if is_connection_specific(name, value) {
         return Kind::Illegal("connection-specific field (RFC 9113 8.2.2)");
     }
     if has_line_end(value) {
@@ -112,8 +112,9 @@ fn has_space_around(value: &[u8]) -> bool {
 
 /// RFC 9113 8.2.2 and the list that it points to, RFC 9110 7.6.1. `te` is on it, too, but for `trailers`. That is
 /// for requests; servers that return the metadata of a request return it as well.
-fn is_connection_specific(name: &[u8]) -> bool {
+pub(crate) fn is_connection_specific(name: &[u8], value: &[u8]) -> bool {
     matches!(name, b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade")
+        || name == b"te" && trimmed(value) != b"trailers"
 }
 
 #[cfg(test)]

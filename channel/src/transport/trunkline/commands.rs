@@ -1,8 +1,10 @@
 //! The way from the calls to the driver: a queue that the driver takes whole. A call takes its lock once to
 //! start; the lock is held for a push or a swap and nothing else.
 //!
-//! The queue is bounded by what may be in it: one `Start` and one `Reset` per place under the limit of
-//! streams, one `Release` per delivery, and data up to the send buffer of each stream and one message more.
+//! The driver takes it whole at each turn, so it holds what calls say between two turns: for each place under the
+//! limit of streams a `Start` and a `Reset` (and a `Start` of each call that gave its place up meanwhile, which
+//! the driver finds withdrawn), one `Release` per delivery, and data up to the send buffer of each stream and one
+//! message more.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
