@@ -9,6 +9,7 @@ use bytes::Bytes;
 use trunkline_http2::StreamKey;
 
 use super::inbox::Inbox;
+use super::wakes::Wakes;
 use crate::transport::options::SEND_BUFFER;
 use crate::transport::{Reply, RequestHead, SendClosed, StreamError};
 
@@ -217,11 +218,11 @@ impl Cell {
         }
     }
 
-    /// Hands events on, which it takes. A reader to whom they are `due` is woken; another finds them when it
-    /// asks for its own reasons. Returned is how many bytes the driver is to give back: those of a call that
-    /// went away meanwhile.
+    /// Hands events on, which it takes. A reader to whom they are `due` is put among those to be woken; another
+    /// finds them when it asks for its own reasons. Returned is how many bytes the driver is to give back: those
+    /// of a call that went away meanwhile.
     #[must_use]
-    pub(super) fn deliver(&self, events: &mut Inbox, due: bool) -> usize {
+    pub(super) fn deliver(&self, events: &mut Inbox, due: bool, wakes: &mut Wakes) -> usize {
         let mut state = self.lock();
         if matches!(state.place, Place::Over) {
             return mem::take(events).owed();
@@ -234,8 +235,8 @@ impl Cell {
         state.inbox.append(events);
         let reader = if due { state.reader.take() } else { None };
         drop(state);
-        wake(reader);
-        wake(writer);
+        wakes.push(reader);
+        wakes.push(writer);
         0
     }
 
@@ -248,8 +249,10 @@ impl Cell {
     pub(super) fn fail(&self, error: StreamError) {
         let mut events = Inbox::default();
         events.fail(error);
+        let mut wakes = Wakes::default();
         // There are no bytes in it.
-        let _nothing = self.deliver(&mut events, true);
+        let _nothing = self.deliver(&mut events, true, &mut wakes);
+        wakes.wake_all();
     }
 
     /// The engine took `bytes` off the queue of commands, and takes more if there is `room`.
@@ -334,6 +337,13 @@ mod tests {
         inbox
     }
 
+    fn deliver(cell: &Cell, mut events: Inbox, due: bool) -> usize {
+        let mut wakes = Wakes::default();
+        let owed = cell.deliver(&mut events, due, &mut wakes);
+        wakes.wake_all();
+        owed
+    }
+
     fn open(cell: &Cell) -> Option<StreamKey> {
         let opened = cell.open(|_| Ok::<_, std::convert::Infallible>(key()))?;
         opened.ok().map(|opened| opened.key)
@@ -351,7 +361,7 @@ mod tests {
     fn a_call_dropped_in_the_middle_is_reset_and_what_it_left_unread_is_given_back() {
         let cell = cell(true);
         assert!(open(&cell).is_some());
-        let _kept = cell.deliver(&mut data(b"unread", false), true);
+        deliver(&cell, data(b"unread", false), true);
         let withdrawn = cell.withdraw();
         assert!(withdrawn.is_open && withdrawn.key.is_some());
         assert_eq!(withdrawn.owed, 6);
@@ -362,7 +372,7 @@ mod tests {
         let cell = cell(true);
         assert!(open(&cell).is_some());
         cell.withdraw();
-        assert_eq!(cell.deliver(&mut data(b"late", false), true), 4);
+        assert_eq!(deliver(&cell, data(b"late", false), true), 4);
         assert_eq!(cell.withdraw().owed, 0);
     }
 
@@ -373,8 +383,8 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         let mut inbox = Inbox::default();
         assert!(cell.poll_take(&mut inbox, &mut cx).is_pending());
-        let _kept = cell.deliver(&mut data(b"a", false), false);
-        let _kept = cell.deliver(&mut data(b"b", true), true);
+        deliver(&cell, data(b"a", false), false);
+        deliver(&cell, data(b"b", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(cell.poll_take(&mut inbox, &mut cx).is_ready());
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
@@ -409,7 +419,7 @@ mod tests {
         let (waker, count) = counting();
         let mut cx = Context::from_waker(&waker);
         assert!(cell.poll_room(&mut cx).is_pending());
-        let _kept = cell.deliver(&mut data(b"early", true), true);
+        deliver(&cell, data(b"early", true), true);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
         assert_eq!(cell.sending(1, false), Err(SendClosed));

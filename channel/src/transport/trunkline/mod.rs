@@ -24,6 +24,7 @@ mod stream;
 mod streams;
 mod timer;
 mod told;
+mod wakes;
 mod wire;
 
 pub(crate) use connection::TrunklineConnection;

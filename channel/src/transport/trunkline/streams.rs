@@ -1,6 +1,7 @@
 //! What the driver knows of each open stream, beside what the engine knows. Kept at the engine's own indices,
 //! so that an event finds its stream without a search.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ const GATHERED_IN_ALL: usize = 16 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     by_index: Vec<Option<OpenStream>>,
-    /// The indices of those that have news to be delivered.
-    touched: Vec<StreamKey>,
+    /// Those that have news to be delivered, in the order in which it came.
+    touched: VecDeque<StreamKey>,
     open: usize,
     /// How many of the open ones nobody waits for any more.
     abandoned: usize,
@@ -75,7 +76,7 @@ impl Streams {
         let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
         if !stream.touched {
             stream.touched = true;
-            self.touched.push(key);
+            self.touched.push_back(key);
         }
         Some(stream)
     }
@@ -101,7 +102,7 @@ impl Streams {
 
     /// The streams that have news, once each.
     pub(super) fn take_touched(&mut self) -> Option<StreamKey> {
-        let key = self.touched.pop()?;
+        let key = self.touched.pop_front()?;
         if let Some(stream) = self.get(key) {
             stream.touched = false;
         }
@@ -139,7 +140,7 @@ impl Streams {
     /// Gives back the memory of streams that are gone.
     pub(super) fn rest(&mut self) {
         if self.open == 0 {
-            (self.by_index, self.touched) = (Vec::new(), Vec::new());
+            (self.by_index, self.touched) = (Vec::new(), VecDeque::new());
         }
     }
 

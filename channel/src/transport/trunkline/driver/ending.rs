@@ -37,9 +37,10 @@ impl TrunklineDriver {
             stream.inbox.fail(error);
             if let Some(cell) = stream.cell {
                 // The windows have gone with the connection.
-                let _bytes = cell.deliver(&mut stream.inbox, true);
+                let _bytes = cell.deliver(&mut stream.inbox, true, &mut self.wakes);
             }
         }
+        self.wakes.wake_all();
         self.news.push_back(DriverNews::Lost(cause));
     }
 }

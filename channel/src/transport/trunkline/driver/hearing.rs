@@ -14,7 +14,7 @@ use crate::transport::options::MOST_STREAMS;
 use crate::transport::{Connection, DriverNews, Reply, StreamError, StreamViolation};
 
 impl TrunklineDriver {
-    /// Takes the engine's events, and wakes whom they concern.
+    /// Takes the engine's events, and hands them on to those whom they concern, who are woken in turns.
     pub(super) fn hear(&mut self) -> Result<(), ConnectError> {
         let mut result = Ok(());
         while let Some(event) = self.engine.poll_event() {
@@ -104,7 +104,7 @@ impl TrunklineDriver {
         // What comes with the end is given back now, and what nobody waits for.
         let mut bytes = if ended { stream.inbox.settle_all() } else { 0 };
         bytes += match &stream.cell {
-            Some(cell) => cell.deliver(&mut stream.inbox, due),
+            Some(cell) => cell.deliver(&mut stream.inbox, due, &mut self.wakes),
             None => mem::take(&mut stream.inbox).owed(),
         };
         self.engine.release(key, bytes);

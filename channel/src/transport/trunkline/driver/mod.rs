@@ -24,6 +24,7 @@ use super::idle::Idle;
 use super::streams::Streams;
 use super::timer::Timer;
 use super::told;
+use super::wakes::Wakes;
 use super::wire::Wire;
 use crate::connect::Connected;
 use crate::control::Usage;
@@ -56,6 +57,7 @@ pub(crate) struct TrunklineDriver {
     shared: Arc<Shared>,
     heads: Heads,
     streams: Streams,
+    wakes: Wakes,
     /// Commands as they were taken from the queue; kept for its memory.
     commands: Vec<Command>,
     /// Streams that wait for their turn: the peer has lowered its limit since they got their places, or does not
@@ -118,6 +120,7 @@ impl TrunklineDriver {
             shared: Shared::new(),
             heads: Heads::new(origin),
             streams: Streams::default(),
+            wakes: Wakes::default(),
             commands: Vec::new(),
             waiting: VecDeque::new(),
             prune_at: PRUNE_FROM,
@@ -170,14 +173,21 @@ impl TrunklineDriver {
         Usage { answered: self.answered > 0, last_used: self.last_used }
     }
 
-    /// One turn: what came in, what is asked for, what is due, what goes out. An error is the end.
+    /// One turn: what came in, whom it concerns, what is asked for, what is due, what goes out. An error is the
+    /// end.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectError> {
         let now = Instant::now().into_std();
-        let read = self.read(now, cx);
-        if read.is_err() {
+        // While somebody is still to be woken for what came, what comes next can wait.
+        let read = if self.wakes.is_empty() { self.read(now, cx) } else { Ok(false) };
+        let reads_on = matches!(read, Ok(false));
+        if self.wakes.wake_share(self.streams.open()) || reads_on {
+            // In another turn, after those who were woken now.
+            cx.waker().wake_by_ref();
+        }
+        if let Err(lost) = read {
             // A GOAWAY of ours may tell the peer what was wrong.
             self.wire.close(&mut self.engine, cx);
-            return read;
+            return Err(lost);
         }
         self.obey(now, cx);
         self.reset_cancelled(now);
@@ -203,18 +213,21 @@ impl TrunklineDriver {
         Ok(())
     }
 
-    fn read(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<(), ConnectError> {
+    /// Reads what there is, or enough for now. True if all was read: the socket wakes for more.
+    fn read(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<bool, ConnectError> {
         for _ in 0..READS {
             match self.wire.poll_read(cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(true),
                 Poll::Ready(result) => result?,
             }
             let received = self.engine.receive(now, &mut self.wire.input);
             self.hear()?;
             received.map_err(|error| told::violation(&error))?;
+            if self.wakes.has_share(self.streams.open()) {
+                break;
+            }
         }
-        cx.waker().wake_by_ref();
-        Ok(())
+        Ok(false)
     }
 
     /// Gives memory back.
@@ -222,6 +235,7 @@ impl TrunklineDriver {
         self.wire.rest();
         self.engine.rest();
         self.streams.rest();
+        self.wakes.rest();
         self.commands = Vec::new();
         self.shared.commands.rest();
     }

@@ -1,0 +1,104 @@
+//! Who is to be woken, and how many at a time. A peer answers in batches, and what is woken in one go asks in
+//! one batch again: client and server would take turns, each idle while the other works. Woken in halves, the
+//! one half is served while the other half asks.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// So many are woken in one go, however few there are: what they ask next shares a write, and a write costs as
+/// much as several calls.
+const SMALLEST_SHARE: usize = 32;
+
+/// Callers for whom something came, in the order in which it came.
+#[derive(Debug, Default)]
+pub(super) struct Wakes(VecDeque<Waker>);
+
+impl Wakes {
+    /// This caller is to be woken too. There is at most one reader and one writer per stream, so there is a
+    /// bound.
+    pub(super) fn push(&mut self, waker: Option<Waker>) {
+        self.0.extend(waker);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there are enough for a share, where so many `others` wait for the peer.
+    pub(super) fn has_share(&self, others: usize) -> bool {
+        self.0.len() >= self.share(others)
+    }
+
+    /// Wakes a share of them. True if some are left.
+    pub(super) fn wake_share(&mut self, others: usize) -> bool {
+        let share = self.share(others).min(self.0.len());
+        self.0.drain(..share).for_each(Waker::wake);
+        !self.0.is_empty()
+    }
+
+    /// Wakes all of them: nothing is asked of this connection any more.
+    pub(super) fn wake_all(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
+    }
+
+    /// Gives memory back.
+    pub(super) fn rest(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    /// Half of all who are there, so that the other half is with the peer.
+    fn share(&self, others: usize) -> usize {
+        ((self.0.len() + others) / 2).max(SMALLEST_SHARE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn waiting(number: usize) -> (Wakes, Arc<Count>) {
+        let count = Arc::<Count>::default();
+        let mut wakes = Wakes::default();
+        (0..number).for_each(|_| wakes.push(Some(Arc::clone(&count).into())));
+        (wakes, count)
+    }
+
+    #[test]
+    fn half_of_all_who_are_there_are_woken_at_a_time_and_at_last_everybody() {
+        let (mut wakes, count) = waiting(100);
+        let mut woken = Vec::new();
+        while wakes.wake_share(0) {
+            woken.push(count.0.load(Ordering::Relaxed));
+        }
+        assert_eq!((woken, count.0.load(Ordering::Relaxed)), (vec![50, 82], 100));
+    }
+
+    #[test]
+    fn those_who_wait_for_the_peer_count_among_all() {
+        let (mut wakes, count) = waiting(60);
+        assert!(!wakes.has_share(1000));
+        assert!(wakes.has_share(60));
+        assert!(!wakes.wake_share(1000), "a few among many are one share");
+        assert_eq!(count.0.load(Ordering::Relaxed), 60);
+    }
+
+    #[test]
+    fn a_few_are_woken_at_once() {
+        let (mut wakes, count) = waiting(SMALLEST_SHARE);
+        assert!(!wakes.wake_share(0));
+        assert_eq!(count.0.load(Ordering::Relaxed), SMALLEST_SHARE);
+    }
+}
