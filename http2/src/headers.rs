@@ -42,6 +42,15 @@ impl Headers {
         self.fields.is_none()
     }
 
+    /// Whether the two are one object, and so equal without a look. A list that the peer repeats is.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        match (&self.fields, &other.fields) {
+            (Some(fields), Some(others)) => Arc::ptr_eq(fields, others),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// The bytes that the list takes in memory.
     pub(crate) fn footprint(&self) -> usize {
         self.fields.as_deref().map_or(0, <[u8]>::len)

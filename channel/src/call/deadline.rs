@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use trunkline_proto::wire::Code;
 
@@ -34,11 +35,6 @@ impl Deadline {
     pub(crate) fn explains(&self, code: Code) -> bool {
         code == Code::Cancelled && self.at <= Instant::now()
     }
-
-    /// What is left of it at `now`.
-    pub(crate) fn left(&self, now: Instant) -> Duration {
-        self.at.saturating_duration_since(now)
-    }
 }
 
 /// A deadline that can be polled.
@@ -46,11 +42,13 @@ impl Deadline {
 pub(crate) struct Timer {
     deadline: Option<Deadline>,
     alarm: Option<Alarm>,
+    /// It had not passed when the present attempt was sent, and nothing was waited for since then.
+    just_looked: bool,
 }
 
 impl Timer {
     pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, alarm: None }
+        Self { deadline, alarm: None, just_looked: false }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -62,11 +60,27 @@ impl Timer {
         self.deadline.filter(|deadline| deadline.at <= now)
     }
 
+    /// An attempt is sent now: from now on its connection may keep the deadline.
+    pub(crate) fn attempt_sent(&mut self) {
+        self.just_looked = true;
+    }
+
     /// Ready when the deadline has passed; never without one. An error if there is no runtime, which whatever
-    /// else a call waits for needs too.
-    pub(crate) fn poll(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<Result<Deadline, NoRuntime>> {
+    /// else a call waits for needs too. `is_kept`: on that runtime somebody else wakes `cx` at the deadline.
+    pub(crate) fn poll(
+        &mut self,
+        core: &Core,
+        cx: &mut Context<'_>,
+        is_kept: impl FnOnce(&Handle) -> bool,
+    ) -> Poll<Result<Deadline, NoRuntime>> {
         let runtime = core.runtime()?;
         let Some(deadline) = self.deadline else { return Poll::Pending };
+        let just_looked = std::mem::take(&mut self.just_looked);
+        if is_kept(&runtime) {
+            self.alarm = None;
+            let has_passed = !just_looked && deadline.at <= Instant::now();
+            return if has_passed { Poll::Ready(Ok(deadline)) } else { Poll::Pending };
+        }
         if let Some(alarm) = self.alarm.as_ref().filter(|alarm| alarm.is_on(runtime.id())) {
             match alarm.poll(cx) {
                 AlarmState::Set => return Poll::Pending,

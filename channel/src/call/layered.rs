@@ -179,7 +179,7 @@ impl LayeredCall {
 
     /// The deadline covers the layers too.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let problem = match ready!(self.timer.poll(self.channel.core(), cx)) {
+        let problem = match ready!(self.timer.poll(self.channel.core(), cx, |_| false)) {
             Ok(deadline) => {
                 let doing = "waiting in the channel's layers";
                 Problem::expired(deadline, doing, Sent::Maybe, Arc::default())

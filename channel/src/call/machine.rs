@@ -166,7 +166,11 @@ impl DirectCall {
     }
 
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let failed = match ready!(self.timer.poll(self.ticket.core(), cx)) {
+        let is_kept = |runtime: &_| match &self.stage {
+            Stage::Sent(attempt) => attempt.stream.keeps_deadline(runtime),
+            _ => false,
+        };
+        let failed = match ready!(self.timer.poll(self.ticket.core(), cx, is_kept)) {
             Ok(deadline) => self.expired(deadline).into(),
             Err(no_runtime) => no_runtime.into(),
         };
@@ -180,7 +184,14 @@ impl DirectCall {
                     let text = std::mem::take(&mut status.message);
                     return Poll::Ready(Err(Problem::new(status.code, Sent::No, text).into()));
                 }
-                Stage::Choose => self.choose(cx)?,
+                Stage::Choose => {
+                    self.choose(cx)?;
+                    if let Stage::Sent(Attempt { stream, rest: Rest::Nothing, .. }) = &self.stage
+                        && stream.wakes_starter()
+                    {
+                        return Poll::Pending;
+                    }
+                }
                 Stage::Wait { .. } => ready!(self.poll_wait(cx))?,
                 Stage::Reserve(_) => ready!(self.poll_reserve(cx))?,
                 Stage::Sent(attempt) => match &attempt.received {
@@ -293,9 +304,10 @@ impl DirectCall {
                 .into());
         }
         let (first, end) = self.upload.first(cx).map_err(Failed::request)?;
-        let head = self.head(extras.metadata, now);
-        match connection.start(slot, head, first, end) {
+        let head = self.head(extras.metadata);
+        match connection.start(slot, head, first, end, cx.waker()) {
             Ok(mut stream) => {
+                self.timer.attempt_sent();
                 let sender = if end { None } else { stream.take_sender() };
                 self.stage = Stage::Sent(Attempt {
                     stream,
@@ -309,7 +321,7 @@ impl DirectCall {
         }
     }
 
-    fn head(&self, picked: Option<Box<HeaderMap>>, now: Instant) -> RequestHead {
+    fn head(&self, picked: Option<Box<HeaderMap>>) -> RequestHead {
         let attached = self.request.attached.as_ref().filter(|attached| !attached.headers.is_empty());
         let headers = match (attached.map(|attached| Box::new(attached.headers.clone())), picked) {
             (Some(mut headers), Some(metadata)) => {
@@ -318,8 +330,8 @@ impl DirectCall {
             }
             (headers, metadata) => headers.or(metadata),
         };
-        let timeout = self.timer.deadline().map(|deadline| deadline.left(now));
-        RequestHead { path: self.request.path.clone(), timeout, headers, reply: self.request.reply }
+        let deadline = self.timer.deadline().map(|deadline| deadline.at.into_std());
+        RequestHead { path: self.request.path.clone(), deadline, headers, reply: self.request.reply }
     }
 
     /// Sends the request again if that is safe, now or under a newer snapshot.

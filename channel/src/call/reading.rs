@@ -9,11 +9,11 @@ use trunkline_proto::{wire, wire::Code};
 
 use super::begin::Attached;
 use super::ending::Failed;
-use super::machine::{Attempt, DirectCall, Rest, Stage, Step};
+use super::machine::{Attempt, DirectCall, Received, Rest, Stage, Step};
 use super::progress::Problem;
 use super::report::{CallReport, Sent};
 use super::response::{missing_status, status_in};
-use crate::transport::{Headers, Reply, StreamError, StreamEvent};
+use crate::transport::{Headers, PlainReply, Reply, StreamError, StreamEvent};
 use crate::vocabulary::{self, Status};
 
 impl DirectCall {
@@ -45,6 +45,28 @@ impl DirectCall {
     /// What happened so far, for a call that succeeds.
     pub(super) fn report(&self) -> CallReport {
         self.progress.begun(self.ticket.core())
+    }
+
+    /// The whole reply, if it is here and as nearly all are, as `read` reads it; the call has ended then. `None`:
+    /// it is to be read piece by piece.
+    pub(super) fn take_plain<T>(
+        &mut self,
+        read: impl FnOnce(Bytes) -> Result<T, wire::Status>,
+    ) -> Option<Result<T, Status>> {
+        let Stage::Sent(Attempt { stream, rest: Rest::Nothing, received: Received::Nothing, .. }) =
+            &mut self.stage
+        else {
+            return None;
+        };
+        let PlainReply { headers, body, trailers, arrived } = stream.take_plain()?;
+        (self.headers, self.trailers) = (Some(headers), Some(trailers));
+        Some(match read(body) {
+            Ok(reply) => {
+                self.end(Code::Ok, Instant::from_std(arrived));
+                Ok(reply)
+            }
+            Err(refusal) => Err(self.refuse(refusal)),
+        })
     }
 
     /// The next bytes of the body. `None`: the status is OK, and the trailers are there; or an error was the

@@ -38,6 +38,18 @@ impl Call {
         }
     }
 
+    /// The whole reply, if it is here and as nearly all are, as `read` reads it; the call has ended then. `None`:
+    /// it is to be read piece by piece.
+    pub(crate) fn take_plain<T>(
+        &mut self,
+        read: impl FnOnce(Bytes) -> Result<T, wire::Status>,
+    ) -> Option<Result<T, Status>> {
+        match self {
+            Self::Direct(call) => call.take_plain(read),
+            Self::Layered(_) => None,
+        }
+    }
+
     /// The next bytes of the response's body; waits for its beginning first. `None`: the status is OK, and
     /// the trailers are there. After that and after an error there is nothing more.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {

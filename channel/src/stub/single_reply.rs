@@ -40,6 +40,16 @@ impl<R: Message + Default> SingleReply<R> {
 
     /// The reply's message.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Status>> {
+        // Nearly all replies are one message in one piece, and then OK.
+        let max_message = self.max_message;
+        let plain = self.call.take_plain(|body| {
+            let mut whole = Body::Nothing;
+            whole.push(body, max_message)?;
+            decode(whole.finish()?)
+        });
+        if let Some(reply) = plain {
+            return Poll::Ready(reply);
+        }
         let message = loop {
             let taken = match ready!(self.call.poll_data(cx)) {
                 Some(Ok(data)) => self.body.push(data, self.max_message),
@@ -53,10 +63,7 @@ impl<R: Message + Default> SingleReply<R> {
                 return Poll::Ready(Err(self.call.refuse(refusal)));
             }
         };
-        Poll::Ready(R::decode(message).map_err(|error| {
-            let text = format!("the reply cannot be decoded: {error}");
-            self.call.refuse(wire::Status::new(Code::Internal, text))
-        }))
+        Poll::Ready(decode(message).map_err(|refusal| self.call.refuse(refusal)))
     }
 
     /// The reply with all that came with it.
@@ -112,6 +119,11 @@ impl Body {
         };
         message.ok_or_else(|| cardinality("no message"))
     }
+}
+
+fn decode<R: Message + Default>(message: Bytes) -> Result<R, wire::Status> {
+    R::decode(message)
+        .map_err(|error| wire::Status::new(Code::Internal, format!("the reply cannot be decoded: {error}")))
 }
 
 /// Neither none nor two: INTERNAL, as Go and Java have it since gRPC's document left UNIMPLEMENTED behind.

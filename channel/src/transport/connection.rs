@@ -1,15 +1,16 @@
 //! The seam itself: what calls hold of a connection, whichever engine is below. One variant per engine; the
 //! enums are the whole of the dispatch, so a call costs no box and no virtual call.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use super::h2::{H2Connection, H2SendHalf, H2Stream};
 #[cfg(test)]
 use super::memory::{MemoryConnection, MemorySendHalf, MemoryStream};
 use super::trunkline::{TrunklineConnection, TrunklineSendHalf, TrunklineStream};
-use super::{RequestHead, Reserve, Slot, StreamError, StreamEvent};
+use super::{PlainReply, RequestHead, Reserve, Slot, StreamError, StreamEvent};
 
 /// A live connection, shared by the calls on it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ impl Connection {
     /// body, framed as gRPC wants them, perhaps several messages; with `end`, nothing follows, and head and
     /// body go out in one write.
     ///
+    /// `reader` is woken for the first event, as if it had asked for one: see [`Stream::wakes_starter`].
+    ///
     /// Never waits. An error is either [`StreamError::NeverSent`] (the connection closed or drains) or a
     /// [`StreamError::Violation`] (the head is no valid HTTP/2 request, and will not be one on another
     /// connection either).
@@ -54,10 +57,13 @@ impl Connection {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
+        reader: &Waker,
     ) -> Result<Stream, StreamError> {
         match self {
             Self::H2(connection) => connection.start(slot, head, first, end).map(Stream::H2),
-            Self::Trunkline(connection) => connection.start(slot, head, first, end).map(Stream::Trunkline),
+            Self::Trunkline(connection) => {
+                connection.start(slot, head, first, end, reader).map(Stream::Trunkline)
+            }
             #[cfg(test)]
             Self::Memory(connection) => connection.start(slot, head, first, end).map(Stream::Memory),
         }
@@ -86,6 +92,31 @@ impl Stream {
             Self::Trunkline(stream) => stream.poll_event(cx),
             #[cfg(test)]
             Self::Memory(stream) => stream.poll_event(cx),
+        }
+    }
+
+    /// Whether the waker that the stream was started with is woken for the first event. If not, that event has to be
+    /// asked for.
+    pub(crate) fn wakes_starter(&self) -> bool {
+        matches!(self, Self::Trunkline(_))
+    }
+
+    /// The whole response, if all of it is here, nothing of it was taken yet, and it is as nearly all are. Then
+    /// there are no events. Taking it gives its flow-control window back.
+    pub(crate) fn take_plain(&mut self) -> Option<PlainReply> {
+        match self {
+            Self::Trunkline(stream) => stream.take_plain(),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection wakes a reader on `runtime` when the deadline of the request's head has passed, be it
+    /// the one that started the stream or the one that last asked for an event. A connection on another runtime
+    /// does not: whatever becomes of that one must not touch this deadline.
+    pub(crate) fn keeps_deadline(&self, runtime: &Handle) -> bool {
+        match self {
+            Self::Trunkline(stream) => stream.keeps_deadline(runtime),
+            _ => false,
         }
     }
 

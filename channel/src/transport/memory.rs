@@ -355,10 +355,14 @@ mod tests {
     use crate::transport::{Reply, Stream};
 
     async fn start(connection: &Connection, end: bool) -> Result<Stream, StreamError> {
-        let head =
-            RequestHead { path: "/b/c".parse().unwrap(), timeout: None, headers: None, reply: Reply::Stream };
+        let head = RequestHead {
+            path: "/b/c".parse().unwrap(),
+            deadline: None,
+            headers: None,
+            reply: Reply::Stream,
+        };
         let slot = connection.reserve().await.unwrap();
-        connection.start(slot, head, Some(Bytes::from_static(b"hello")), end)
+        connection.start(slot, head, Some(Bytes::from_static(b"hello")), end, Waker::noop())
     }
 
     #[tokio::test]

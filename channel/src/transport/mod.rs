@@ -33,5 +33,5 @@ pub use self::options::Transport;
 pub(crate) use self::options::{Keepalive, TransportOptions};
 pub(crate) use self::quota::{Reserve, Slot};
 pub(crate) use self::stream::{
-    Origin, Reply, RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation,
+    Origin, PlainReply, Reply, RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation,
 };

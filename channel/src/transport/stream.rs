@@ -1,7 +1,7 @@
 //! The words of one stream: what goes down it, what comes up, and how it can end.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{
@@ -24,9 +24,9 @@ pub(crate) struct Origin {
 /// known to the connection; everything else is here.
 pub(crate) struct RequestHead {
     pub(crate) path: PathAndQuery,
-    /// What is left until the deadline, for `grpc-timeout`. It differs from call to call, so it must not
-    /// enter header tables.
-    pub(crate) timeout: Option<Duration>,
+    /// When the call ends at the latest. What is left of it when the head is written goes out as `grpc-timeout`,
+    /// which differs from call to call, so it must not enter header tables.
+    pub(crate) deadline: Option<Instant>,
     /// The application's metadata and whatever else the call carries. No reserved names. Most calls have
     /// none, and an empty map is as large as all the rest of a request.
     pub(crate) headers: Option<Box<HeaderMap>>,
@@ -48,6 +48,16 @@ pub(crate) struct ResponseHead {
     pub(crate) headers: Headers,
     /// There is nothing after it (gRPC's Trailers-Only, if it carries a status).
     pub(crate) end: bool,
+}
+
+/// A whole response as nearly all of them are: a head of gRPC's, a body, and trailers that say OK and no more.
+#[derive(Debug)]
+pub(crate) struct PlainReply {
+    pub(crate) headers: Headers,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: Headers,
+    /// When the last of it came.
+    pub(crate) arrived: Instant,
 }
 
 /// What comes up a stream, in order: at most one head, then data, then exactly one of the others, after which

@@ -166,6 +166,21 @@ fn a_channel_with_a_runtime_of_its_own_keeps_its_connection_there(
     assert_eq!(scene.network.dials("a").len(), 1);
 }
 
+// E11
+#[rstest]
+fn the_deadline_of_a_call_does_not_hang_on_the_runtime_of_its_connection(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let scene = Scene::new(engine, &TestGreeter::new("a"));
+    let channel = scene.channel();
+    let (asleep, awake) = (current_thread(), current_thread());
+    asleep.block_on(async { channel.ready(Duration::from_secs(60)).await.unwrap() });
+    // From here on nobody runs it, but it is there: the request is never sent.
+    let result = awake.block_on(greeter(&channel).say_hello(hello("x")).timeout(ms(20)).into_future());
+    failed(&result, Code::DeadlineExceeded);
+    drop(asleep);
+}
+
 #[test]
 fn a_call_that_is_polled_outside_of_any_runtime_says_so() {
     let channel = Network::new(Transport::default()).channel(&["a"]).connect_lazy().unwrap();

@@ -75,7 +75,7 @@ async fn the_first_layer_added_sees_a_call_first_and_each_may_change_it() {
     assert_eq!(request.body().await, framed("hello"));
     let headers = request.head.headers.as_ref().unwrap();
     assert_eq!((&headers["outer"], &headers["inner"]), (&"seen".parse().unwrap(), &"seen".parse().unwrap()));
-    assert!(request.head.timeout.is_some(), "the deadline goes through the layers");
+    assert!(request.head.deadline.is_some(), "the deadline goes through the layers");
     request.reply("ok");
     let response = call.await.unwrap().unwrap();
     assert_eq!(response.get_ref(), "ok");

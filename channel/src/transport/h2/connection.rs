@@ -63,11 +63,12 @@ impl H2Connection {
         end: bool,
     ) -> Result<H2Stream, StreamError> {
         let shared = &self.0;
-        let request = request(head, &shared.origin)?;
+        let now = tokio::time::Instant::now().into_std();
+        let request = request(head, &shared.origin, now)?;
         // Before the stream exists, so that a write that carries it is always counted after this.
         let written_before = shared.written();
         let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
-        shared.used_now();
+        shared.used_at(now);
         if let Some(first) = first {
             // If it fails, the stream has just been lost, and says so itself.
             let _lost = send_all(&mut sender, first, end);
@@ -225,8 +226,8 @@ impl Shared {
         drop(now);
     }
 
-    fn used_now(&self) {
-        let elapsed = tokio::time::Instant::now().into_std().saturating_duration_since(self.began);
+    fn used_at(&self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.began);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX - 1);
         self.last_used.store(micros + 1, Ordering::Relaxed);
     }
@@ -289,19 +290,19 @@ fn poll_ready(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
 }
 
 /// The request as HTTP/2 has it (gRPC's PROTOCOL-HTTP2.md).
-fn request(head: RequestHead, origin: &Origin) -> Result<Request<()>, StreamError> {
+fn request(head: RequestHead, origin: &Origin, now: Instant) -> Result<Request<()>, StreamError> {
     const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
     const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
     const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
     // The engine tells everything as it comes; it does not know of replies that are wanted whole.
-    let RequestHead { path, timeout, headers, reply: _ } = head;
+    let RequestHead { path, deadline, headers, reply: _ } = head;
     let mut headers = headers.map(|headers| *headers).unwrap_or_default();
     headers.insert(TE, TRAILERS);
     headers.insert(CONTENT_TYPE, GRPC);
     headers.insert(USER_AGENT, origin.user_agent.clone());
-    if let Some(timeout) = timeout {
-        headers.insert(TIMEOUT, timeout::encode(timeout));
+    if let Some(deadline) = deadline {
+        headers.insert(TIMEOUT, timeout::encode(deadline.saturating_duration_since(now)));
     }
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(origin.scheme.clone());

@@ -1,5 +1,7 @@
 //! Many calls from many threads at once, some of which give up, on engines that share nothing but their seam.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rstest::rstest;
@@ -22,7 +24,7 @@ async fn calls(connection: Connection, mut random: StdRng) -> usize {
         let slot = connection.reserve().await.unwrap();
         let whole = random.random_bool(0.5);
         let first = whole.then(|| body.clone());
-        let mut stream = connection.start(slot, head, first, whole).unwrap();
+        let mut stream = connection.start(slot, head, first, whole, Waker::noop()).unwrap();
         if let Some(mut sender) = stream.take_sender() {
             let (early, late) = body.split_at(body.len() / 2);
             sender.send(Bytes::copy_from_slice(early), false).unwrap();

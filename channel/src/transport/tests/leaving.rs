@@ -1,6 +1,8 @@
 //! Connections that take no more streams, by GOAWAY, by a drain or at the end of their ids, and what becomes
 //! of those that they have.
 
+use std::task::Waker;
+
 use rstest::rstest;
 use trunkline_proto::{ConnectError, Phase};
 
@@ -93,7 +95,7 @@ async fn a_stream_started_after_goaway_arrived_was_never_sent(#[values(H2, Trunk
     let slot = connection.reserve().await.unwrap();
     peer.goaway((1 << 31) - 1, 0, "").await;
     dial.draining().await;
-    let error = connection.start(slot, head(), None, true).unwrap_err();
+    let error = connection.start(slot, head(), None, true, Waker::noop()).unwrap_err();
     assert!(matches!(error, StreamError::NeverSent(_)), "{error:?}");
 }
 
@@ -243,7 +245,7 @@ async fn a_drained_connection_says_all_it_has_to_say_before_it_closes(
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = bytes::Bytes::from(vec![b'x'; 50_000]);
-    let stream = connection.start(slot, head(), Some(large), true).unwrap();
+    let stream = connection.start(slot, head(), Some(large), true, Waker::noop()).unwrap();
     // The pipe is full in the middle of a frame when the call is given up, and the connection with it.
     settle().await;
     drop(stream);

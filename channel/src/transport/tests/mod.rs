@@ -4,6 +4,7 @@
 
 mod batches;
 mod crowds;
+mod deadlines;
 mod fixture;
 mod hindsight;
 mod keepalive;

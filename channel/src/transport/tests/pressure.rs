@@ -1,5 +1,6 @@
 //! What readers who leave, readers who gather, and servers that do not read must not cost: the connection.
 
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::transport::{Connection, Keepalive, Reply, RequestHead, Stream, Stream
 async fn call_for_whole(connection: &Connection) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true).unwrap()
+    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
 }
 
 /// What is left of the connection's window for a server, who keeps to it.
@@ -141,7 +142,8 @@ async fn a_stream_that_waits_for_its_turn_hears_of_a_reset_that_makes_room(
     // Until no timer is left that could make up for a lost wake-up.
     tokio::time::sleep(Duration::from_secs(5)).await;
     peer.hear_everything().await;
-    let _second = connection.start(slot, head(), Some(Bytes::from_static(b"y")), true).unwrap();
+    let _second =
+        connection.start(slot, head(), Some(Bytes::from_static(b"y")), true, Waker::noop()).unwrap();
     settle().await;
     drop(first);
     peer.next_of(HEADERS).await;
@@ -187,7 +189,7 @@ async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(Trunkline)] eng
         peer.hear_everything().await;
         let slot = connection.reserve().await.unwrap();
         let large = Some(Bytes::from(vec![0; 10_000]));
-        let stream = connection.start(slot, head(), large, true).unwrap();
+        let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
         settle().await;
         drop(stream);
         settle().await;

@@ -1,5 +1,7 @@
 //! The request side: backpressure, its end, and what happens when the answer comes first.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use rstest::rstest;
 
@@ -48,7 +50,7 @@ async fn the_sender_is_taken_once_and_only_if_the_request_goes_on(
 ) {
     let (_dial, connection) = Dial::echoing(engine).await;
     let slot = connection.reserve().await.unwrap();
-    let mut stream = connection.start(slot, head(), None, false).unwrap();
+    let mut stream = connection.start(slot, head(), None, false, Waker::noop()).unwrap();
     let sender = stream.take_sender();
     assert!(sender.is_some() && stream.take_sender().is_none());
     assert!(call(&connection, "x").await.take_sender().is_none());
@@ -121,7 +123,7 @@ async fn an_early_answer_stops_what_is_left_of_a_large_request(#[values(H2, Trun
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 1 << 20]));
-    let mut stream = connection.start(slot, head(), large, true).unwrap();
+    let mut stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"").await;
     assert_eq!(answer(&mut stream).await.1, "0");
@@ -221,7 +223,8 @@ async fn an_upload_of_one_reply_hears_an_early_answer(#[values(H2, Trunkline)] e
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    let mut stream = connection.start(slot, head, Some(Bytes::from_static(b"first")), false).unwrap();
+    let mut stream =
+        connection.start(slot, head, Some(Bytes::from_static(b"first")), false, Waker::noop()).unwrap();
     let mut sender = stream.take_sender().unwrap();
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"enough").await;
@@ -237,7 +240,7 @@ async fn a_request_may_have_no_body_however_that_is_said(#[values(H2, Trunkline)
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     for first in [None, Some(Bytes::new())] {
         let slot = connection.reserve().await.unwrap();
-        let mut stream = connection.start(slot, head(), first, true).unwrap();
+        let mut stream = connection.start(slot, head(), first, true, Waker::noop()).unwrap();
         let (mut flags, id, _) = peer.next_of(HEADERS).await;
         if flags & END_STREAM == 0 {
             let (later, _, body) = peer.next_of(DATA).await;

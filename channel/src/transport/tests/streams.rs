@@ -1,9 +1,11 @@
 //! One stream: how its response comes, and the ways in which it ends.
 
+use std::task::Waker;
 use std::time::Duration;
 
 use http::HeaderValue;
 use rstest::rstest;
+use tokio::time::Instant;
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
@@ -20,7 +22,7 @@ async fn a_unary_call_gets_its_answer_and_tells_that_the_connection_is_good(
     assert_eq!(answer(&mut stream).await, (b"hello".to_vec(), "0".to_owned()));
     let usage = dial.usage().await;
     assert!(usage.answered);
-    assert_eq!(usage.last_used, Some(tokio::time::Instant::now().into_std()));
+    assert_eq!(usage.last_used, Some(Instant::now().into_std()));
 }
 
 #[rstest]
@@ -207,9 +209,10 @@ async fn the_request_carries_what_grpc_wants(#[values(H2, Trunkline)] engine: Tr
         tokio::spawn(async move { server(io).await.accept().await.unwrap().unwrap().0.into_parts().0 });
     let connection = dial.ready().await;
     let mut head = head();
-    head.timeout = Some(Duration::from_secs(1));
+    head.deadline = Some(Instant::now().into_std() + Duration::from_secs(1));
     head.headers.get_or_insert_default().insert("x-one", HeaderValue::from_static("1"));
-    let _stream = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap();
+    let _stream =
+        connection.start(connection.reserve().await.unwrap(), head, None, true, Waker::noop()).unwrap();
     let request = accepting.await.unwrap();
     assert_eq!((request.method.as_str(), request.uri.path()), ("POST", "/greeter.Greeter/SayHello"));
     assert_eq!(request.uri.to_string(), "http://greeter.prod/greeter.Greeter/SayHello");
@@ -231,8 +234,9 @@ async fn a_deadline_never_enters_the_header_table(#[values(H2, Trunkline)] engin
     // What all requests have in common enters the table by and by.
     for timeout in 1..10 {
         let mut head = head();
-        head.timeout = Some(Duration::from_secs(timeout));
-        let _stream = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap();
+        head.deadline = Some(Instant::now().into_std() + Duration::from_secs(timeout));
+        let _stream =
+            connection.start(connection.reserve().await.unwrap(), head, None, true, Waker::noop()).unwrap();
         let block = peer.next_of(HEADERS).await.2;
         assert!(timeout < 5 || insertions(&block) == 0, "{engine:?}, request {timeout}: {block:x?}");
     }
@@ -286,7 +290,8 @@ async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent(
     let (_dial, connection) = Dial::echoing(engine).await;
     let mut head = head();
     head.headers.get_or_insert_default().insert("connection", HeaderValue::from_static("x"));
-    let error = connection.start(connection.reserve().await.unwrap(), head, None, true).unwrap_err();
+    let error =
+        connection.start(connection.reserve().await.unwrap(), head, None, true, Waker::noop()).unwrap_err();
     assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
     assert_eq!(streams(&connection), 0);
 }

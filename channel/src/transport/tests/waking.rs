@@ -29,7 +29,7 @@ impl Wakes {
 async fn call_for(connection: &Connection, reply: Reply) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply, ..head() };
-    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true).unwrap()
+    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
 }
 
 /// All that is there now.

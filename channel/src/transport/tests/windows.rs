@@ -1,5 +1,7 @@
 //! Flow control between streams: who does not read, or may not send, holds up nobody else.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use rstest::rstest;
 
@@ -71,7 +73,7 @@ async fn a_megabyte_each_way_passes_windows_of_any_size(
     let mut streams = Vec::new();
     for _ in 0..4 {
         let slot = connection.reserve().await.unwrap();
-        streams.push(connection.start(slot, head(), Some(message.clone()), true).unwrap());
+        streams.push(connection.start(slot, head(), Some(message.clone()), true, Waker::noop()).unwrap());
     }
     for stream in &mut streams {
         let (body, status) = answer(stream).await;
@@ -89,7 +91,7 @@ async fn those_who_send_share_the_connections_window(#[values(H2, Trunkline)] en
     for _ in 0..4 {
         let slot = connection.reserve().await.unwrap();
         let body = Bytes::from(vec![b'x'; 1 << 19]);
-        calls.push(connection.start(slot, head(), Some(body), true).unwrap());
+        calls.push(connection.start(slot, head(), Some(body), true, Waker::noop()).unwrap());
     }
     // The connection's first window holds an eighth of what one of them wants to say; then it opens by a
     // little at a time.

@@ -1,5 +1,7 @@
 //! Calls that are given up: what the server sees of them, and what they leave behind.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use rstest::rstest;
 
@@ -67,7 +69,7 @@ async fn a_call_dropped_behind_a_full_pipe_stays_unsaid_or_is_reset(
     // More than the pipe holds, so that what follows waits in the client.
     let slot = connection.reserve().await.unwrap();
     let large = Bytes::from(vec![b'x'; 50_000]);
-    let mut first = connection.start(slot, head(), Some(large), true).unwrap();
+    let mut first = connection.start(slot, head(), Some(large), true, Waker::noop()).unwrap();
     settle().await;
     let second = call(&connection, "given up").await;
     settle().await;

@@ -1,9 +1,11 @@
-//! What a call and the driver share of one stream. Nobody but these two takes its lock: the call for moments,
-//! the driver for moments too, and once to open the stream, when its call has nothing else to do.
+//! What a call and the driver share of one stream: what the driver has for the call. (What a call has for the
+//! driver goes through the queue of commands.) Nobody but these two takes its lock, each for moments.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use trunkline_http2::StreamKey;
@@ -11,83 +13,35 @@ use trunkline_http2::StreamKey;
 use super::inbox::Inbox;
 use super::wakes::Wakes;
 use crate::transport::options::SEND_BUFFER;
-use crate::transport::{Reply, RequestHead, SendClosed, StreamError};
+use crate::transport::{PlainReply, SendClosed, StreamError, StreamEvent};
 
 /// One stream, between its call and the driver.
 ///
 /// ```text
-///   Queued(request) --opened--> Open --its last event, or dropped--> Over
-///          '--------------- dropped, or never sent ------------------^
+///   queued --opened--> open --its last event came, or its call went away--> over
+///      '----------------- its call went away, or it was never sent ---------^
 /// ```
 #[derive(Debug)]
-pub(super) struct Cell(Mutex<State>);
+pub(super) struct Cell {
+    /// The driver's own note of where it keeps the stream.
+    place: AtomicU32,
+    /// Changed under the lock alone; whoever finds it set without the lock finds what is true.
+    over: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// The place of a stream that is not open yet.
+const NOWHERE: u32 = u32::MAX;
 
 #[derive(Debug)]
 struct State {
-    place: Place,
-    /// From its opening on.
-    key: Option<StreamKey>,
     inbox: Inbox,
     reader: Option<Waker>,
+    /// From the first delivery on.
+    key: Option<StreamKey>,
     upload: Upload,
-}
-
-#[derive(Debug)]
-enum Place {
-    /// In the queue of commands.
-    Queued(Request),
-    Open,
-    Over,
-}
-
-/// What a stream begins with.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) head: RequestHead,
-    pub(super) body: Bytes,
-    pub(super) end: bool,
-    /// What was sent while the stream had to wait for its turn. The last piece is the end if `ends`.
-    later: Vec<Bytes>,
-    ends: bool,
-}
-
-impl Request {
-    pub(super) fn new(head: RequestHead, body: Bytes, end: bool) -> Self {
-        Self { head, body, end, later: Vec::new(), ends: end }
-    }
-}
-
-/// A stream that was opened just now.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) key: StreamKey,
-    pub(super) reply: Reply,
-    /// The request goes on.
-    pub(super) uploads: bool,
-    /// What is to be sent at once, and whether the last of it is the end.
-    pub(super) later: Vec<Bytes>,
-    pub(super) ends: bool,
-}
-
-/// Where more of a request goes.
-#[derive(Debug)]
-pub(super) enum Whereto {
-    /// To the open stream.
-    Stream(StreamKey),
-    /// It was kept for when the stream's turn comes.
-    Kept,
-    /// Nowhere: the stream is over.
-    Nowhere,
-}
-
-/// What is left of a stream whose call went away.
-#[derive(Debug)]
-pub(super) struct Withdrawn {
-    pub(super) key: Option<StreamKey>,
-    /// It is to be reset.
-    pub(super) is_open: bool,
-    /// Bytes that were not taken and are to be given back.
-    pub(super) owed: usize,
+    /// What was sent while the stream had to wait for its turn; few ever have to.
+    held_back: Option<Box<HeldBack>>,
 }
 
 /// The request side.
@@ -103,31 +57,69 @@ enum Upload {
     Closed,
 }
 
+/// Pieces of a request that wait for the stream to be opened. The last one is the end if `ends`.
+#[derive(Debug, Default)]
+pub(super) struct HeldBack {
+    pub(super) pieces: Vec<Bytes>,
+    pub(super) ends: bool,
+}
+
+/// An event that was taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) event: StreamEvent,
+    pub(super) is_last: bool,
+    /// Bytes whose window the reader is to give back now.
+    pub(super) settled: usize,
+    /// Whether there is more that is to be given back later.
+    pub(super) owes_more: bool,
+}
+
+/// What is left of a stream whose call went away.
+#[derive(Debug)]
+pub(super) struct Withdrawn {
+    /// It had ended, so there is nothing to withdraw.
+    pub(super) had_ended: bool,
+    /// Bytes that were not taken and are to be given back, if something came.
+    pub(super) owed: Option<(StreamKey, usize)>,
+}
+
 impl Cell {
-    pub(super) fn new(request: Request) -> Self {
-        let upload = match request.end {
+    /// A stream whose first event `reader` is woken for. `ends`: all of its request is in the queue.
+    pub(super) fn new(ends: bool, reader: Waker) -> Self {
+        let upload = match ends {
             true => Upload::Closed,
             // Nothing is known of the peer's window before the stream is open.
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
-        let place = Place::Queued(request);
-        Self(Mutex::new(State { place, key: None, inbox: Inbox::default(), reader: None, upload }))
+        let state =
+            State { inbox: Inbox::default(), reader: Some(reader), key: None, upload, held_back: None };
+        Self { place: AtomicU32::new(NOWHERE), over: AtomicBool::new(false), state: Mutex::new(state) }
+    }
+
+    /// Whether its call went away, or it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code runs under this lock that could leave the state half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The call's side.
 impl Cell {
-    /// Takes all that is there into `inbox`, which is empty, or waits for it.
-    pub(super) fn poll_take(&self, inbox: &mut Inbox, cx: &mut Context<'_>) -> Poll<()> {
+    /// Takes what came first, or waits for it.
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut state = self.lock();
-        if !state.inbox.is_empty() {
-            mem::swap(&mut state.inbox, inbox);
-            return Poll::Ready(());
+        if let Some((event, is_last)) = state.inbox.next() {
+            let settled = match &event {
+                StreamEvent::Data(data) => state.inbox.settle(data.len()),
+                _ => 0,
+            };
+            let owes_more = state.inbox.owed() > 0;
+            return Poll::Ready(Taken { event, is_last, settled, owes_more });
         }
         let former = register(&mut state.reader, cx.waker());
         drop(state);
@@ -135,19 +127,24 @@ impl Cell {
         Poll::Pending
     }
 
+    /// Takes the whole response, if it is here and plain.
+    pub(super) fn take_plain(&self) -> Option<PlainReply> {
+        self.lock().inbox.take_plain()
+    }
+
     /// The call wants no more.
     pub(super) fn withdraw(&self) -> Withdrawn {
         let mut state = self.lock();
         // What was not sent yet never will be: the driver finds it over.
-        let is_open = matches!(mem::replace(&mut state.place, Place::Over), Place::Open);
+        let had_ended = self.over.swap(true, Relaxed);
         let inbox = mem::take(&mut state.inbox);
         let (key, woken) = (state.key, state.close_upload());
         drop(state);
         wake(woken);
-        Withdrawn { key, is_open, owed: inbox.owed() }
+        Withdrawn { had_ended, owed: key.map(|key| (key, inbox.owed())) }
     }
 
-    /// The key of the stream, once it was opened.
+    /// The key of the stream, once something came.
     pub(super) fn key(&self) -> Option<StreamKey> {
         self.lock().key
     }
@@ -186,73 +183,71 @@ impl Cell {
 
 /// The driver's side.
 impl Cell {
-    /// Opens the stream by `open`, which takes the request's body. `None` if the call was dropped before.
-    pub(super) fn open<E>(
-        &self,
-        open: impl FnOnce(&mut Request) -> Result<StreamKey, E>,
-    ) -> Option<Result<Opened, E>> {
-        let mut state = self.lock();
-        let Place::Queued(request) = &mut state.place else { return None };
-        let key = match open(request) {
-            Ok(key) => key,
-            Err(error) => return Some(Err(error)),
-        };
-        let later = mem::take(&mut request.later);
-        let opened =
-            Opened { key, reply: request.head.reply, uploads: !request.end, later, ends: request.ends };
-        (state.place, state.key) = (Place::Open, Some(key));
-        Some(Ok(opened))
+    /// Notes where the stream is kept.
+    pub(super) fn opened_at(&self, place: usize) {
+        self.place.store(u32::try_from(place).unwrap_or(NOWHERE), Relaxed);
     }
 
-    /// Where more of the request goes. What the stream is not open for yet is kept, and counted as queued.
-    pub(super) fn whereto(&self, data: &Bytes, end: bool) -> Whereto {
-        let mut state = self.lock();
-        match &mut state.place {
-            Place::Queued(request) => {
-                request.later.push(data.clone());
-                request.ends = end;
-                Whereto::Kept
-            }
-            Place::Open => state.key.map_or(Whereto::Nowhere, Whereto::Stream),
-            Place::Over => Whereto::Nowhere,
-        }
+    /// Where the stream is kept, or was; `None` before it is open.
+    pub(super) fn place(&self) -> Option<usize> {
+        Some(self.place.load(Relaxed)).filter(|place| *place != NOWHERE).map(|place| place as usize)
     }
 
-    /// Hands events on, which it takes. A reader to whom they are `due` is put among those to be woken; another
-    /// finds them when it asks for its own reasons. Returned is how many bytes the driver is to give back: those
-    /// of a call that went away meanwhile.
+    /// Keeps a piece of the request until the stream is open. It still counts as queued.
+    pub(super) fn hold_back(&self, data: Bytes, end: bool) {
+        let mut state = self.lock();
+        let held_back = state.held_back.get_or_insert_default();
+        held_back.pieces.push(data);
+        held_back.ends = end;
+    }
+
+    /// What was held back.
+    pub(super) fn take_held_back(&self) -> HeldBack {
+        self.lock().held_back.take().map_or_else(HeldBack::default, |held_back| *held_back)
+    }
+
+    /// Hands events of stream `key` on, which it takes. A reader to whom they are `due` is put among those to be
+    /// woken; another finds them when it asks for its own reasons. Returned is how many bytes the driver is to
+    /// give back: those of a call that went away meanwhile.
     #[must_use]
-    pub(super) fn deliver(&self, events: &mut Inbox, due: bool, wakes: &mut Wakes) -> usize {
+    pub(super) fn deliver(
+        &self,
+        key: StreamKey,
+        events: &mut Inbox,
+        due: bool,
+        now: Instant,
+        wakes: &mut Wakes,
+    ) -> usize {
         let mut state = self.lock();
-        if matches!(state.place, Place::Over) {
+        if self.is_over() {
             return mem::take(events).owed();
         }
-        let mut writer = None;
-        if events.has_ended() {
-            state.place = Place::Over;
-            writer = state.close_upload();
-        }
-        state.inbox.append(events);
-        let reader = if due { state.reader.take() } else { None };
+        state.key = Some(key);
+        let (reader, writer) = self.put(&mut state, events, due, now);
         drop(state);
         wakes.push(reader);
         wakes.push(writer);
         0
     }
 
-    /// Whether its call went away, or it has ended.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.lock().place, Place::Over)
-    }
-
     /// It failed before, or after, it was opened.
-    pub(super) fn fail(&self, error: StreamError) {
+    pub(super) fn fail(&self, error: StreamError, now: Instant) {
         let mut events = Inbox::default();
         events.fail(error);
-        let mut wakes = Wakes::default();
-        // There are no bytes in it.
-        let _nothing = self.deliver(&mut events, true, &mut wakes);
-        wakes.wake_all();
+        let mut state = self.lock();
+        if self.is_over() {
+            return;
+        }
+        let (reader, writer) = self.put(&mut state, &mut events, true, now);
+        drop(state);
+        wake(reader);
+        wake(writer);
+    }
+
+    /// Wakes the reader, for whom nothing came: its deadline has passed.
+    pub(super) fn ring(&self) {
+        let reader = self.lock().reader.take();
+        wake(reader);
     }
 
     /// The engine took `bytes` off the queue of commands, and takes more if there is `room`.
@@ -264,6 +259,24 @@ impl Cell {
         let woken = if room && *queued < SEND_BUFFER { writer.take() } else { None };
         drop(state);
         wake(woken);
+    }
+
+    /// Puts events where the call finds them; whom to wake for them.
+    fn put(
+        &self,
+        state: &mut State,
+        events: &mut Inbox,
+        due: bool,
+        now: Instant,
+    ) -> (Option<Waker>, Option<Waker>) {
+        let mut writer = None;
+        if events.has_ended() {
+            self.over.store(true, Relaxed);
+            events.ended_at(now);
+            writer = state.close_upload();
+        }
+        state.inbox.append(events);
+        (if due { state.reader.take() } else { None }, writer)
     }
 }
 
@@ -294,17 +307,17 @@ fn wake(waker: Option<Waker>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::StreamEvent;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
+    use trunkline_http2::Connection;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.0.fetch_add(1, Relaxed);
         }
     }
 
@@ -314,19 +327,13 @@ mod tests {
         (Waker::from(Arc::clone(&count)), count)
     }
 
-    fn cell(end: bool) -> Cell {
-        let head = RequestHead {
-            path: "/a.B/C".parse().unwrap(),
-            timeout: None,
-            headers: None,
-            reply: Reply::Stream,
-        };
-        Cell::new(Request::new(head, Bytes::new(), end))
+    fn cell(ends: bool) -> Cell {
+        Cell::new(ends, Waker::noop().clone())
     }
 
     /// Keys come from an engine alone.
     fn key() -> StreamKey {
-        let mut engine = trunkline_http2::Connection::new(Default::default(), std::time::Instant::now());
+        let mut engine = Connection::new(Default::default(), Instant::now());
         let template = engine.template([(":method", "POST"), (":path", "/")]).unwrap();
         engine.open(template, &[], Bytes::new(), true).unwrap()
     }
@@ -339,58 +346,88 @@ mod tests {
 
     fn deliver(cell: &Cell, mut events: Inbox, due: bool) -> usize {
         let mut wakes = Wakes::default();
-        let owed = cell.deliver(&mut events, due, &mut wakes);
+        let owed = cell.deliver(key(), &mut events, due, Instant::now(), &mut wakes);
         wakes.wake_all();
         owed
     }
 
-    fn open(cell: &Cell) -> Option<StreamKey> {
-        let opened = cell.open(|_| Ok::<_, std::convert::Infallible>(key()))?;
-        opened.ok().map(|opened| opened.key)
+    fn next(cell: &Cell) -> Option<(StreamEvent, bool)> {
+        match cell.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(taken) => Some((taken.event, taken.is_last)),
+            Poll::Pending => None,
+        }
     }
 
     #[test]
     fn a_call_dropped_before_it_was_sent_never_is() {
         let cell = cell(true);
         let withdrawn = cell.withdraw();
-        assert!(!withdrawn.is_open && withdrawn.key.is_none());
-        assert!(open(&cell).is_none());
+        assert!(!withdrawn.had_ended && withdrawn.owed.is_none());
+        assert!(cell.is_over(), "the driver does not open it");
     }
 
     #[test]
     fn a_call_dropped_in_the_middle_is_reset_and_what_it_left_unread_is_given_back() {
         let cell = cell(true);
-        assert!(open(&cell).is_some());
-        deliver(&cell, data(b"unread", false), true);
+        assert_eq!(deliver(&cell, data(b"unread", false), true), 0);
         let withdrawn = cell.withdraw();
-        assert!(withdrawn.is_open && withdrawn.key.is_some());
-        assert_eq!(withdrawn.owed, 6);
+        assert!(!withdrawn.had_ended);
+        assert!(matches!(withdrawn.owed, Some((_, 6))));
     }
 
     #[test]
     fn what_comes_for_a_call_that_went_away_is_given_back_at_once() {
         let cell = cell(true);
-        assert!(open(&cell).is_some());
         cell.withdraw();
         assert_eq!(deliver(&cell, data(b"late", false), true), 4);
-        assert_eq!(cell.withdraw().owed, 0);
+        assert!(cell.withdraw().owed.is_none());
     }
 
     #[test]
-    fn a_reader_is_woken_once_for_what_is_due_and_takes_all_at_once() {
-        let cell = cell(true);
+    fn a_reader_is_woken_once_for_what_is_due_and_finds_all_of_it() {
         let (waker, count) = counting();
-        let mut cx = Context::from_waker(&waker);
-        let mut inbox = Inbox::default();
-        assert!(cell.poll_take(&mut inbox, &mut cx).is_pending());
+        let cell = Cell::new(true, waker);
         deliver(&cell, data(b"a", false), false);
+        assert_eq!(count.0.load(Relaxed), 0);
         deliver(&cell, data(b"b", true), true);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(cell.poll_take(&mut inbox, &mut cx).is_ready());
-        assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
-        assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
-        assert!(matches!(inbox.next(), Some((StreamEvent::End, true))));
-        assert!(!cell.withdraw().is_open, "a stream that has ended is not reset");
+        assert_eq!(count.0.load(Relaxed), 1);
+        assert!(matches!(next(&cell), Some((StreamEvent::Data(_), false))));
+        assert!(matches!(next(&cell), Some((StreamEvent::Data(_), false))));
+        assert!(matches!(next(&cell), Some((StreamEvent::End, true))));
+        assert!(cell.withdraw().had_ended, "a stream that has ended is not reset");
+    }
+
+    #[test]
+    fn a_reader_is_told_what_to_give_back_of_what_it_took() {
+        let cell = cell(true);
+        deliver(&cell, data(b"abc", false), true);
+        deliver(&cell, data(b"de", false), true);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(first) = cell.poll_next(&mut cx) else { panic!("it is there") };
+        assert_eq!((first.settled, first.owes_more), (3, true));
+        let Poll::Ready(second) = cell.poll_next(&mut cx) else { panic!("it is there") };
+        assert_eq!((second.settled, second.owes_more), (2, false));
+    }
+
+    #[test]
+    fn whoever_is_rung_for_is_woken_and_finds_nothing() {
+        let (waker, count) = counting();
+        let cell = Cell::new(true, waker);
+        cell.ring();
+        assert_eq!(count.0.load(Relaxed), 1);
+        assert!(next(&cell).is_none());
+        assert!(!cell.is_over());
+    }
+
+    #[test]
+    fn what_was_held_back_comes_out_in_its_order() {
+        let cell = cell(false);
+        cell.hold_back(Bytes::from_static(b"a"), false);
+        cell.hold_back(Bytes::from_static(b"b"), true);
+        let held_back = cell.take_held_back();
+        assert_eq!(held_back.pieces, ["a", "b"]);
+        assert!(held_back.ends);
+        assert!(cell.take_held_back().pieces.is_empty());
     }
 
     #[test]
@@ -400,14 +437,14 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         assert!(cell.poll_room(&mut cx).is_pending(), "nothing is known of the window yet");
         cell.set_room(0, true);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(count.0.load(Relaxed), 1);
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Ok(())));
         cell.sending(SEND_BUFFER, false).unwrap();
         assert!(cell.poll_room(&mut cx).is_pending(), "the queue holds enough");
         cell.set_room(SEND_BUFFER, false);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1, "the engine holds enough");
+        assert_eq!(count.0.load(Relaxed), 1, "the engine holds enough");
         cell.set_room(0, true);
-        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(count.0.load(Relaxed), 2);
         cell.sending(0, true).unwrap();
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
         assert!(!cell.abandon_upload(), "a request that has ended is not given up");
@@ -420,7 +457,7 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         assert!(cell.poll_room(&mut cx).is_pending());
         deliver(&cell, data(b"early", true), true);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(count.0.load(Relaxed), 1);
         assert_eq!(cell.poll_room(&mut cx), Poll::Ready(Err(SendClosed)));
         assert_eq!(cell.sending(1, false), Err(SendClosed));
     }

@@ -2,9 +2,8 @@
 //! start; the lock is held for a push or a swap and nothing else.
 //!
 //! The driver takes it whole at each turn, so it holds what calls say between two turns: for each place under the
-//! limit of streams a `Start` and a `Reset` (and a `Start` of each call that gave its place up meanwhile, which
-//! the driver finds withdrawn), one `Release` per delivery, and data up to the send buffer of each stream and one
-//! message more.
+//! limit of streams a `Start` and a `Withdraw` (and both of each call that gave its place up before the driver had
+//! seen it), one `Release` per delivery, and data up to the send buffer of each stream and one message more.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +14,7 @@ use trunkline_http2::StreamKey;
 use trunkline_proto::ConnectError;
 
 use super::cell::Cell;
+use super::request::Request;
 use crate::transport::Slot;
 
 /// From so many bytes on that readers have taken and the driver has not heard of, it is woken to hear of
@@ -24,12 +24,12 @@ const OWED_WAKES: usize = 256 << 10;
 /// What calls ask of the driver.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Open the stream whose request is in this cell.
-    Start(Arc<Cell>),
+    /// Open a stream.
+    Start(Request),
     /// More of the request.
     Send { cell: Arc<Cell>, data: Bytes, end: bool },
-    /// The call wants no more of this stream. It holds its place until the reset is on its way.
-    Reset { key: StreamKey, slot: Slot },
+    /// The call wants no more of this stream. One that was open holds its place until the reset is on its way.
+    Withdraw { cell: Arc<Cell>, slot: Option<Slot> },
     /// The sender gave up in the middle: the stream is reset, and its reader is told.
     Abandon(Arc<Cell>),
     /// The reader has taken so many bytes.
@@ -55,12 +55,12 @@ struct Queue {
 
 impl Commands {
     /// Puts a `Start` in the queue. An error: the connection takes no more of them, because of this.
-    pub(super) fn start(&self, cell: Arc<Cell>) -> Result<(), ConnectError> {
+    pub(super) fn start(&self, request: Request) -> Result<(), ConnectError> {
         let queue = self.lock();
         match &queue.refused {
             Some(cause) => Err(cause.clone()),
             None => {
-                Self::push_to(queue, Command::Start(cell));
+                Self::push_to(queue, Command::Start(request));
                 Ok(())
             }
         }
@@ -113,14 +113,14 @@ impl Commands {
         self.lock().waiting.shrink_to_fit();
     }
 
-    /// No more streams are started, because of `cause`. Those that wait in the queue are returned.
+    /// No more streams are started, because of `cause`. The cells of those that wait in the queue are returned.
     pub(super) fn refuse(&self, cause: &ConnectError) -> Vec<Arc<Cell>> {
         let mut queue = self.lock();
         queue.refused.get_or_insert_with(|| cause.clone());
         let (mut refused, mut kept) = (Vec::new(), Vec::new());
         for command in queue.waiting.drain(..) {
             match command {
-                Command::Start(cell) => refused.push(cell),
+                Command::Start(request) => refused.push(request.cell),
                 other => kept.push(other),
             }
         }
@@ -163,14 +163,17 @@ mod tests {
     }
 
     fn cell() -> Arc<Cell> {
+        Arc::new(Cell::new(true, Waker::noop().clone()))
+    }
+
+    fn request() -> Request {
         let head = RequestHead {
             path: "/a.B/C".parse().unwrap(),
-            timeout: None,
+            deadline: None,
             headers: None,
             reply: Reply::Whole,
         };
-        let request = super::super::cell::Request::new(head, Bytes::new(), true);
-        Arc::new(Cell::new(request))
+        Request { cell: cell(), head, body: Bytes::new(), end: true }
     }
 
     #[test]
@@ -180,24 +183,24 @@ mod tests {
         let mut taken = Vec::new();
         commands.take(&mut taken, &driver);
         for _ in 0..100 {
-            commands.start(cell()).unwrap();
+            commands.start(request()).unwrap();
         }
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         commands.take(&mut taken, &driver);
         assert_eq!(taken.len(), 100);
         taken.clear();
-        commands.start(cell()).unwrap();
+        commands.start(request()).unwrap();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]
     fn where_no_streams_are_started_those_that_run_go_on() {
         let commands = Commands::default();
-        commands.start(cell()).unwrap();
+        commands.start(request()).unwrap();
         assert!(commands.push(Command::Abandon(cell())));
         assert_eq!(commands.refuse(&ConnectError::new(Phase::Http2, "gone")).len(), 1);
         commands.refuse(&ConnectError::new(Phase::Http2, "later"));
-        assert_eq!(commands.start(cell()).unwrap_err().message(), "gone");
+        assert_eq!(commands.start(request()).unwrap_err().message(), "gone");
         assert!(commands.push(Command::Abandon(cell())));
         let mut taken = Vec::new();
         commands.take(&mut taken, Waker::noop());

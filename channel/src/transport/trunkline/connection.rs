@@ -1,13 +1,16 @@
 //! The calls' side of a connection: how a stream is begun.
 
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::runtime::{self, Handle};
 use trunkline_proto::ConnectError;
 
-use super::cell::{Cell, Request};
+use super::cell::Cell;
 use super::commands::Commands;
-use super::requests;
+use super::request::{self, Request};
 use super::stream::TrunklineStream;
 use crate::transport::quota::StreamQuota;
 use crate::transport::{RequestHead, Slot, StreamError};
@@ -21,6 +24,8 @@ pub(crate) struct TrunklineConnection(Arc<Shared>);
 pub(super) struct Shared {
     pub(super) quota: Arc<StreamQuota>,
     pub(super) commands: Commands,
+    /// Where the driver runs.
+    pub(super) runtime: Option<runtime::Id>,
 }
 
 impl TrunklineConnection {
@@ -38,10 +43,12 @@ impl TrunklineConnection {
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
+        reader: &Waker,
     ) -> Result<TrunklineStream, StreamError> {
-        requests::check(&head)?;
-        let cell = Arc::new(Cell::new(Request::new(head, first.unwrap_or_default(), end)));
-        self.0.commands.start(Arc::clone(&cell)).map_err(StreamError::NeverSent)?;
+        request::check(&head)?;
+        let cell = Arc::new(Cell::new(end, reader.clone()));
+        let request = Request { cell: Arc::clone(&cell), head, body: first.unwrap_or_default(), end };
+        self.0.commands.start(request).map_err(StreamError::NeverSent)?;
         Ok(TrunklineStream::new(Arc::clone(&self.0), cell, slot, end))
     }
 }
@@ -49,14 +56,15 @@ impl TrunklineConnection {
 impl Shared {
     pub(super) fn new() -> Arc<Self> {
         // Nobody has the connection before the SETTINGS are in, and they say the limit.
-        Arc::new(Self { quota: StreamQuota::new(0), commands: Commands::default() })
+        let runtime = Handle::try_current().ok().map(|handle| handle.id());
+        Arc::new(Self { quota: StreamQuota::new(0), commands: Commands::default(), runtime })
     }
 
     /// No more streams are started, because of `cause`. What waits for that in the queue is told so.
-    pub(super) fn refuse(&self, cause: &ConnectError) {
+    pub(super) fn refuse(&self, cause: &ConnectError, now: Instant) {
         self.quota.close(cause);
         for cell in self.commands.refuse(cause) {
-            cell.fail(StreamError::NeverSent(cause.clone()));
+            cell.fail(StreamError::NeverSent(cause.clone()), now);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! engine's, once per path; what is left for each call is its deadline and its metadata.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
@@ -9,8 +10,7 @@ use http::uri::PathAndQuery;
 use trunkline_http2::{Connection, Field, Indexing, OpenError, StreamKey, TemplateId};
 use trunkline_proto::timeout;
 
-use super::cell::Request;
-use super::requests::is_ours;
+use super::request::{Request, is_ours};
 use crate::transport::Origin;
 
 /// Most paths whose heads are remembered. An application has a few; a proxy that passes on what it is asked
@@ -39,15 +39,17 @@ impl Heads {
         Self { origin, by_path: HashMap::default(), common: None }
     }
 
-    /// Opens the stream that `request` asks for, and takes its body.
+    /// Opens the stream that `request` asks for at `now`, and takes its body.
     pub(super) fn open(
         &mut self,
         engine: &mut Connection,
         request: &mut Request,
+        now: Instant,
     ) -> Result<StreamKey, OpenError> {
         let Request { head, body, end, .. } = request;
         let (body, end) = (std::mem::take(body), *end);
-        let timeout = head.timeout.map(timeout::Text::new);
+        let left = head.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let timeout = left.map(timeout::Text::new);
         let timeout = timeout.as_ref().map(|text| Field {
             name: TIMEOUT,
             value: text.as_bytes(),

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use trunkline_http2::Headers;
 
-use crate::transport::{ResponseHead, StreamError, StreamEvent};
+use crate::transport::{PlainReply, ResponseHead, StreamError, StreamEvent};
 
 /// From so many chunks on, small ones are joined. Below it they are handed on as they are.
 const MANY_CHUNKS: usize = 16;
@@ -24,6 +25,8 @@ pub(super) struct Inbox {
     head: Option<Head>,
     data: Chunks,
     last: Option<Last>,
+    /// When `last` was delivered.
+    ended_at: Option<Instant>,
     /// Bytes in `data` whose window the reader gives back when it takes them. What comes together with the
     /// end is given back by the driver.
     owed: usize,
@@ -33,6 +36,8 @@ pub(super) struct Inbox {
 struct Head {
     status: StatusCode,
     headers: Headers,
+    /// Messages of gRPC follow.
+    is_grpc: bool,
 }
 
 /// How the stream ended.
@@ -40,13 +45,17 @@ struct Head {
 enum Last {
     /// With the head, or with the last data.
     End,
-    Trailers(Headers),
+    Trailers {
+        headers: Headers,
+        /// They say OK, and nothing of how it came to that.
+        says_ok: bool,
+    },
     Failed(StreamError),
 }
 
 impl Inbox {
-    pub(super) fn put_head(&mut self, status: StatusCode, headers: Headers, end: bool) {
-        self.head = Some(Head { status, headers });
+    pub(super) fn put_head(&mut self, status: StatusCode, headers: Headers, is_grpc: bool, end: bool) {
+        self.head = Some(Head { status, headers, is_grpc });
         if end {
             self.last = Some(Last::End);
         }
@@ -60,8 +69,8 @@ impl Inbox {
         }
     }
 
-    pub(super) fn put_trailers(&mut self, trailers: Headers) {
-        self.last = Some(Last::Trailers(trailers));
+    pub(super) fn put_trailers(&mut self, headers: Headers, says_ok: bool) {
+        self.last = Some(Last::Trailers { headers, says_ok });
     }
 
     /// The end by an error, unless another end is here already.
@@ -69,21 +78,48 @@ impl Inbox {
         self.last.get_or_insert(Last::Failed(error));
     }
 
+    /// Notes when the end was delivered.
+    pub(super) fn ended_at(&mut self, now: Instant) {
+        self.ended_at = Some(now);
+    }
+
+    /// The whole response, if it is here and plain: nothing was taken of it, its data is one chunk, and it means
+    /// one message and OK.
+    pub(super) fn take_plain(&mut self) -> Option<PlainReply> {
+        let (
+            Some(Head { is_grpc: true, .. }),
+            Chunks::One(_),
+            Some(Last::Trailers { says_ok: true, .. }),
+            Some(arrived),
+        ) = (&self.head, &self.data, &self.last, self.ended_at)
+        else {
+            return None;
+        };
+        let (head, data, last) = (self.head.take(), mem::take(&mut self.data), self.last.take());
+        let (Some(head), Chunks::One(body), Some(Last::Trailers { headers: trailers, .. })) =
+            (head, data, last)
+        else {
+            unreachable!("they were there just above");
+        };
+        Some(PlainReply { headers: head.headers.into(), body, trailers: trailers.into(), arrived })
+    }
+
     /// Takes over what came after what is here, and leaves nothing there.
     pub(super) fn append(&mut self, later: &mut Self) {
         if self.is_empty() {
             return mem::swap(self, later);
         }
-        let Self { head, data, last, owed } = mem::take(later);
+        let Self { head, data, last, ended_at, owed } = mem::take(later);
         self.head = self.head.take().or(head);
         self.data.append(data);
         self.last = self.last.take().or(last);
+        self.ended_at = self.ended_at.or(ended_at);
         self.owed += owed;
     }
 
     /// The next event, and whether it is the last one.
     pub(super) fn next(&mut self) -> Option<(StreamEvent, bool)> {
-        if let Some(Head { status, headers }) = self.head.take() {
+        if let Some(Head { status, headers, .. }) = self.head.take() {
             let end = self.data.is_empty() && matches!(self.last, Some(Last::End));
             if end {
                 self.last = None;
@@ -95,7 +131,7 @@ impl Inbox {
         }
         let last = match self.last.take()? {
             Last::End => StreamEvent::End,
-            Last::Trailers(trailers) => StreamEvent::Trailers(trailers.into()),
+            Last::Trailers { headers, .. } => StreamEvent::Trailers(headers.into()),
             Last::Failed(error) => StreamEvent::Failed(error),
         };
         Some((last, true))
@@ -227,10 +263,10 @@ mod tests {
     #[test]
     fn events_come_out_in_the_order_of_a_response() {
         let mut inbox = Inbox::default();
-        inbox.put_head(StatusCode::OK, Headers::default(), false);
+        inbox.put_head(StatusCode::OK, Headers::default(), true, false);
         inbox.put_data(Bytes::from_static(b"a"), false);
         inbox.put_data(Bytes::from_static(b"b"), false);
-        inbox.put_trailers(Headers::default());
+        inbox.put_trailers(Headers::default(), true);
         assert!(matches!(inbox.next(), Some((StreamEvent::Head(head), false)) if !head.end));
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(data), false)) if data == "a"));
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(data), false)) if data == "b"));
@@ -241,9 +277,28 @@ mod tests {
     #[test]
     fn a_head_that_is_the_end_is_the_last_event() {
         let mut inbox = Inbox::default();
-        inbox.put_head(StatusCode::OK, Headers::default(), true);
+        inbox.put_head(StatusCode::OK, Headers::default(), true, true);
         assert!(matches!(inbox.next(), Some((StreamEvent::Head(head), true)) if head.end));
         assert!(inbox.next().is_none());
+    }
+
+    #[test]
+    fn only_a_whole_response_of_grpcs_in_one_piece_that_says_ok_is_plain() {
+        let whole = |is_grpc, pieces, says_ok| {
+            let mut inbox = Inbox::default();
+            inbox.put_head(StatusCode::OK, Headers::default(), is_grpc, false);
+            (0..pieces).for_each(|_| inbox.put_data(Bytes::from_static(b"a"), false));
+            inbox.put_trailers(Headers::default(), says_ok);
+            inbox.ended_at(Instant::now());
+            inbox
+        };
+        assert_eq!(whole(true, 1, true).take_plain().unwrap().body, "a");
+        let mut begun = whole(true, 1, true);
+        begun.next();
+        for mut other in [whole(false, 1, true), whole(true, 2, true), whole(true, 1, false), begun] {
+            assert!(other.take_plain().is_none());
+            assert!(other.next().is_some(), "and it is all there");
+        }
     }
 
     #[test]

@@ -14,11 +14,13 @@
 mod cell;
 mod commands;
 mod connection;
+mod deadlines;
 mod driver;
+mod familiar;
 mod heads;
 mod idle;
 mod inbox;
-mod requests;
+mod request;
 mod start;
 mod stream;
 mod streams;

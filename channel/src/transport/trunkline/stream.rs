@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
-use super::cell::{Cell, Withdrawn};
+use super::cell::{Cell, Taken, Withdrawn};
 use super::commands::Command;
 use super::connection::Shared;
-use super::inbox::Inbox;
-use crate::transport::{SendClosed, Slot, StreamEvent};
+use crate::transport::{PlainReply, SendClosed, Slot, StreamEvent};
 
-/// How much is handed on before the driver is told, while there is more in the inbox.
+/// How much is handed on before the driver is told, while there is more to be taken.
 const RELEASE_FROM: usize = 64 << 10;
 
 /// The response side. It owns the stream's life: dropped before its last event, it resets the stream, or
@@ -20,39 +20,41 @@ const RELEASE_FROM: usize = 64 << 10;
 pub(crate) struct TrunklineStream {
     shared: Arc<Shared>,
     cell: Arc<Cell>,
-    /// What was taken from the cell and has not been asked for.
-    inbox: Inbox,
+    /// `None` once the last event was taken.
+    slot: Option<Slot>,
     /// Bytes that were handed on, and whose window the driver has not been given back.
     unreleased: usize,
     may_take_sender: bool,
-    /// `None` once the last event was taken.
-    slot: Option<Slot>,
 }
 
 impl TrunklineStream {
     pub(super) fn new(shared: Arc<Shared>, cell: Arc<Cell>, slot: Slot, end: bool) -> Self {
-        Self { shared, cell, inbox: Inbox::default(), unreleased: 0, may_take_sender: !end, slot: Some(slot) }
+        Self { shared, cell, slot: Some(slot), unreleased: 0, may_take_sender: !end }
     }
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         if self.slot.is_none() {
             return Poll::Pending;
         }
-        loop {
-            if let Some((event, last)) = self.inbox.next() {
-                if let StreamEvent::Data(data) = &event {
-                    self.unreleased += self.inbox.settle(data.len());
-                    if self.unreleased >= RELEASE_FROM || self.inbox.owed() == 0 {
-                        self.release();
-                    }
-                }
-                if last {
-                    self.slot = None;
-                }
-                return Poll::Ready(event);
-            }
-            ready!(self.cell.poll_take(&mut self.inbox, cx));
+        let Taken { event, is_last, settled, owes_more } = ready!(self.cell.poll_next(cx));
+        self.unreleased += settled;
+        if self.unreleased >= RELEASE_FROM || !owes_more {
+            self.release();
         }
+        if is_last {
+            self.slot = None;
+        }
+        Poll::Ready(event)
+    }
+
+    pub(in crate::transport) fn take_plain(&mut self) -> Option<PlainReply> {
+        let reply = self.slot.as_ref().and_then(|_| self.cell.take_plain())?;
+        self.slot = None;
+        Some(reply)
+    }
+
+    pub(in crate::transport) fn keeps_deadline(&self, runtime: &Handle) -> bool {
+        self.shared.runtime == Some(runtime.id())
     }
 
     pub(in crate::transport) fn take_sender(&mut self) -> Option<TrunklineSendHalf> {
@@ -74,14 +76,17 @@ impl TrunklineStream {
 impl Drop for TrunklineStream {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
-        let Withdrawn { key, is_open, owed } = self.cell.withdraw();
-        let Some(key) = key else { return };
-        let bytes = owed + self.inbox.owed() + self.unreleased;
-        if bytes > 0 {
-            self.shared.commands.push(Command::Release { key, bytes });
+        let Withdrawn { had_ended, owed } = self.cell.withdraw();
+        if let Some((key, owed)) = owed
+            && owed + self.unreleased > 0
+        {
+            self.shared.commands.push(Command::Release { key, bytes: owed + self.unreleased });
         }
-        if is_open {
-            self.shared.commands.push(Command::Reset { key, slot });
+        if !had_ended {
+            // A place in which nothing was sent is free at once. If the driver opens the stream this very moment, the
+            // connection has one stream more than places for a moment, and the next one waits for its turn there.
+            let slot = self.cell.place().is_some().then_some(slot);
+            self.shared.commands.push(Command::Withdraw { cell: Arc::clone(&self.cell), slot });
         }
     }
 }

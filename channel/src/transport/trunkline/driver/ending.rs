@@ -1,5 +1,6 @@
 //! How a connection ends, and what becomes of the streams on it.
 
+use tokio::time::Instant;
 use trunkline_proto::ConnectError;
 
 use super::{Life, TrunklineDriver};
@@ -13,9 +14,10 @@ impl TrunklineDriver {
 
     /// No more streams are started, because of `cause`. Those that run go on.
     pub(super) fn refuse(&mut self, cause: &ConnectError) {
-        self.shared.refuse(cause);
-        for cell in self.waiting.drain(..) {
-            cell.fail(StreamError::NeverSent(cause.clone()));
+        let now = Instant::now().into_std();
+        self.shared.refuse(cause, now);
+        for request in self.waiting.drain(..) {
+            request.cell.fail(StreamError::NeverSent(cause.clone()), now);
         }
     }
 
@@ -26,18 +28,18 @@ impl TrunklineDriver {
         }
         self.life = Life::Ended;
         let cause = self.set_cause(cause);
+        self.deliver();
         self.refuse(&cause);
         self.shared.commands.end();
-        for mut stream in self.streams.drain() {
+        let now = Instant::now().into_std();
+        for stream in self.streams.drain() {
             let sent = self.wire.may_have_sent_more() || self.engine.is_sent(stream.key);
             let error = match sent {
                 true => StreamError::Lost(cause.clone()),
                 false => StreamError::NeverSent(cause.clone()),
             };
-            stream.inbox.fail(error);
             if let Some(cell) = stream.cell {
-                // The windows have gone with the connection.
-                let _bytes = cell.deliver(&mut stream.inbox, true, &mut self.wakes);
+                cell.fail(error, now);
             }
         }
         self.wakes.wake_all();

@@ -3,11 +3,11 @@
 use std::mem;
 use std::sync::Arc;
 
-use http::StatusCode;
-use trunkline_http2::{ErrorCode, Event, Headers, StreamKey};
+use trunkline_http2::{ErrorCode, Event, StreamKey};
 use trunkline_proto::ConnectError;
 
 use super::super::connection::TrunklineConnection;
+use super::super::inbox::Inbox;
 use super::super::told;
 use super::{Life, TrunklineDriver};
 use crate::transport::options::MOST_STREAMS;
@@ -20,9 +20,7 @@ impl TrunklineDriver {
         while let Some(event) = self.engine.poll_event() {
             result = result.and(self.hear_one(event));
         }
-        while let Some(key) = self.streams.take_touched() {
-            self.deliver(key);
-        }
+        self.deliver();
         result
     }
 
@@ -30,23 +28,27 @@ impl TrunklineDriver {
         match event {
             Event::Head { stream, status, headers, end } => {
                 self.answered = self.answered.max(stream.id());
-                if let Some(stream) = self.streams.touch(stream) {
-                    stream.answered = true;
-                    if !is_grpc(status, &headers) {
+                let is_grpc = self.familiar.is_grpc(status, &headers);
+                if let Some(open) = self.streams.get(stream) {
+                    open.answered = true;
+                    if !is_grpc {
                         // Its reader wants the beginning of it, and not to wait for the end.
-                        stream.reply = Reply::Stream;
+                        open.reply = Reply::Stream;
                     }
-                    stream.inbox.put_head(status, headers, end);
+                }
+                if let Some(inbox) = self.inbox_of(stream) {
+                    inbox.put_head(status, headers, is_grpc, end);
                 }
             }
-            Event::Data { stream, data, end } => match self.streams.touch(stream) {
-                Some(stream) => stream.inbox.put_data(data, end),
+            Event::Data { stream, data, end } => match self.inbox_of(stream) {
+                Some(inbox) => inbox.put_data(data, end),
                 // Of a stream that was reset.
                 None => self.engine.release(stream, data.len()),
             },
             Event::Trailers { stream, headers } => {
-                if let Some(stream) = self.streams.touch(stream) {
-                    stream.inbox.put_trailers(headers);
+                let says_ok = self.familiar.says_ok(&headers);
+                if let Some(inbox) = self.inbox_of(stream) {
+                    inbox.put_trailers(headers, says_ok);
                 }
             }
             Event::Reset { stream, code: ErrorCode::REFUSED_STREAM } => {
@@ -91,21 +93,33 @@ impl TrunklineDriver {
 
     /// The stream has failed. What came before that is still delivered.
     fn fail(&mut self, key: StreamKey, error: StreamError) {
-        if let Some(stream) = self.streams.touch(key) {
-            stream.inbox.fail(error);
+        if let Some(inbox) = self.inbox_of(key) {
+            inbox.fail(error);
         }
     }
 
-    /// Hands on what came for a stream.
-    fn deliver(&mut self, key: StreamKey) {
-        let due = self.streams.is_due(key);
-        let Some(stream) = self.streams.get(key) else { return };
-        let ended = stream.inbox.has_ended();
+    /// Where what comes for a stream is put. What came for another one before it is handed on first: the frames of
+    /// a stream usually follow one another, so most responses are handed on in one piece.
+    fn inbox_of(&mut self, key: StreamKey) -> Option<&mut Inbox> {
+        if self.arriving.key != Some(key) {
+            self.deliver();
+            self.streams.get(key)?;
+            self.arriving.key = Some(key);
+        }
+        Some(&mut self.arriving.inbox)
+    }
+
+    /// Hands on what has come for a stream.
+    pub(super) fn deliver(&mut self) {
+        let Some(key) = self.arriving.key.take() else { return };
+        let inbox = &mut self.arriving.inbox;
+        let ended = inbox.has_ended();
+        let due = self.streams.is_due(key, inbox.owed(), ended);
         // What comes with the end is given back now, and what nobody waits for.
-        let mut bytes = if ended { stream.inbox.settle_all() } else { 0 };
-        bytes += match &stream.cell {
-            Some(cell) => cell.deliver(&mut stream.inbox, due, &mut self.wakes),
-            None => mem::take(&mut stream.inbox).owed(),
+        let mut bytes = if ended { inbox.settle_all() } else { 0 };
+        bytes += match self.streams.get(key).and_then(|stream| stream.cell.as_ref()) {
+            Some(cell) => cell.deliver(key, inbox, due, self.now, &mut self.wakes),
+            None => mem::take(inbox).owed(),
         };
         self.engine.release(key, bytes);
         if ended {
@@ -131,13 +145,6 @@ impl TrunklineDriver {
         }
         Ok(())
     }
-}
-
-/// Whether messages of gRPC follow, or its status has come.
-fn is_grpc(status: StatusCode, headers: &Headers) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get("content-type");
-    status == StatusCode::OK && content_type.is_some_and(|value| value.starts_with(GRPC))
 }
 
 fn violation_of(violation: trunkline_http2::StreamViolation) -> StreamViolation {

@@ -16,11 +16,14 @@ use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
 use trunkline_proto::{Address, ConnectError};
 
 use self::obeying::PRUNE_FROM;
-use super::cell::Cell;
 use super::commands::Command;
 use super::connection::Shared;
+use super::deadlines::Deadlines;
+use super::familiar::Familiar;
 use super::heads::Heads;
 use super::idle::Idle;
+use super::inbox::Inbox;
+use super::request::Request;
 use super::streams::Streams;
 use super::timer::Timer;
 use super::told;
@@ -57,12 +60,15 @@ pub(crate) struct TrunklineDriver {
     shared: Arc<Shared>,
     heads: Heads,
     streams: Streams,
+    arriving: Arriving,
+    familiar: Familiar,
     wakes: Wakes,
+    deadlines: Deadlines,
     /// Commands as they were taken from the queue; kept for its memory.
     commands: Vec<Command>,
     /// Streams that wait for their turn: the peer has lowered its limit since they got their places, or does not
     /// read.
-    waiting: VecDeque<Arc<Cell>>,
+    waiting: VecDeque<Request>,
     /// When `waiting` is as long as this, those are let go whose calls went away.
     prune_at: usize,
     resets: EarlyResets<Cancelled>,
@@ -74,6 +80,8 @@ pub(crate) struct TrunklineDriver {
     doublings: u32,
     idle: Idle,
     timer: Timer,
+    /// When the present turn began, or the last one.
+    now: std::time::Instant,
     news: VecDeque<DriverNews>,
     address: Address,
     /// Why the connection ended or takes no more streams. The first reason is the true one.
@@ -95,11 +103,18 @@ enum Life {
     Ended,
 }
 
+/// What has come for one stream and is not handed on yet.
+#[derive(Debug, Default)]
+struct Arriving {
+    key: Option<StreamKey>,
+    inbox: Inbox,
+}
+
 /// A stream that was cancelled before its response began. It holds its place until it is reset.
 #[derive(Debug)]
 struct Cancelled {
     key: StreamKey,
-    _slot: Slot,
+    _slot: Option<Slot>,
 }
 
 impl TrunklineDriver {
@@ -120,7 +135,10 @@ impl TrunklineDriver {
             shared: Shared::new(),
             heads: Heads::new(origin),
             streams: Streams::default(),
+            arriving: Arriving::default(),
+            familiar: Familiar::default(),
             wakes: Wakes::default(),
+            deadlines: Deadlines::default(),
             commands: Vec::new(),
             waiting: VecDeque::new(),
             prune_at: PRUNE_FROM,
@@ -131,6 +149,7 @@ impl TrunklineDriver {
             doublings,
             idle: Idle::default(),
             timer: Timer::default(),
+            now,
             news: VecDeque::new(),
             address: address.clone(),
             cause: None,
@@ -177,6 +196,7 @@ impl TrunklineDriver {
     /// end.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectError> {
         let now = Instant::now().into_std();
+        self.now = now;
         // While somebody is still to be woken for what came, what comes next can wait.
         let read = if self.wakes.is_empty() { self.read(now, cx) } else { Ok(false) };
         let reads_on = matches!(read, Ok(false));
@@ -252,6 +272,7 @@ impl TrunklineDriver {
                 Life::Closing { until } => Some(until),
                 _ => None,
             };
+            self.ring(now);
             let has_streams = self.streams.open() > 0;
             if self.idle.is_due(now, has_streams) {
                 self.rest();
@@ -267,7 +288,8 @@ impl TrunklineDriver {
                 }
                 Beat::Dead => return Err(told::silent(self.keepalive.as_ref().map(KeepaliveClock::timeout))),
                 Beat::Sleep(due) => {
-                    [due, farewell, self.engine.poll_timeout(), self.idle.due()].into_iter().flatten().min()
+                    let others = [self.engine.poll_timeout(), self.idle.due(), self.deadlines.due()];
+                    others.into_iter().chain([due, farewell]).flatten().min()
                 }
             };
             match due.map(|due| self.timer.poll(due, cx)) {

@@ -7,8 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use trunkline_http2::{ErrorCode, OpenError, StreamKey};
 
-use super::super::cell::{Cell, Opened, Whereto};
+use super::super::cell::{Cell, HeldBack};
 use super::super::commands::Command;
+use super::super::request::Request;
 use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
 use crate::transport::{Slot, StreamError, StreamViolation};
@@ -27,10 +28,10 @@ impl TrunklineDriver {
         self.shared.commands.take(&mut commands, cx.waker());
         for command in commands.drain(..) {
             match command {
-                Command::Start(cell) => self.start(cell, now),
+                Command::Start(request) => self.start(request, now),
                 Command::Send { cell, data, end } => self.send(&cell, data, end),
-                Command::Reset { key, slot } => self.cancel(key, slot),
-                Command::Abandon(cell) => self.abandon(&cell),
+                Command::Withdraw { cell, slot } => self.withdraw(&cell, slot),
+                Command::Abandon(cell) => self.abandon(&cell, now),
                 Command::Release { key, bytes } => self.engine.release(key, bytes),
             }
         }
@@ -59,9 +60,9 @@ impl TrunklineDriver {
     /// Opens the streams whose turn has come.
     pub(super) fn open_waiting(&mut self, now: Instant) {
         while self.has_turn()
-            && let Some(cell) = self.waiting.pop_front()
+            && let Some(request) = self.waiting.pop_front()
         {
-            self.open(cell, now);
+            self.open(request, now);
         }
     }
 
@@ -71,31 +72,42 @@ impl TrunklineDriver {
         self.engine.can_open() && self.engine.unwritten() < MOST_UNWRITTEN
     }
 
-    fn start(&mut self, cell: Arc<Cell>, now: Instant) {
+    fn start(&mut self, request: Request, now: Instant) {
+        self.deadlines.add(request.head.deadline);
         // In the order of asking, also among those that have to wait.
         if self.engine.is_draining() || (self.has_turn() && self.waiting.is_empty()) {
-            self.open(cell, now);
+            self.open(request, now);
             return;
         }
         if self.waiting.len() >= self.prune_at {
-            self.waiting.retain(|cell| !cell.is_over());
+            self.waiting.retain(|request| !request.cell.is_over());
             self.prune_at = PRUNE_FROM.max(2 * self.waiting.len());
         }
-        self.waiting.push_back(cell);
+        self.waiting.push_back(request);
     }
 
-    fn open(&mut self, cell: Arc<Cell>, now: Instant) {
-        match cell.open(|request| self.heads.open(&mut self.engine, request)) {
+    fn open(&mut self, mut request: Request, now: Instant) {
+        if request.cell.is_over() {
             // The call was dropped before its turn.
-            None => {}
-            Some(Ok(opened)) => {
+            return;
+        }
+        if request.head.deadline.is_some_and(|at| at <= now) {
+            // It is out of time before it was begun, and ends itself.
+            request.cell.ring();
+            return;
+        }
+        match self.heads.open(&mut self.engine, &mut request, now) {
+            Ok(key) => {
                 self.last_used = Some(now);
-                self.streams.insert(&opened, Arc::clone(&cell));
-                if opened.uploads {
-                    self.go_on(&cell, opened);
+                let Request { cell, head, end, .. } = request;
+                if end {
+                    self.streams.insert(key, cell, head.reply, head.deadline);
+                } else {
+                    self.streams.insert(key, Arc::clone(&cell), head.reply, head.deadline);
+                    self.go_on(&cell, key);
                 }
             }
-            Some(Err(refused)) => cell.fail(self.not_opened(refused)),
+            Err(refused) => request.cell.fail(self.not_opened(refused), now),
         }
     }
 
@@ -113,10 +125,10 @@ impl TrunklineDriver {
     }
 
     /// Sends what was sent while the stream had to wait for its turn, and says whether there is room for more.
-    fn go_on(&mut self, cell: &Cell, opened: Opened) {
-        let Opened { key, later, ends, .. } = opened;
-        let (mut bytes, mut left) = (0, later.len());
-        for data in later {
+    fn go_on(&mut self, cell: &Cell, key: StreamKey) {
+        let HeldBack { pieces, ends } = cell.take_held_back();
+        let (mut bytes, mut left) = (0, pieces.len());
+        for data in pieces {
             bytes += data.len();
             left -= 1;
             // An error means that the stream is over, which its reader hears of.
@@ -125,18 +137,25 @@ impl TrunklineDriver {
         cell.set_room(bytes, self.engine.is_writable(key));
     }
 
-    fn send(&mut self, cell: &Cell, data: Bytes, end: bool) {
-        let Whereto::Stream(key) = cell.whereto(&data, end) else { return };
-        let bytes = data.len();
-        // As above.
-        let _over = self.engine.send(key, data, end);
-        cell.set_room(bytes, self.engine.is_writable(key));
+    fn send(&mut self, cell: &Arc<Cell>, data: Bytes, end: bool) {
+        match self.streams.key_of(cell) {
+            Some(key) => {
+                let bytes = data.len();
+                // As above.
+                let _over = self.engine.send(key, data, end);
+                cell.set_room(bytes, self.engine.is_writable(key));
+            }
+            // Its turn has not come.
+            None if cell.place().is_none() && !cell.is_over() => cell.hold_back(data, end),
+            None => {}
+        }
     }
 
     /// A call went away.
-    fn cancel(&mut self, key: StreamKey, slot: Slot) {
-        let Some(stream) = self.streams.get(key) else { return };
-        if stream.answered || key.id() < self.answered {
+    fn withdraw(&mut self, cell: &Arc<Cell>, slot: Option<Slot>) {
+        let Some(key) = self.streams.key_of(cell) else { return };
+        let is_answered = self.streams.get(key).is_some_and(|stream| stream.answered);
+        if is_answered || key.id() < self.answered {
             self.reset(key);
             return;
         }
@@ -148,21 +167,40 @@ impl TrunklineDriver {
 
     fn reset(&mut self, key: StreamKey) {
         self.engine.reset(key, ErrorCode::CANCEL);
-        if let Some(stream) = self.streams.remove(key) {
-            self.engine.release(key, stream.inbox.owed());
-        }
+        self.streams.remove(key);
     }
 
     /// The sender gave up in the middle of the request.
-    fn abandon(&mut self, cell: &Cell) {
-        match cell.key() {
-            Some(key) if self.streams.get(key).is_some() => self.reset(key),
-            // Its response has ended, or its call went away.
-            Some(_) => return,
-            // Its turn has not come, and never will.
+    fn abandon(&mut self, cell: &Arc<Cell>, now: Instant) {
+        match self.streams.key_of(cell) {
+            Some(key) => self.reset(key),
+            // Its response has ended, or its call went away; else its turn has not come, and never will.
+            None if cell.place().is_some() => return,
             None => {}
         }
         let text = "this client has reset the stream".to_owned();
-        cell.fail(StreamError::Violation(StreamViolation::Protocol(text)));
+        cell.fail(StreamError::Violation(StreamViolation::Protocol(text)), now);
+    }
+
+    /// Wakes those whose deadline has passed.
+    pub(super) fn ring(&mut self, now: Instant) {
+        if !self.deadlines.is_due(now) {
+            return;
+        }
+        self.waiting.retain(|request| {
+            let is_out_of_time = request.head.deadline.is_some_and(|at| at <= now);
+            if is_out_of_time {
+                request.cell.ring();
+            }
+            !is_out_of_time
+        });
+        let waiting =
+            self.waiting.iter_mut().map(|request| (&mut request.head.deadline, Some(&request.cell)));
+        let calls = self.streams.deadlines().chain(waiting);
+        self.deadlines.look(now, calls, |cell| {
+            if let Some(cell) = cell {
+                cell.ring();
+            }
+        });
     }
 }

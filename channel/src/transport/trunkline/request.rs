@@ -1,10 +1,24 @@
-//! What a request's head may hold. Calls check it before they queue anything, since what is wrong with it is
-//! their own error and not the connection's.
+//! What a stream begins with, and what its head may hold. Calls check that before they queue anything, since what
+//! is wrong with it is their own error and not the connection's.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use http::HeaderName;
 use http::header::{CONNECTION, CONTENT_TYPE, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 
+use super::cell::Cell;
 use crate::transport::{RequestHead, StreamError, StreamViolation};
+
+/// A stream that is to be opened.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) cell: Arc<Cell>,
+    pub(super) head: RequestHead,
+    pub(super) body: Bytes,
+    /// Nothing follows the body.
+    pub(super) end: bool,
+}
 
 /// Fields that speak of one hop of HTTP/1 (RFC 9113 8.2.2).
 const OF_THE_CONNECTION: [HeaderName; 5] = [
