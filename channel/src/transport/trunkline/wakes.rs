@@ -17,11 +17,9 @@ impl Wakes {
     /// This caller is to be woken too. There is at most one reader and one writer per stream, so there is a
     /// bound.
     pub(super) fn push(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        if let Some(waker) = waker {
+            self.0.push_back(waker);
+        }
     }
 
     /// Whether there are enough for a share, where so many `others` wait for the peer.

@@ -192,24 +192,26 @@ impl TrunklineDriver {
         Usage { answered: self.answered > 0, last_used: self.last_used }
     }
 
-    /// One turn: what came in, whom it concerns, what is asked for, what is due, what goes out. An error is the
-    /// end.
+    /// One turn: what came in, what is asked for, who is woken, what is due, what goes out. An error is the end.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectError> {
         let now = Instant::now().into_std();
         self.now = now;
-        // While somebody is still to be woken for what came, what comes next can wait.
-        let read = if self.wakes.is_empty() { self.read(now, cx) } else { Ok(false) };
-        let reads_on = matches!(read, Ok(false));
-        if self.wakes.wake_share(self.streams.open()) || reads_on {
+        // While enough are to be woken for what came, what comes next can wait.
+        let has_share = self.wakes.has_share(self.streams.open());
+        let read = if has_share { Ok(false) } else { self.read(now, cx) };
+        let all_read = match read {
+            Ok(all_read) => all_read,
+            Err(lost) => {
+                // A GOAWAY of ours may tell the peer what was wrong.
+                self.wire.close(&mut self.engine, cx);
+                return Err(lost);
+            }
+        };
+        self.obey(now, cx);
+        if self.wakes.wake_share(self.streams.open()) || !all_read {
             // In another turn, after those who were woken now.
             cx.waker().wake_by_ref();
         }
-        if let Err(lost) = read {
-            // A GOAWAY of ours may tell the peer what was wrong.
-            self.wire.close(&mut self.engine, cx);
-            return Err(lost);
-        }
-        self.obey(now, cx);
         self.reset_cancelled(now);
         if self.life == Life::Draining && self.streams.is_idle() && self.waiting.is_empty() {
             self.engine.close(ErrorCode::NO_ERROR);
