@@ -43,29 +43,24 @@ pub fn encode(timeout: Duration) -> HeaderValue {
 /// What [`encode`] writes, without a header value to hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Right-aligned.
     bytes: [u8; MOST_DIGITS + 1],
-    start: usize,
+    length: usize,
 }
 
 impl Text {
     /// The text for `timeout`.
     pub fn new(timeout: Duration) -> Self {
         let (value, unit) = digits(timeout);
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(value).as_bytes();
         let mut bytes = [unit; MOST_DIGITS + 1];
-        let mut start = MOST_DIGITS;
-        let mut rest = value;
-        while rest > 0 {
-            start -= 1;
-            bytes[start] = b"0123456789"[(rest % 10) as usize];
-            rest /= 10;
-        }
-        Self { bytes, start }
+        bytes[..digits.len()].copy_from_slice(digits);
+        Self { bytes, length: digits.len() + 1 }
     }
 
     /// The digits and the unit.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.bytes[..self.length]
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderName, Uri, header};
 use tokio::time::Instant;
 use trunkline_proto::wire::names;
@@ -14,14 +13,14 @@ use super::layered::{LayeredCall, UploadBody};
 use super::machine::{DirectCall, Request};
 use super::{Call, CallOptions, FailFast, Upload};
 use crate::channel::Channel;
-use crate::transport::Reply;
+use crate::transport::{Path, Reply};
 use crate::vocabulary::Body;
 
 /// A call as one of the roads made it.
 pub(crate) struct CallStart {
     /// When the method was called: the deadline counts from here.
     began: Instant,
-    path: PathAndQuery,
+    path: Path,
     attached: Option<Box<Attached>>,
     /// As the request says it, unless the application said it of the call itself.
     options: CallOptions,
@@ -95,7 +94,7 @@ impl CallStart {
     /// A call that is made now. A `grpc-timeout` in the headers and [`CallOptions`] in the extensions are
     /// what the request says of the call.
     pub(crate) fn new(
-        path: PathAndQuery,
+        path: Path,
         mut attached: Option<Box<Attached>>,
         reply: Reply,
         mut upload: Result<Upload, Box<wire::Status>>,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::HeaderMap;
-use http::uri::PathAndQuery;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 use trunkline_balancer::{CallInfo, LiveCalls};
@@ -25,7 +24,7 @@ use super::response::ForeignResponse;
 use super::{FailFast, Upload};
 use crate::channel::Channel;
 use crate::transport::{
-    Connection, Headers, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError,
+    Connection, Headers, Path, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError,
 };
 use crate::vocabulary::Status;
 
@@ -66,7 +65,7 @@ pub(crate) struct DirectCall {
 
 /// What to send, apart from the body.
 pub(crate) struct Request {
-    pub(crate) path: PathAndQuery,
+    pub(crate) path: Path,
     pub(crate) attached: Option<Box<Attached>>,
     pub(crate) reply: Reply,
 }

@@ -12,7 +12,7 @@ use super::MethodDescriptor;
 use super::encode::Encoded;
 use crate::call::{Attached, Call, CallStart, FailFast, Source, Upload};
 use crate::channel::Channel;
-use crate::transport::Reply;
+use crate::transport::{Path, Reply};
 use crate::vocabulary::{IntoRequest, IntoStreamingRequest};
 
 /// One call that was made and not yet awaited.
@@ -72,7 +72,7 @@ impl Prepared {
                 Err(Box::new(wire::Status::new(wire::Code::Internal, text)))
             }
         });
-        let path = method.path_and_query().clone();
+        let path = Path::Method(method.path_and_query());
         let start = CallStart::new(path, Attached::some(headers, extensions), reply, upload);
         Self { channel: channel.clone(), start }
     }

@@ -349,6 +349,7 @@ impl Drop for MemorySendHalf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::uri::PathAndQuery;
     use std::future::poll_fn;
     use trunkline_proto::Phase;
 
@@ -356,7 +357,7 @@ mod tests {
 
     async fn start(connection: &Connection, end: bool) -> Result<Stream, StreamError> {
         let head = RequestHead {
-            path: "/b/c".parse().unwrap(),
+            path: PathAndQuery::from_static("/b/c").into(),
             deadline: None,
             headers: None,
             reply: Reply::Stream,

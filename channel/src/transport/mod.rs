@@ -11,6 +11,7 @@ mod early_resets;
 mod greeting;
 mod headers;
 mod options;
+mod path;
 mod quota;
 mod stream;
 
@@ -31,6 +32,7 @@ pub(crate) use self::headers::Headers;
 pub(crate) use self::memory::MemoryRequest;
 pub use self::options::Transport;
 pub(crate) use self::options::{Keepalive, TransportOptions};
+pub(crate) use self::path::Path;
 pub(crate) use self::quota::{Reserve, Slot};
 pub(crate) use self::stream::{
     Origin, PlainReply, Reply, RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation,

@@ -6,11 +6,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    uri::{Authority, PathAndQuery, Scheme},
+    uri::{Authority, Scheme},
 };
 use trunkline_proto::ConnectError;
 
-use super::Headers;
+use super::{Headers, Path};
 
 /// What all requests on one connection have in common.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Origin {
 /// The head of a request. `te` and `content-type` are the transport's to add, and what an [`Origin`] holds is
 /// known to the connection; everything else is here.
 pub(crate) struct RequestHead {
-    pub(crate) path: PathAndQuery,
+    pub(crate) path: Path,
     /// When the call ends at the latest. What is left of it when the head is written goes out as `grpc-timeout`,
     /// which differs from call to call, so it must not enter header tables.
     pub(crate) deadline: Option<Instant>,

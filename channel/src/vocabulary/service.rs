@@ -57,7 +57,7 @@ where
     let limit = channel.core().settings().max_send_message_size;
     let upload = Upload::streaming(Source::body(Body::new(body), limit), budget);
     // Whether the method has one reply or many is not known here.
-    CallStart::new(path, Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
+    CallStart::new(path.into(), Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }
 
 /// The head of a response, with its body behind it.

@@ -307,7 +307,7 @@ fn request(head: RequestHead, origin: &Origin, now: Instant) -> Result<Request<(
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(origin.scheme.clone());
     parts.authority = Some(origin.authority.clone());
-    parts.path_and_query = Some(path);
+    parts.path_and_query = Some(path.into());
     let uri = Uri::from_parts(parts)
         .map_err(|invalid| StreamError::Violation(StreamViolation::Protocol(invalid.to_string())))?;
     let mut request = Request::new(());

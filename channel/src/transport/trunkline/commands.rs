@@ -149,6 +149,7 @@ impl Commands {
 mod tests {
     use super::*;
     use crate::transport::{Reply, RequestHead};
+    use http::uri::PathAndQuery;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
     use trunkline_proto::Phase;
@@ -168,7 +169,7 @@ mod tests {
 
     fn request() -> Request {
         let head = RequestHead {
-            path: "/a.B/C".parse().unwrap(),
+            path: PathAndQuery::from_static("/a.B/C").into(),
             deadline: None,
             headers: None,
             reply: Reply::Whole,

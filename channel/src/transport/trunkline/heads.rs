@@ -11,7 +11,7 @@ use trunkline_http2::{Connection, Field, Indexing, OpenError, StreamKey, Templat
 use trunkline_proto::timeout;
 
 use super::request::{Request, is_ours};
-use crate::transport::Origin;
+use crate::transport::{Origin, Path};
 
 /// Most paths whose heads are remembered. An application has a few; a proxy that passes on what it is asked
 /// may have any number, and what is beyond this costs it the time to encode.
@@ -30,13 +30,15 @@ const GRPC: &[u8] = b"application/grpc";
 pub(super) struct Heads {
     origin: Origin,
     by_path: HashMap<PathAndQuery, TemplateId, RandomState>,
+    /// Of the method that was called last: where its path lies.
+    newest: Option<(&'static PathAndQuery, TemplateId)>,
     /// The pseudo fields that are the same for all paths.
     common: Option<TemplateId>,
 }
 
 impl Heads {
     pub(super) fn new(origin: Origin) -> Self {
-        Self { origin, by_path: HashMap::default(), common: None }
+        Self { origin, by_path: HashMap::default(), newest: None, common: None }
     }
 
     /// Opens the stream that `request` asks for at `now`, and takes its body.
@@ -81,7 +83,19 @@ impl Heads {
     }
 
     /// The template of a path, made when it is first seen. `None` once there are too many paths.
-    fn template(&mut self, engine: &mut Connection, path: &PathAndQuery) -> Option<TemplateId> {
+    fn template(&mut self, engine: &mut Connection, path: &Path) -> Option<TemplateId> {
+        let place = path.place();
+        if let (Some(place), Some((newest, template))) = (place, self.newest)
+            && std::ptr::eq(place, newest)
+        {
+            return Some(template);
+        }
+        let template = self.template_of(engine, path)?;
+        self.newest = place.map(|place| (place, template)).or(self.newest);
+        Some(template)
+    }
+
+    fn template_of(&mut self, engine: &mut Connection, path: &PathAndQuery) -> Option<TemplateId> {
         if let Some(template) = self.by_path.get(path) {
             return Some(*template);
         }
