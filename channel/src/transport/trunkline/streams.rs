@@ -44,6 +44,15 @@ pub(super) struct OpenStream {
     pub(super) answered: bool,
 }
 
+/// What becomes of events of a stream that is open.
+#[derive(Debug)]
+pub(super) struct Delivery<'a> {
+    /// Where to. `None`: nobody waits for them any more.
+    pub(super) cell: Option<&'a Arc<Cell>>,
+    /// They are worth waking the reader for.
+    pub(super) due: bool,
+}
+
 impl Streams {
     pub(super) fn insert(
         &mut self,
@@ -89,9 +98,10 @@ impl Streams {
         }
     }
 
-    /// Whether `bytes` of a stream, perhaps the last ones, are worth waking its reader, who is then woken.
-    pub(super) fn is_due(&mut self, key: StreamKey, bytes: usize, ended: bool) -> bool {
-        let Some(stream) = self.by_index.get_mut(key.index()).and_then(Option::as_mut) else { return false };
+    /// `bytes` of a stream, perhaps the last ones, are to be delivered: where to, and whether they are worth waking
+    /// their reader, who is then woken. `None` if the stream is not open any more.
+    pub(super) fn delivery(&mut self, key: StreamKey, bytes: usize, ended: bool) -> Option<Delivery<'_>> {
+        let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
         let gathered = stream.gathered + bytes;
         self.gathered += bytes;
         let due = ended
@@ -102,7 +112,7 @@ impl Streams {
         if due {
             self.gathered -= mem::take(&mut stream.gathered);
         }
-        due
+        Some(Delivery { cell: stream.cell.as_ref(), due })
     }
 
     /// The deadlines of all streams, with their cells.

@@ -114,11 +114,15 @@ impl TrunklineDriver {
         let Some(key) = self.arriving.key.take() else { return };
         let inbox = &mut self.arriving.inbox;
         let ended = inbox.has_ended();
-        let due = self.streams.is_due(key, inbox.owed(), ended);
+        let Some(delivery) = self.streams.delivery(key, inbox.owed(), ended) else {
+            // It was reset by us meanwhile.
+            let bytes = mem::take(inbox).owed();
+            return self.engine.release(key, bytes);
+        };
         // What comes with the end is given back now, and what nobody waits for.
         let mut bytes = if ended { inbox.settle_all() } else { 0 };
-        bytes += match self.streams.get(key).and_then(|stream| stream.cell.as_ref()) {
-            Some(cell) => cell.deliver(key, inbox, due, self.now, &mut self.wakes),
+        bytes += match delivery.cell {
+            Some(cell) => cell.deliver(key, inbox, delivery.due, self.now, &mut self.wakes),
             None => mem::take(inbox).owed(),
         };
         self.engine.release(key, bytes);
