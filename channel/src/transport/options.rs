@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How much one stream may have under way to us, unread. It bounds the throughput of a stream (1 MiB per
-/// round trip: 80 Mbit/s at 100 ms) and the memory that a reader who never reads can cost.
-pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
+/// round trip: 80 Mbit/s at 100 ms) and the memory that a reader who never reads can cost. A little more than
+/// the round number, so that a message which carries a mebibyte fits with its framing: its last bytes would
+/// else wait for a round trip.
+pub(crate) const STREAM_WINDOW: u32 = (1 << 20) + (16 << 10);
 
-/// How much all streams of a connection may have under way to us, unread: 16 stalled readers do not stop the
-/// seventeenth.
-pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
+/// How much all streams of a connection may have under way to us, unread: 15 stalled readers do not stop the
+/// sixteenth.
+pub(crate) const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// The size of response headers or trailers, as RFC 9113 6.5.2 counts it, that we accept and advertise.
 /// gRPC's own limit is 8 KiB; a server that answers with an error text of 100 kB must cost that call alone,
