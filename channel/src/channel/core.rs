@@ -10,13 +10,12 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::mpsc::UnboundedSender;
 use trunkline_proto::Address;
 
 use super::{CallSettings, NoRuntime};
 use crate::call::{AlarmClocks, CallMeter, ReplayBudget};
 use crate::control::{Event, MethodConfig, Snapshot};
-use crate::driver::{Engine, Seat};
+use crate::driver::{Engine, EventSender, Seat};
 use crate::transport::Connection;
 use crate::vocabulary::LayeredService;
 
@@ -27,9 +26,7 @@ pub(crate) struct Core {
     /// Some snapshot had settings of methods.
     has_methods: AtomicBool,
     published: Arc<Notify>,
-    // Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and
-    // snapshot, and what the application asks for.
-    events: UnboundedSender<Event<Connection>>,
+    events: EventSender,
     /// The version of the last snapshot under which somebody said `Wake`.
     woken: AtomicU64,
     calls: Arc<CallMeter>,
@@ -177,9 +174,7 @@ impl Core {
     }
 
     fn tell(&self, event: Event<Connection>) {
-        // The receiver is gone only once the channel is closed or broken, and then there is nothing to be
-        // told.
-        let _ = self.events.send(event);
+        self.events.send(event);
     }
 }
 

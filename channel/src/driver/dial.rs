@@ -9,11 +9,11 @@ use std::task::Poll;
 use std::time::Instant;
 
 use http::uri::Authority;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 use trunkline_proto::{Address, ConnectError, Phase};
 
+use super::EventSender;
 use crate::connect::{ConnectRequest, Connected, Connector};
 use crate::control::{DialId, DialNews, Event, Usage};
 use crate::panic::panic_text;
@@ -52,7 +52,7 @@ pub(super) struct Dial {
     pub(super) address: Address,
     pub(super) deadline: Instant,
     pub(super) settings: Arc<DialSettings>,
-    pub(super) news: UnboundedSender<Event<Connection>>,
+    pub(super) news: EventSender,
 }
 
 /// What a dial was told, weakest first.
@@ -106,7 +106,8 @@ async fn run(
     let request = ConnectRequest::new(reporter.address.clone(), Arc::clone(&settings.authority));
     let phase = request.phase().clone();
     let attempt = open(request, &settings);
-    let limited = timeout_at(deadline.into(), attempt);
+    // In a box, so that the task is no larger than a connection needs that may live for days.
+    let limited = Box::pin(timeout_at(deadline.into(), attempt));
     let opened = tokio::select! {
         opened = limited => opened,
         _ = orders.wait_for(|order| *order > Order::Go) => {
@@ -198,7 +199,7 @@ fn out_of_time(phase: Phase) -> ConnectError {
 struct Reporter {
     id: DialId,
     address: Address,
-    news: UnboundedSender<Event<Connection>>,
+    news: EventSender,
     /// `None` until it was connected.
     usage: Option<Usage>,
     done: bool,
@@ -233,8 +234,7 @@ impl Reporter {
     }
 
     fn tell(&self, news: DialNews<Connection>) {
-        // Nobody listens any more once the channel is gone.
-        let _ = self.news.send(Event::Dial(self.id, news));
+        self.news.send(Event::Dial(self.id, news));
     }
 }
 

@@ -34,11 +34,25 @@ const EVENTS_PER_TURN: usize = 1024;
 /// All that a driver works with, wherever it runs. When its runtime goes away, this waits for the next one.
 pub(crate) struct Engine {
     plane: ControlPlane<Connection>,
-    mailbox: UnboundedReceiver<Event<Connection>>,
-    events: UnboundedSender<Event<Connection>>,
+    mailbox: UnboundedReceiver<Box<Event<Connection>>>,
+    events: EventSender,
     calls: Arc<CallMeter>,
     dial: Arc<DialSettings>,
     names: Names,
+}
+
+/// The way to the driver. In boxes, since the queue has room for dozens of events, few of which ever come.
+///
+/// Unbounded, since what is sent is bounded: a few pieces of news per dial, a demand per address and snapshot, and
+/// what the application asks for.
+#[derive(Clone)]
+pub(crate) struct EventSender(UnboundedSender<Box<Event<Connection>>>);
+
+impl EventSender {
+    /// The receiver is gone only once the channel is closed or broken, and then there is nothing to be told.
+    pub(crate) fn send(&self, event: Event<Connection>) {
+        let _nobody = self.0.send(Box::new(event));
+    }
 }
 
 /// How this channel's resolver is made.
@@ -53,6 +67,7 @@ impl Engine {
         let now = Instant::now();
         let plane = ControlPlane::new(options, now.into_std());
         let (events, mailbox) = unbounded_channel();
+        let events = EventSender(events);
         let calls = Arc::new(CallMeter::new(now));
         Self { plane, mailbox, events, calls, dial: Arc::new(dial), names }
     }
@@ -62,7 +77,7 @@ impl Engine {
         Arc::clone(self.plane.snapshot())
     }
 
-    pub(crate) fn events(&self) -> UnboundedSender<Event<Connection>> {
+    pub(crate) fn events(&self) -> EventSender {
         self.events.clone()
     }
 
@@ -108,10 +123,10 @@ impl Driver {
         while taken < EVENTS_PER_TURN {
             let Poll::Ready(Some(event)) = engine.mailbox.poll_recv(cx) else { break };
             taken += 1;
-            if let Event::Dial(id, DialNews::Failed(_) | DialNews::Lost { .. }) = &event {
+            if let Event::Dial(id, DialNews::Failed(_) | DialNews::Lost { .. }) = &*event {
                 self.dials.remove(id);
             }
-            engine.plane.handle(now, event);
+            engine.plane.handle(now, *event);
         }
         let mut more = taken == EVENTS_PER_TURN;
         if let Some(resolver) = &mut self.resolver
@@ -183,7 +198,7 @@ impl Driver {
         let Names { registry, target, options } = &engine.names;
         match registry.build(target, options) {
             Ok(resolver) => self.resolver = Some(resolver),
-            Err(error) => drop(engine.events.send(Event::Resolved(Err(error.into())))),
+            Err(error) => engine.events.send(Event::Resolved(Err(error.into()))),
         }
     }
 }

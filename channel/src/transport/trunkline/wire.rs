@@ -1,11 +1,12 @@
 //! The bytes of a connection: how much is read at a time, what kind of peer it is, and how the stream broke.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use trunkline_http2::Connection;
 use trunkline_proto::{ConnectError, Phase};
 
@@ -13,7 +14,8 @@ use super::told;
 use crate::connect::{Io, Security, classify};
 use crate::transport::greeting::{Greeting, Peer};
 
-/// What is read at once while little comes: an idle connection holds so much, and there may be thousands.
+/// What is read at once while little comes. So much fits on the stack, so that an idle connection, of which there may
+/// be thousands, holds nothing.
 const SMALLEST_READ: usize = 4 << 10;
 
 /// What is read at once where there is so much. More gains nothing on loopback, and costs the caches.
@@ -79,10 +81,15 @@ impl Wire {
 
     /// Reads once into `input`. An error is the end of the bytes: no more come, in either direction.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        self.input.reserve(self.read_size);
         let before = self.input.len();
-        let room = self.input.capacity() - before;
-        let result = pin!(self.io.read_buf(&mut self.input)).poll(cx);
+        let (room, result) = match before == 0 && self.read_size == SMALLEST_READ {
+            true => (SMALLEST_READ, self.poll_read_little(cx)),
+            false => {
+                self.input.reserve(self.read_size);
+                let room = self.input.capacity() - before;
+                (room, pin!(self.io.read_buf(&mut self.input)).poll(cx))
+            }
+        };
         let bytes = match (result, &self.write_failure) {
             (Poll::Pending, None) => return Poll::Pending,
             (Poll::Pending, Some(failure)) => return Poll::Ready(Err(classify::broken(failure))),
@@ -93,6 +100,25 @@ impl Wire {
         self.read += bytes as u64;
         self.adapt(bytes, room);
         Poll::Ready(self.hear(before))
+    }
+
+    /// Reads by way of the stack: while little comes, a connection holds no buffer to read into.
+    fn poll_read_little(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [const { MaybeUninit::uninit() }; SMALLEST_READ];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        if self.input.capacity() < read.filled().len() {
+            self.input = BytesMut::with_capacity(read.filled().len());
+        }
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// All that was read is taken, but for the beginning of a frame.
+    pub(super) fn input_taken(&mut self) {
+        if self.input.is_empty() && self.read_size == SMALLEST_READ {
+            self.input = BytesMut::new();
+        }
     }
 
     /// Writes all that the engine has. Ready when it was written and flushed, or goes nowhere.
@@ -143,7 +169,7 @@ impl Wire {
     /// Gives back memory that only a busy connection needs.
     pub(super) fn rest(&mut self) {
         (self.read_size, self.small_reads) = (SMALLEST_READ, 0);
-        if self.input.capacity() > 2 * SMALLEST_READ {
+        if self.input.capacity() > self.input.len() {
             self.input = BytesMut::from(&self.input[..]);
         }
     }
@@ -179,5 +205,38 @@ impl Wire {
             Some(Peer::Other(what)) => return Err(ConnectError::new(Phase::Http2, what).permanent()),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    #[tokio::test]
+    async fn while_little_comes_no_buffer_is_held_and_what_is_left_of_a_frame_is() {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let mut wire = Wire::new(Box::new(ours), Security::Plaintext);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(wire.poll_read(&mut cx).is_pending());
+        assert_eq!(wire.input.capacity(), 0);
+        theirs.write_all(SETTINGS).await.unwrap();
+        assert!(matches!(wire.poll_read(&mut cx), Poll::Ready(Ok(()))));
+        assert_eq!(wire.input, SETTINGS);
+        // One frame was whole, of the next one five bytes are here.
+        theirs.write_all(&SETTINGS[..5]).await.unwrap();
+        wire.input.clear();
+        wire.input_taken();
+        assert!(matches!(wire.poll_read(&mut cx), Poll::Ready(Ok(()))));
+        wire.input_taken();
+        theirs.write_all(&SETTINGS[5..]).await.unwrap();
+        assert!(matches!(wire.poll_read(&mut cx), Poll::Ready(Ok(()))));
+        assert_eq!(wire.input, SETTINGS);
+        wire.input.clear();
+        wire.input_taken();
+        assert_eq!(wire.input.capacity(), 0);
     }
 }

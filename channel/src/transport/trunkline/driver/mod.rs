@@ -243,6 +243,7 @@ impl TrunklineDriver {
                 Poll::Ready(result) => result?,
             }
             let received = self.engine.receive(now, &mut self.wire.input);
+            self.wire.input_taken();
             self.hear()?;
             received.map_err(|error| told::violation(&error))?;
             if self.wakes.has_share(self.streams.open()) {
