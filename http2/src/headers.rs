@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A received header list, without pseudo fields, in the order in which it came.
@@ -69,12 +70,22 @@ impl Headers {
     /// Appends the fields to `map`, leaving out what [`to_map`](Self::to_map) leaves out.
     pub fn append_to(&self, map: &mut HeaderMap) {
         for (name, value) in self {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), header_value(value))
                 && map.try_append(name, value).is_err()
             {
                 break;
             }
         }
+    }
+}
+
+/// What nearly every response of gRPC has, which is not copied.
+const USUAL_VALUES: [&str; 2] = ["application/grpc", "application/grpc+proto"];
+
+fn header_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    match USUAL_VALUES.into_iter().find(|usual| usual.as_bytes() == value) {
+        Some(usual) => Ok(HeaderValue::from_static(usual)),
+        None => HeaderValue::from_bytes(value),
     }
 }
 

@@ -56,7 +56,6 @@ impl DirectCall {
                 self.headers = Some(headers);
                 attempt.received = Received::Head;
                 self.upload.commit();
-                self.request.attached = None;
                 self.hand_rest_over()
             }
         }

@@ -37,6 +37,11 @@ impl DirectCall {
         self.trailers.take().map(vocabulary::metadata_of).unwrap_or_default()
     }
 
+    /// The trailers as they came, once; there are none before the end.
+    pub(super) fn take_raw_trailers(&mut self) -> Option<Headers> {
+        self.trailers.take()
+    }
+
     /// What was attached to the request, once its response has begun: nothing is sent again then.
     pub(super) fn take_attached(&mut self) -> Option<Box<Attached>> {
         self.request.attached.take()

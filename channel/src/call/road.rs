@@ -99,6 +99,14 @@ impl Call {
         }
     }
 
+    /// The trailers as they came, once, of a call that [`take_plain`](Self::take_plain) has ended.
+    pub(crate) fn take_raw_trailers(&mut self) -> Option<Headers> {
+        match self {
+            Self::Direct(call) => call.take_raw_trailers(),
+            Self::Layered(_) => None,
+        }
+    }
+
     /// What happened so far, for a call that succeeds.
     pub(crate) fn report(&self) -> CallReport {
         match self {

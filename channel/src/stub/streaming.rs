@@ -70,7 +70,7 @@ impl<R: Message + Default> Streaming<R> {
         let channel = prepared.channel().clone();
         let mut call = Box::new(prepared.call());
         match call.poll_begun(cx) {
-            Poll::Ready(Ok(())) => Ok(Self::new(&channel, Stage::Read(call))),
+            Poll::Ready(Ok(())) => Ok(Self::new(&channel, Stage::read(call))),
             Poll::Ready(Err(status)) => Err(status),
             Poll::Pending if call.is_sent() => Ok(Self::new(&channel, Stage::Call(call))),
             Poll::Pending => Self::spawn(channel, call),
@@ -180,6 +180,12 @@ impl<R: Message + Default> Streaming<R> {
 }
 
 impl Stage {
+    /// The response has begun. Nothing is sent again, so the call holds what it brought along for nothing.
+    fn read(mut call: Box<Call>) -> Self {
+        drop(call.take_attached());
+        Self::Read(call)
+    }
+
     /// Ready when the response has begun, or everything has ended.
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let result = match self {
@@ -201,7 +207,7 @@ impl Stage {
             Self::Read(_) | Self::Ended(_) => return Poll::Ready(()),
         };
         *self = match result {
-            Ok(call) => Self::Read(call),
+            Ok(call) => Self::read(call),
             Err(status) => Self::Ended(Some(Box::new(Ended { failure: Some(status), ..Ended::default() }))),
         };
         Poll::Ready(())

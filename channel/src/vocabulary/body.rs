@@ -12,6 +12,7 @@ use trunkline_proto::wire::{self, names};
 
 use super::Status;
 use crate::call::Call;
+use crate::transport::Headers;
 
 /// The body of a response: framed messages, then trailers.
 ///
@@ -19,7 +20,17 @@ use crate::call::Call;
 /// as its source; so its trailers never hold a `grpc-status` other than 0. After an error or the trailers it
 /// has ended. Dropping it earlier cancels the call.
 #[derive(Default)]
-pub struct ResponseBody(Option<Reading>);
+pub struct ResponseBody(Stage);
+
+#[derive(Default)]
+enum Stage {
+    Reading(Reading),
+    /// All of it, of a call that has ended.
+    Whole(Bytes, Option<Headers>),
+    Trailers(Option<Headers>),
+    #[default]
+    Ended,
+}
 
 struct Reading {
     call: Box<Call>,
@@ -27,8 +38,14 @@ struct Reading {
 }
 
 impl ResponseBody {
-    pub(super) fn new(call: Box<Call>, max_message: usize) -> Self {
-        Self(Some(Reading { call, meter: MessageMeter::receiving(max_message) }))
+    /// Of a call that goes on.
+    pub(super) fn reading(call: Box<Call>, max_message: usize) -> Self {
+        Self(Stage::Reading(Reading { call, meter: MessageMeter::receiving(max_message) }))
+    }
+
+    /// Of a call that has ended with OK.
+    pub(super) fn whole(data: Bytes, trailers: Option<Headers>) -> Self {
+        Self(Stage::Whole(data, trailers))
     }
 }
 
@@ -40,25 +57,35 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(Reading { call, meter }) = &mut self.0 else { return Poll::Ready(None) };
-        let result = match ready!(call.poll_data(cx)) {
-            Some(Ok(data)) => match meter.push(&data) {
-                Ok(()) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(error) => Err(call.refuse(wire::Status::from(error))),
+        let result = match &mut self.0 {
+            Stage::Reading(Reading { call, meter }) => match ready!(call.poll_data(cx)) {
+                Some(Ok(data)) => match meter.push(&data) {
+                    Ok(()) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Err(error) => Err(call.refuse(wire::Status::from(error))),
+                },
+                Some(Err(status)) => Err(status),
+                // Stubs do not look whether the last message is whole.
+                None => match meter.finish() {
+                    Ok(()) => Ok(trailers(call.take_trailers())),
+                    Err(error) => Err(call.refuse(wire::Status::from(error))),
+                },
             },
-            Some(Err(status)) => Err(status),
-            // Stubs do not look whether the last message is whole.
-            None => match meter.finish() {
-                Ok(()) => Ok(trailers(call.take_trailers())),
-                Err(error) => Err(call.refuse(wire::Status::from(error))),
-            },
+            Stage::Whole(data, trailers) => {
+                let data = std::mem::take(data);
+                self.0 = Stage::Trailers(trailers.take());
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            Stage::Trailers(received) => {
+                Ok(trailers(received.take().map(super::metadata_of).unwrap_or_default()))
+            }
+            Stage::Ended => return Poll::Ready(None),
         };
-        self.0 = None;
+        self.0 = Stage::Ended;
         Poll::Ready(Some(result))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Stage::Ended)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -74,6 +101,6 @@ fn trailers(mut trailers: HeaderMap) -> Frame<Bytes> {
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("ended", &self.0.is_none()).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").field("ended", &self.is_end_stream()).finish_non_exhaustive()
     }
 }

@@ -87,7 +87,7 @@ impl Erased for Bottom {
         let mut call = Box::new(start(&channel, request).directly_on(channel));
         Box::pin(async move {
             poll_fn(|cx| call.poll_begun(cx)).await?;
-            Ok(response(call, max_message).map(Body::new))
+            Ok(response(call, None, max_message).map(Body::new))
         })
     }
 }

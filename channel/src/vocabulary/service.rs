@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tower_service::Service;
+use trunkline_proto::framing::MessageMeter;
 
 use super::{Body, ResponseBody, Status};
 use crate::call::{Attached, Call, CallStart, Source, Upload};
@@ -60,8 +61,12 @@ where
     CallStart::new(path.into(), Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }
 
-/// The head of a response, with its body behind it.
-pub(super) fn response(mut call: Box<Call>, max_message: usize) -> http::Response<ResponseBody> {
+/// The head of a response, with its body behind it, of which `whole` is all that there is, if it is known.
+pub(super) fn response(
+    mut call: Box<Call>,
+    whole: Option<Bytes>,
+    max_message: usize,
+) -> http::Response<ResponseBody> {
     let room = call.take_attached().map(|attached| attached.emptied()).unwrap_or_default();
     let Attached { headers, mut extensions } = room;
     let headers = match call.take_headers() {
@@ -69,7 +74,11 @@ pub(super) fn response(mut call: Box<Call>, max_message: usize) -> http::Respons
         None => headers,
     };
     extensions.insert(call.report());
-    let mut response = http::Response::new(ResponseBody::new(call, max_message));
+    let body = match whole {
+        Some(data) => ResponseBody::whole(data, call.take_raw_trailers()),
+        None => ResponseBody::reading(call, max_message),
+    };
+    let mut response = http::Response::new(body);
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
     response
@@ -88,10 +97,21 @@ impl Future for CallFuture {
     /// # Panics
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let max_message = self.max_message;
         let call = self.call.as_mut().expect("a future is not polled after it was ready");
-        let begun = ready!(call.poll_begun(cx));
+        // Most responses are here when their head is.
+        let whole = call.take_plain(|body| {
+            let mut meter = MessageMeter::receiving(max_message);
+            meter.push(&body)?;
+            meter.finish()?;
+            Ok(body)
+        });
+        let begun = match whole {
+            Some(result) => result.map(Some),
+            None => ready!(call.poll_begun(cx)).map(|()| None),
+        };
         let call = self.call.take().expect("it was there just above");
-        Poll::Ready(begun.map(|()| response(call, self.max_message)))
+        Poll::Ready(begun.map(|whole| response(call, whole, max_message)))
     }
 }
 
