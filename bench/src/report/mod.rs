@@ -16,6 +16,7 @@ use crate::contender::Contender;
 use crate::machine::description::Description;
 use crate::sample::Sample;
 use crate::server::ServerKind;
+use crate::statistics;
 use crate::workload::Workload;
 
 pub(crate) use self::figures::Figures;
@@ -73,6 +74,18 @@ pub(crate) struct PerCall {
     pub(crate) all: f64,
     pub(crate) writes: f64,
     pub(crate) reads: f64,
+}
+
+impl PerCall {
+    /// The median of each; `None` of nothing.
+    pub(crate) fn median(counts: &[Self]) -> Option<Self> {
+        let median = |of: fn(&Self) -> f64| statistics::median(counts.iter().map(of));
+        Some(Self {
+            all: median(|count| count.all)?,
+            writes: median(|count| count.writes)?,
+            reads: median(|count| count.reads)?,
+        })
+    }
 }
 
 /// A whole run.

@@ -23,11 +23,11 @@ mod violation;
 pub(crate) use self::request_heads::HeadSize;
 pub(crate) use self::serve::{serve, serve_one};
 
-/// How much of one stream may be under way to the responder: a message of the largest workload.
-const STREAM_WINDOW: u32 = 1 << 20;
+/// How much of one stream may be under way to the responder: a message of the largest workload, with its framing.
+const STREAM_WINDOW: u32 = (1 << 20) + (16 << 10);
 
 /// How much of one connection may be under way to the responder: 16 such messages.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// The streams that a connection may have. Above all workloads, so that no client queues.
 const MAX_STREAMS: u32 = 10_000;

@@ -1,5 +1,7 @@
-//! What is counted instead of timed: allocations, system calls and instructions per call. Each is a matter of
-//! the code and not of the machine's mood, and is taken in processes of its own, since counting takes time.
+//! What is counted instead of timed: allocations, system calls and instructions per call. Each is taken in
+//! processes of its own, since counting takes time. All but one are a matter of the code and not of the machine's
+//! mood: how much a read finds depends on who was quicker, so system calls are counted as often as there are
+//! rounds.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -108,13 +110,15 @@ impl Bench<'_> {
                     let (warm_up, measured) = (Extent::Calls(calls / 2), Extent::Calls(calls));
                     plan::order(key, server.address(), self.cores, warm_up, measured)
                 };
-                let counted = tracer.count(&order(calls)).and_then(|once| {
+                let count = || {
+                    let once = tracer.count(&order(calls))?;
                     // The warm-up doubles too.
                     Ok(tracer.count(&order(2 * calls))?.minus(once).per_call(1.5 * calls as f64))
-                });
+                };
+                let counted: Result<Vec<_>, _> = (0..self.settings.rounds).map(|_| count()).collect();
                 keep(
                     counted,
-                    |calls: PerCall, counted| counted.system_calls = Some(calls),
+                    |counts, counted| counted.system_calls = PerCall::median(&counts),
                     self.report.cell(key),
                 );
             }

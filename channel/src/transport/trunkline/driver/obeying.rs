@@ -14,7 +14,7 @@ use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
 use crate::transport::{Slot, StreamError, StreamViolation};
 
-/// From so many unwritten bytes on no more streams are opened: as much as the engine itself stages of bodies.
+/// From so many unwritten bytes on no more streams are opened: about as much as the engine itself stages of bodies.
 const MOST_UNWRITTEN: usize = 256 << 10;
 
 /// From so many waiting streams on, those are let go whose calls went away meanwhile.
