@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -12,8 +13,8 @@ use http::uri::PathAndQuery;
 pub(crate) enum Path {
     /// Of a stub's method.
     Method(&'static PathAndQuery),
-    /// Of a request that was made elsewhere.
-    Other(PathAndQuery),
+    /// Of a request that was made elsewhere. Shared, so that a path is small: it moves with its call.
+    Other(Arc<PathAndQuery>),
 }
 
 impl Path {
@@ -39,7 +40,7 @@ impl Deref for Path {
 
 impl From<PathAndQuery> for Path {
     fn from(path: PathAndQuery) -> Self {
-        Self::Other(path)
+        Self::Other(Arc::new(path))
     }
 }
 
@@ -47,7 +48,7 @@ impl From<Path> for PathAndQuery {
     fn from(path: Path) -> Self {
         match path {
             Path::Method(path) => path.clone(),
-            Path::Other(path) => path,
+            Path::Other(path) => Arc::unwrap_or_clone(path),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Wire {
     /// Reads once into `input`. An error is the end of the bytes: no more come, in either direction.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         let before = self.input.len();
-        let (room, result) = match before == 0 && self.read_size == SMALLEST_READ {
+        let (room, result) = match self.input.capacity() == 0 && self.read_size == SMALLEST_READ {
             true => (SMALLEST_READ, self.poll_read_little(cx)),
             false => {
                 self.input.reserve(self.read_size);
@@ -107,15 +107,12 @@ impl Wire {
         let mut bytes = [const { MaybeUninit::uninit() }; SMALLEST_READ];
         let mut read = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
-        if self.input.capacity() < read.filled().len() {
-            self.input = BytesMut::with_capacity(read.filled().len());
-        }
-        self.input.extend_from_slice(read.filled());
+        self.input = BytesMut::from(read.filled());
         Poll::Ready(Ok(read.filled().len()))
     }
 
-    /// All that was read is taken, but for the beginning of a frame.
-    pub(super) fn input_taken(&mut self) {
+    /// No stream is open: if nothing is left in it, the buffer is given back.
+    pub(super) fn quiet(&mut self) {
         if self.input.is_empty() && self.read_size == SMALLEST_READ {
             self.input = BytesMut::new();
         }
@@ -217,7 +214,7 @@ mod tests {
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
     #[tokio::test]
-    async fn while_little_comes_no_buffer_is_held_and_what_is_left_of_a_frame_is() {
+    async fn a_quiet_connection_holds_no_buffer_but_for_what_is_left_of_a_frame() {
         let (ours, mut theirs) = tokio::io::duplex(1 << 20);
         let mut wire = Wire::new(Box::new(ours), Security::Plaintext);
         let mut cx = Context::from_waker(std::task::Waker::noop());
@@ -229,14 +226,14 @@ mod tests {
         // One frame was whole, of the next one five bytes are here.
         theirs.write_all(&SETTINGS[..5]).await.unwrap();
         wire.input.clear();
-        wire.input_taken();
+        wire.quiet();
         assert!(matches!(wire.poll_read(&mut cx), Poll::Ready(Ok(()))));
-        wire.input_taken();
+        wire.quiet();
         theirs.write_all(&SETTINGS[5..]).await.unwrap();
         assert!(matches!(wire.poll_read(&mut cx), Poll::Ready(Ok(()))));
         assert_eq!(wire.input, SETTINGS);
         wire.input.clear();
-        wire.input_taken();
+        wire.quiet();
         assert_eq!(wire.input.capacity(), 0);
     }
 }

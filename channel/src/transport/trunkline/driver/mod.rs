@@ -243,8 +243,10 @@ impl TrunklineDriver {
                 Poll::Ready(result) => result?,
             }
             let received = self.engine.receive(now, &mut self.wire.input);
-            self.wire.input_taken();
             self.hear()?;
+            if self.streams.open() == 0 {
+                self.wire.quiet();
+            }
             received.map_err(|error| told::violation(&error))?;
             if self.wakes.has_share(self.streams.open()) {
                 break;
