@@ -1,4 +1,5 @@
-//! The one deadline of a call. An alarm is set for it when the call first has to wait.
+//! The one deadline of a call. An alarm is set for it when the call first has to wait, unless its connection keeps
+//! it.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -63,6 +64,11 @@ impl Timer {
     /// An attempt is sent now: from now on its connection may keep the deadline.
     pub(crate) fn attempt_sent(&mut self) {
         self.just_looked = true;
+    }
+
+    /// The call got on with what it waits for: whoever waits next looks at the clock.
+    pub(crate) fn got_on(&mut self) {
+        self.just_looked = false;
     }
 
     /// Ready when the deadline has passed; never without one. An error if there is no runtime, which whatever

@@ -159,7 +159,10 @@ impl DirectCall {
     /// Ready when the response has begun, or has ended already.
     pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         match self.advance(cx) {
-            Poll::Ready(result) => Poll::Ready(result.map_err(|failed| self.fail(failed))),
+            Poll::Ready(result) => {
+                self.timer.got_on();
+                Poll::Ready(result.map_err(|failed| self.fail(failed)))
+            }
             Poll::Pending => self.poll_expired(cx).map(Err),
         }
     }

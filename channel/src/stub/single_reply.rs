@@ -42,28 +42,30 @@ impl<R: Message + Default> SingleReply<R> {
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Status>> {
         // Nearly all replies are one message in one piece, and then OK.
         let max_message = self.max_message;
-        let plain = self.call.take_plain(|body| {
-            let mut whole = Body::Nothing;
-            whole.push(body, max_message)?;
-            decode(whole.finish()?)
+        let plain = self.call.take_plain(|data| {
+            let mut body = Body::Nothing;
+            body.push(data, max_message).map(|()| body)
         });
-        if let Some(reply) = plain {
-            return Poll::Ready(reply);
-        }
-        let message = loop {
-            let taken = match ready!(self.call.poll_data(cx)) {
-                Some(Ok(data)) => self.body.push(data, self.max_message),
-                Some(Err(status)) => return Poll::Ready(Err(status)),
-                None => match std::mem::replace(&mut self.body, Body::Nothing).finish() {
-                    Ok(message) => break message,
-                    Err(refusal) => Err(refusal),
-                },
-            };
-            if let Err(refusal) = taken {
+        let body = match plain {
+            Some(body) => body?,
+            None => ready!(self.poll_body(cx))?,
+        };
+        let reply = body.finish().and_then(|message| {
+            R::decode(message).map_err(|error| {
+                wire::Status::new(Code::Internal, format!("the reply cannot be decoded: {error}"))
+            })
+        });
+        Poll::Ready(reply.map_err(|refusal| self.call.refuse(refusal)))
+    }
+
+    /// The whole body, read piece by piece.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Body, Status>> {
+        while let Some(data) = ready!(self.call.poll_data(cx)).transpose()? {
+            if let Err(refusal) = self.body.push(data, self.max_message) {
                 return Poll::Ready(Err(self.call.refuse(refusal)));
             }
-        };
-        Poll::Ready(decode(message).map_err(|refusal| self.call.refuse(refusal)))
+        }
+        Poll::Ready(Ok(std::mem::replace(&mut self.body, Body::Nothing)))
     }
 
     /// The reply with all that came with it.
@@ -119,11 +121,6 @@ impl Body {
         };
         message.ok_or_else(|| cardinality("no message"))
     }
-}
-
-fn decode<R: Message + Default>(message: Bytes) -> Result<R, wire::Status> {
-    R::decode(message)
-        .map_err(|error| wire::Status::new(Code::Internal, format!("the reply cannot be decoded: {error}")))
 }
 
 /// Neither none nor two: INTERNAL, as Go and Java have it since gRPC's document left UNIMPLEMENTED behind.

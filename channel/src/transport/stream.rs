@@ -51,7 +51,6 @@ pub(crate) struct ResponseHead {
 }
 
 /// A whole response as nearly all of them are: a head of gRPC's, a body, and trailers that say OK and no more.
-#[derive(Debug)]
 pub(crate) struct PlainReply {
     pub(crate) headers: Headers,
     pub(crate) body: Bytes,
@@ -120,6 +119,13 @@ impl fmt::Debug for ResponseHead {
             .field("headers", &self.headers)
             .field("end", &self.end)
             .finish()
+    }
+}
+
+impl fmt::Debug for PlainReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { headers, body, trailers, .. } = self;
+        write!(f, "PlainReply({headers:?}, {} bytes, {trailers:?})", body.len())
     }
 }
 

@@ -25,11 +25,37 @@ pub struct ResponseBody(Stage);
 #[derive(Default)]
 enum Stage {
     Reading(Reading),
-    /// All of it, of a call that has ended.
-    Whole(Bytes, Option<Headers>),
-    Trailers(Option<Headers>),
+    Whole(WholeBody),
     #[default]
     Ended,
+}
+
+/// All that is left of a body whose call has ended.
+pub(super) struct WholeBody {
+    data: Option<Bytes>,
+    last: Result<Option<Headers>, Status>,
+}
+
+impl WholeBody {
+    /// The body of a call whose whole response is here, and as nearly all are. What is wrong with it is told where
+    /// it would be if it were read piece by piece.
+    pub(super) fn take(call: &mut Call, max_message: usize) -> Option<Self> {
+        let mut meter = MessageMeter::receiving(max_message);
+        let taken = call.take_plain(|body| {
+            meter.push(&body)?;
+            Ok(body)
+        })?;
+        Some(match taken {
+            Err(status) => Self { data: None, last: Err(status) },
+            Ok(data) => {
+                let last = match meter.finish() {
+                    Ok(()) => Ok(call.take_raw_trailers()),
+                    Err(error) => Err(call.refuse(wire::Status::from(error))),
+                };
+                Self { data: Some(data), last }
+            }
+        })
+    }
 }
 
 struct Reading {
@@ -43,9 +69,9 @@ impl ResponseBody {
         Self(Stage::Reading(Reading { call, meter: MessageMeter::receiving(max_message) }))
     }
 
-    /// Of a call that has ended with OK.
-    pub(super) fn whole(data: Bytes, trailers: Option<Headers>) -> Self {
-        Self(Stage::Whole(data, trailers))
+    /// Of a call that has ended.
+    pub(super) fn whole(body: WholeBody) -> Self {
+        Self(Stage::Whole(body))
     }
 }
 
@@ -70,14 +96,13 @@ impl Body for ResponseBody {
                     Err(error) => Err(call.refuse(wire::Status::from(error))),
                 },
             },
-            Stage::Whole(data, trailers) => {
-                let data = std::mem::take(data);
-                self.0 = Stage::Trailers(trailers.take());
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            Stage::Trailers(received) => {
-                Ok(trailers(received.take().map(super::metadata_of).unwrap_or_default()))
-            }
+            Stage::Whole(whole) => match whole.data.take() {
+                Some(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                None => {
+                    let last = std::mem::replace(&mut whole.last, Ok(None));
+                    last.map(|received| trailers(received.map(super::metadata_of).unwrap_or_default()))
+                }
+            },
             Stage::Ended => return Poll::Ready(None),
         };
         self.0 = Stage::Ended;

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tower_service::Service;
-use trunkline_proto::framing::MessageMeter;
 
+use super::body::WholeBody;
 use super::{Body, ResponseBody, Status};
 use crate::call::{Attached, Call, CallStart, Source, Upload};
 use crate::channel::Channel;
@@ -61,10 +61,10 @@ where
     CallStart::new(path.into(), Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }
 
-/// The head of a response, with its body behind it, of which `whole` is all that there is, if it is known.
+/// The head of a response, with its body behind it: `whole`, if all of it is known.
 pub(super) fn response(
     mut call: Box<Call>,
-    whole: Option<Bytes>,
+    whole: Option<WholeBody>,
     max_message: usize,
 ) -> http::Response<ResponseBody> {
     let room = call.take_attached().map(|attached| attached.emptied()).unwrap_or_default();
@@ -75,7 +75,7 @@ pub(super) fn response(
     };
     extensions.insert(call.report());
     let body = match whole {
-        Some(data) => ResponseBody::whole(data, call.take_raw_trailers()),
+        Some(whole) => ResponseBody::whole(whole),
         None => ResponseBody::reading(call, max_message),
     };
     let mut response = http::Response::new(body);
@@ -100,14 +100,8 @@ impl Future for CallFuture {
         let max_message = self.max_message;
         let call = self.call.as_mut().expect("a future is not polled after it was ready");
         // Most responses are here when their head is.
-        let whole = call.take_plain(|body| {
-            let mut meter = MessageMeter::receiving(max_message);
-            meter.push(&body)?;
-            meter.finish()?;
-            Ok(body)
-        });
-        let begun = match whole {
-            Some(result) => result.map(Some),
+        let begun = match WholeBody::take(call, max_message) {
+            Some(whole) => Ok(Some(whole)),
             None => ready!(call.poll_begun(cx)).map(|()| None),
         };
         let call = self.call.take().expect("it was there just above");

@@ -78,6 +78,71 @@ async fn data_that_arrives_while_its_reader_leaves_is_given_back(#[values(H2, Tr
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_taken_as_a_whole_gives_back_what_was_delivered_before_its_end() {
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    let mut allowance = Allowance::new();
+    // In all more than a connection has for what nobody reads.
+    for round in 0..6000 {
+        let mut stream = call_for_whole(&connection).await;
+        settle().await;
+        let id = allowance.hear(&mut peer).await[0];
+        assert!(allowance.left() >= 16_384, "the window of the connection is used up after {round} calls");
+        peer.send(HEADERS, END_HEADERS, id, GRPC_HEAD).await;
+        allowance.send(&mut peer, id, 16_384).await;
+        settle().await;
+        assert!(stream.take_plain().is_none(), "the end is not here");
+        peer.send(HEADERS, END_HEADERS | END_STREAM, id, GRPC_STATUS_0).await;
+        settle().await;
+        assert_eq!(stream.take_plain().expect("all is here").body.len(), 16_384);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_whose_frames_take_turns_are_taken_as_wholes() {
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    let mut allowance = Allowance::new();
+    let mut streams = [call_for_whole(&connection).await, call_for_whole(&connection).await];
+    settle().await;
+    let ids = allowance.hear(&mut peer).await;
+    for id in &ids {
+        peer.send(HEADERS, END_HEADERS, *id, GRPC_HEAD).await;
+    }
+    for id in &ids {
+        peer.send(DATA, 0, *id, &id.to_be_bytes()).await;
+    }
+    for id in &ids {
+        peer.send(HEADERS, END_HEADERS | END_STREAM, *id, GRPC_STATUS_0).await;
+    }
+    settle().await;
+    for (stream, id) in streams.iter_mut().zip(ids) {
+        assert_eq!(stream.take_plain().expect("all is here").body, id.to_be_bytes()[..]);
+        assert!(stream.take_plain().is_none(), "once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_withdrawn_call_would_have_sent_is_let_go() {
+    let (_dial, connection, mut peer) =
+        Dial::with_settings(Trunkline, &[(MAX_CONCURRENT_STREAMS, 4)]).await;
+    let slots = [(); 4].map(|()| connection.reserve());
+    let [first, second, third, fourth] = slots;
+    let slots = [first.await.unwrap(), second.await.unwrap(), third.await.unwrap(), fourth.await.unwrap()];
+    // All four have their places; then the server wants no streams.
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
+    settle().await;
+    let body = Bytes::from(vec![0; 1 << 20]);
+    let start = |slot| connection.start(slot, head(), Some(body.clone()), true, Waker::noop()).unwrap();
+    let mut streams: Vec<_> = slots.into_iter().map(start).collect();
+    settle().await;
+    assert!(!body.is_unique());
+    while let Some(stream) = streams.pop() {
+        drop(stream);
+        settle().await;
+    }
+    assert!(body.is_unique(), "nobody holds the bodies of calls that are gone");
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn many_replies_that_are_wanted_whole_do_not_hold_the_window_shut(

@@ -23,7 +23,7 @@ use crate::transport::{PlainReply, SendClosed, StreamError, StreamEvent};
 /// ```
 #[derive(Debug)]
 pub(super) struct Cell {
-    /// The driver's own note of where it keeps the stream.
+    /// Where the driver keeps the stream.
     place: AtomicU32,
     /// Changed under the lock alone; whoever finds it set without the lock finds what is true.
     over: AtomicBool,
@@ -127,9 +127,12 @@ impl Cell {
         Poll::Pending
     }
 
-    /// Takes the whole response, if it is here and plain.
-    pub(super) fn take_plain(&self) -> Option<PlainReply> {
-        self.lock().inbox.take_plain()
+    /// Takes the whole response, if it is here and plain, and what of it is to be given back now.
+    pub(super) fn take_plain(&self) -> Option<(PlainReply, Option<(StreamKey, usize)>)> {
+        let mut state = self.lock();
+        let reply = state.inbox.take_plain()?;
+        let owed = state.inbox.settle_all();
+        Some((reply, state.key.map(|key| (key, owed))))
     }
 
     /// The call wants no more.
@@ -139,7 +142,9 @@ impl Cell {
         let had_ended = self.over.swap(true, Relaxed);
         let inbox = mem::take(&mut state.inbox);
         let (key, woken) = (state.key, state.close_upload());
+        let of_no_use = (state.held_back.take(), state.reader.take());
         drop(state);
+        drop(of_no_use);
         wake(woken);
         Withdrawn { had_ended, owed: key.map(|key| (key, inbox.owed())) }
     }

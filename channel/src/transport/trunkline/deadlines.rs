@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// How long to rest after each look, for each stream that was looked at. It costs a few nanoseconds a stream, so
+/// How long to rest after each look, for each place that was looked at. It costs a few nanoseconds a place, so
 /// looking takes a twentieth of the time at most; and a deadline is late by 10 ms where a hundred thousand calls
 /// wait.
-const REST_PER_STREAM: Duration = Duration::from_nanos(100);
+const REST_PER_PLACE: Duration = Duration::from_nanos(100);
 
 /// The time of the next look.
 #[derive(Debug, Default)]
@@ -36,19 +36,20 @@ impl Deadlines {
         self.looks_at.is_some_and(|at| at <= now)
     }
 
-    /// Looks at these deadlines, if it is time to: calls `ring` for those that have passed, and forgets them.
+    /// Looks at these deadlines, if it is time to: calls `ring` for those that have passed, and forgets them. To find
+    /// them so many places are looked at.
     pub(super) fn look<'a, T>(
         &mut self,
         now: Instant,
+        places: usize,
         calls: impl Iterator<Item = (&'a mut Option<Instant>, T)>,
         mut ring: impl FnMut(T),
     ) {
         if !self.is_due(now) {
             return;
         }
-        let (mut earliest, mut looked_at) = (None::<Instant>, 0_u32);
+        let mut earliest = None::<Instant>;
         for (deadline, call) in calls {
-            looked_at = looked_at.saturating_add(1);
             match *deadline {
                 Some(at) if at <= now => {
                     *deadline = None;
@@ -58,7 +59,8 @@ impl Deadlines {
                 None => {}
             }
         }
-        self.looks_at = earliest.map(|at| at.max(now + REST_PER_STREAM * looked_at));
+        let rest = REST_PER_PLACE * u32::try_from(places).unwrap_or(u32::MAX);
+        self.looks_at = earliest.map(|at| at.max(now + rest));
     }
 }
 
@@ -67,9 +69,9 @@ mod tests {
     use super::*;
 
     fn look(deadlines: &mut Deadlines, now: Instant, calls: &mut [Option<Instant>]) -> Vec<usize> {
-        let mut rung = Vec::new();
+        let (mut rung, places) = (Vec::new(), calls.len());
         let calls = calls.iter_mut().enumerate().map(|(index, deadline)| (deadline, index));
-        deadlines.look(now, calls, |index| rung.push(index));
+        deadlines.look(now, places, calls, |index| rung.push(index));
         rung
     }
 

@@ -22,6 +22,11 @@ impl Familiar {
             })
     }
 
+    /// Gives memory back.
+    pub(super) fn rest(&mut self) {
+        *self = Self::default();
+    }
+
     /// Whether these trailers say OK, and give no details.
     pub(super) fn says_ok(&mut self, trailers: &Headers) -> bool {
         is_known(&mut self.trailers, trailers, |trailers| {

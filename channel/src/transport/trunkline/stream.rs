@@ -48,8 +48,12 @@ impl TrunklineStream {
     }
 
     pub(in crate::transport) fn take_plain(&mut self) -> Option<PlainReply> {
-        let reply = self.slot.as_ref().and_then(|_| self.cell.take_plain())?;
+        let (reply, owed) = self.slot.as_ref().and_then(|_| self.cell.take_plain())?;
         self.slot = None;
+        // What came before the end, if it was delivered apart from it.
+        if let Some((key, bytes)) = owed.filter(|(_, bytes)| *bytes > 0) {
+            self.shared.commands.push(Command::Release { key, bytes });
+        }
         Some(reply)
     }
 

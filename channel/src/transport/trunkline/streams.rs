@@ -120,6 +120,11 @@ impl Streams {
         self.by_index.iter_mut().flatten().map(|stream| (&mut stream.deadline, stream.cell.as_ref()))
     }
 
+    /// How many places there are, with streams in them or not.
+    pub(super) fn places(&self) -> usize {
+        self.by_index.len()
+    }
+
     /// Takes all of them out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = OpenStream> {
         (self.open, self.abandoned, self.gathered) = (0, 0, 0);

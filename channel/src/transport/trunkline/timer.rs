@@ -1,11 +1,12 @@
-//! The one timer of a connection: it rings when the keepalive or the engine wants to be asked.
+//! The one timer of a connection: it rings when the keepalive, the engine, a deadline or idleness wants to be looked
+//! at.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep};
 
-/// Made when it is first needed; most connections need none.
+/// Made when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 

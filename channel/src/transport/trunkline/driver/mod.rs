@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
 use trunkline_proto::{Address, ConnectError};
 
-use self::obeying::PRUNE_FROM;
 use super::commands::Command;
 use super::connection::Shared;
 use super::deadlines::Deadlines;
@@ -69,8 +68,8 @@ pub(crate) struct TrunklineDriver {
     /// Streams that wait for their turn: the peer has lowered its limit since they got their places, or does not
     /// read.
     waiting: VecDeque<Request>,
-    /// When `waiting` is as long as this, those are let go whose calls went away.
-    prune_at: usize,
+    /// How many of those that wait, at most, were withdrawn since anybody looked.
+    withdrawn: usize,
     resets: EarlyResets<Cancelled>,
     /// SETTINGS of ours are on their way to be acknowledged.
     asked: bool,
@@ -141,7 +140,7 @@ impl TrunklineDriver {
             deadlines: Deadlines::default(),
             commands: Vec::new(),
             waiting: VecDeque::new(),
-            prune_at: PRUNE_FROM,
+            withdrawn: 0,
             resets: EarlyResets::new(),
             asked: true,
             keepalive: options.keepalive.map(|settings| KeepaliveClock::new(settings, doublings, now)),
@@ -261,11 +260,12 @@ impl TrunklineDriver {
         self.engine.rest();
         self.streams.rest();
         self.wakes.rest();
+        self.familiar.rest();
         self.commands = Vec::new();
         self.shared.commands.rest();
     }
 
-    /// When the keepalive, the engine or idleness wants to be asked, does what it says.
+    /// When the keepalive, the engine, a deadline or idleness wants to be looked at, does what it says.
     fn keep_time(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<(), ConnectError> {
         let mut now = now;
         loop {

@@ -17,9 +17,6 @@ use crate::transport::{Slot, StreamError, StreamViolation};
 /// From so many unwritten bytes on no more streams are opened: about as much as the engine itself stages of bodies.
 const MOST_UNWRITTEN: usize = 256 << 10;
 
-/// From so many waiting streams on, those are let go whose calls went away meanwhile.
-pub(super) const PRUNE_FROM: usize = 1024;
-
 impl TrunklineDriver {
     /// Does what is in the queue.
     pub(super) fn obey(&mut self, now: Instant, cx: &Context<'_>) {
@@ -78,10 +75,6 @@ impl TrunklineDriver {
         if self.engine.is_draining() || (self.has_turn() && self.waiting.is_empty()) {
             self.open(request, now);
             return;
-        }
-        if self.waiting.len() >= self.prune_at {
-            self.waiting.retain(|request| !request.cell.is_over());
-            self.prune_at = PRUNE_FROM.max(2 * self.waiting.len());
         }
         self.waiting.push_back(request);
     }
@@ -153,7 +146,9 @@ impl TrunklineDriver {
 
     /// A call went away.
     fn withdraw(&mut self, cell: &Arc<Cell>, slot: Option<Slot>) {
-        let Some(key) = self.streams.key_of(cell) else { return };
+        let Some(key) = self.streams.key_of(cell) else {
+            return self.let_go_of_withdrawn();
+        };
         let is_answered = self.streams.get(key).is_some_and(|stream| stream.answered);
         if is_answered || key.id() < self.answered {
             self.reset(key);
@@ -162,6 +157,16 @@ impl TrunklineDriver {
         self.streams.abandon(key);
         if let Some(now) = self.resets.cancel(Cancelled { key, _slot: slot }) {
             self.reset(now.key);
+        }
+    }
+
+    /// A stream that waited for its turn was withdrawn. What it would have sent is let go when as many of those that
+    /// wait are withdrawn as are not, so that nobody is looked at for each.
+    fn let_go_of_withdrawn(&mut self) {
+        self.withdrawn += 1;
+        if 2 * self.withdrawn >= self.waiting.len() {
+            self.waiting.retain(|request| !request.cell.is_over());
+            self.withdrawn = 0;
         }
     }
 
@@ -194,10 +199,11 @@ impl TrunklineDriver {
             }
             !is_out_of_time
         });
+        let looked_at = self.streams.places() + self.waiting.len();
         let waiting =
             self.waiting.iter_mut().map(|request| (&mut request.head.deadline, Some(&request.cell)));
         let calls = self.streams.deadlines().chain(waiting);
-        self.deadlines.look(now, calls, |cell| {
+        self.deadlines.look(now, looked_at, calls, |cell| {
             if let Some(cell) = cell {
                 cell.ring();
             }
