@@ -123,8 +123,7 @@ async fn answers_whose_frames_take_turns_are_taken_as_wholes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_withdrawn_call_would_have_sent_is_let_go() {
-    let (_dial, connection, mut peer) =
-        Dial::with_settings(Trunkline, &[(MAX_CONCURRENT_STREAMS, 4)]).await;
+    let (_dial, connection, mut peer) = Dial::with_settings(Trunkline, &[(MAX_CONCURRENT_STREAMS, 4)]).await;
     let slots = [(); 4].map(|()| connection.reserve());
     let [first, second, third, fourth] = slots;
     let slots = [first.await.unwrap(), second.await.unwrap(), third.await.unwrap(), fourth.await.unwrap()];

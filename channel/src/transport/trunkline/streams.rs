@@ -42,6 +42,8 @@ pub(super) struct OpenStream {
     pub(super) reply: Reply,
     /// The response has begun.
     pub(super) answered: bool,
+    /// Where the beginning of what is arriving for it is kept, if something came for others in between.
+    pub(super) begun: Option<usize>,
 }
 
 /// What becomes of events of a stream that is open.
@@ -67,8 +69,15 @@ impl Streams {
         }
         self.open += 1;
         cell.opened_at(index);
-        self.by_index[index] =
-            Some(OpenStream { key, cell: Some(cell), deadline, gathered: 0, reply, answered: false });
+        self.by_index[index] = Some(OpenStream {
+            key,
+            cell: Some(cell),
+            deadline,
+            gathered: 0,
+            reply,
+            answered: false,
+            begun: None,
+        });
     }
 
     pub(super) fn get(&mut self, key: StreamKey) -> Option<&mut OpenStream> {
@@ -102,6 +111,7 @@ impl Streams {
     /// their reader, who is then woken. `None` if the stream is not open any more.
     pub(super) fn delivery(&mut self, key: StreamKey, bytes: usize, ended: bool) -> Option<Delivery<'_>> {
         let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
+        stream.begun = None;
         let gathered = stream.gathered + bytes;
         self.gathered += bytes;
         let due = ended

@@ -36,20 +36,18 @@ impl TrunklineDriver {
                         open.reply = Reply::Stream;
                     }
                 }
-                if let Some(inbox) = self.inbox_of(stream) {
-                    inbox.put_head(status, headers, is_grpc, end);
+                self.gather(stream, |inbox| inbox.put_head(status, headers, is_grpc, end));
+            }
+            Event::Data { stream, data, end } => {
+                let bytes = data.len();
+                if !self.gather(stream, |inbox| inbox.put_data(data, end)) {
+                    // Of a stream that was reset.
+                    self.engine.release(stream, bytes);
                 }
             }
-            Event::Data { stream, data, end } => match self.inbox_of(stream) {
-                Some(inbox) => inbox.put_data(data, end),
-                // Of a stream that was reset.
-                None => self.engine.release(stream, data.len()),
-            },
             Event::Trailers { stream, headers } => {
                 let says_ok = self.familiar.says_ok(&headers);
-                if let Some(inbox) = self.inbox_of(stream) {
-                    inbox.put_trailers(headers, says_ok);
-                }
+                self.gather(stream, |inbox| inbox.put_trailers(headers, says_ok));
             }
             Event::Reset { stream, code: ErrorCode::REFUSED_STREAM } => {
                 self.fail(stream, StreamError::Refused);
@@ -93,24 +91,63 @@ impl TrunklineDriver {
 
     /// The stream has failed. What came before that is still delivered.
     fn fail(&mut self, key: StreamKey, error: StreamError) {
-        if let Some(inbox) = self.inbox_of(key) {
-            inbox.fail(error);
-        }
+        self.gather(key, |inbox| inbox.fail(error));
     }
 
-    /// Where what comes for a stream is put. What came for another one before it is handed on first: the frames of
-    /// a stream usually follow one another, so most responses are handed on in one piece.
-    fn inbox_of(&mut self, key: StreamKey) -> Option<&mut Inbox> {
-        if self.arriving.key != Some(key) {
-            self.deliver();
-            self.streams.get(key)?;
-            self.arriving.key = Some(key);
+    /// Gathers what comes for a stream until it has ended, or all that was read is heard: each response is to be
+    /// handed on in one piece. False if the stream is not open.
+    #[inline]
+    fn gather(&mut self, key: StreamKey, put: impl FnOnce(&mut Inbox)) -> bool {
+        if self.arriving.key != Some(key) && !self.turn_to(key) {
+            return false;
         }
-        Some(&mut self.arriving.inbox)
+        put(&mut self.arriving.inbox);
+        if self.arriving.inbox.has_ended() {
+            self.deliver_newest();
+        }
+        true
     }
 
-    /// Hands on what has come for a stream.
+    /// What comes next is for this stream. Most often the frames of a response follow one another; servers may send
+    /// those of many in turns. False if the stream is not open.
+    fn turn_to(&mut self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get(key) else { return false };
+        let earlier = stream.begun.take().map(|place| mem::take(&mut self.arriving.begun[place].1));
+        if let Some(former) = self.arriving.key.replace(key) {
+            let inbox = mem::take(&mut self.arriving.inbox);
+            match self.streams.get(former) {
+                Some(stream) => {
+                    stream.begun = Some(self.arriving.begun.len());
+                    self.arriving.begun.push((former, inbox));
+                }
+                None => self.engine.release(former, inbox.owed()),
+            }
+        }
+        if let Some(earlier) = earlier {
+            self.arriving.inbox = earlier;
+        }
+        true
+    }
+
+    /// Hands on what has come.
     pub(super) fn deliver(&mut self) {
+        self.deliver_newest();
+        if self.arriving.begun.is_empty() {
+            return;
+        }
+        let mut begun = mem::take(&mut self.arriving.begun);
+        for (key, inbox) in begun.drain(..) {
+            // Of what has ended since only the place is left.
+            if !inbox.is_empty() {
+                (self.arriving.key, self.arriving.inbox) = (Some(key), inbox);
+                self.deliver_newest();
+            }
+        }
+        self.arriving.begun = begun;
+    }
+
+    /// Hands on what has come for the stream that something came for last.
+    fn deliver_newest(&mut self) {
         let Some(key) = self.arriving.key.take() else { return };
         let inbox = &mut self.arriving.inbox;
         let ended = inbox.has_ended();

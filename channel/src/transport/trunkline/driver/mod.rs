@@ -102,11 +102,14 @@ enum Life {
     Ended,
 }
 
-/// What has come for one stream and is not handed on yet.
+/// What has come and is not handed on yet.
 #[derive(Debug, Default)]
 struct Arriving {
+    /// Whom something came for last; nobody between two reads.
     key: Option<StreamKey>,
     inbox: Inbox,
+    /// What came for others before, whose responses have not ended.
+    begun: Vec<(StreamKey, Inbox)>,
 }
 
 /// A stream that was cancelled before its response began. It holds its place until it is reset.
@@ -259,6 +262,7 @@ impl TrunklineDriver {
         self.wire.rest();
         self.engine.rest();
         self.streams.rest();
+        self.arriving.begun = Vec::new();
         self.wakes.rest();
         self.familiar.rest();
         self.commands = Vec::new();
