@@ -60,12 +60,18 @@ impl<R: Message + Default> SingleReply<R> {
 
     /// The whole body, read piece by piece.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Body, Status>> {
-        while let Some(data) = ready!(self.call.poll_data(cx)).transpose()? {
-            if let Err(refusal) = self.body.push(data, self.max_message) {
-                return Poll::Ready(Err(self.call.refuse(refusal)));
+        let failed = loop {
+            match ready!(self.call.poll_data(cx)) {
+                Some(Ok(data)) => match self.body.push(data, self.max_message) {
+                    Ok(()) => {}
+                    Err(refusal) => break self.call.refuse(refusal),
+                },
+                Some(Err(status)) => break status,
+                None => return Poll::Ready(Ok(std::mem::replace(&mut self.body, Body::Nothing))),
             }
-        }
-        Poll::Ready(Ok(std::mem::replace(&mut self.body, Body::Nothing)))
+        };
+        self.body = Body::Nothing;
+        Poll::Ready(Err(failed))
     }
 
     /// The reply with all that came with it.

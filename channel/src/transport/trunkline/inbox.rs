@@ -210,7 +210,13 @@ impl Chunks {
                 Self::One(data) => Some(data),
                 _ => None,
             },
-            Self::Many(many) => many.pop(),
+            Self::Many(many) => {
+                let data = many.pop();
+                if many.chunks.is_empty() && many.joined.is_empty() {
+                    *self = Self::None;
+                }
+                data
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::task::Waker;
 /// much as several calls.
 const SMALLEST_SHARE: usize = 32;
 
-/// Callers for whom something came, in the order in which it came.
+/// Callers for whom something came, in the order in which it was handed on.
 #[derive(Debug, Default)]
 pub(super) struct Wakes(VecDeque<Waker>);
 

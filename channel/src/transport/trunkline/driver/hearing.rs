@@ -9,7 +9,7 @@ use trunkline_proto::ConnectError;
 use super::super::connection::TrunklineConnection;
 use super::super::inbox::Inbox;
 use super::super::told;
-use super::{Life, TrunklineDriver};
+use super::{Arriving, Life, TrunklineDriver};
 use crate::transport::options::MOST_STREAMS;
 use crate::transport::{Connection, DriverNews, Reply, StreamError, StreamViolation};
 
@@ -112,38 +112,38 @@ impl TrunklineDriver {
     /// those of many in turns. False if the stream is not open.
     fn turn_to(&mut self, key: StreamKey) -> bool {
         let Some(stream) = self.streams.get(key) else { return false };
-        let earlier = stream.begun.take().map(|place| mem::take(&mut self.arriving.begun[place].1));
-        if let Some(former) = self.arriving.key.replace(key) {
-            let inbox = mem::take(&mut self.arriving.inbox);
-            match self.streams.get(former) {
-                Some(stream) => {
-                    stream.begun = Some(self.arriving.begun.len());
-                    self.arriving.begun.push((former, inbox));
-                }
-                None => self.engine.release(former, inbox.owed()),
+        let Arriving { key: newest, inbox, begun } = &mut self.arriving;
+        let place = stream.begun.take();
+        let earlier = place.map(|place| mem::take(&mut begun[place].1)).unwrap_or_default();
+        let (former, formers) = (newest.replace(key), mem::replace(inbox, earlier));
+        if let Some(former) = former
+            && let Some(stream) = self.streams.get(former)
+        {
+            // In the place that has become free, so that there are no more of them than streams.
+            let place = place.unwrap_or(begun.len());
+            stream.begun = Some(place);
+            match begun.get_mut(place) {
+                Some(free) => *free = (former, formers),
+                None => begun.push((former, formers)),
             }
-        }
-        if let Some(earlier) = earlier {
-            self.arriving.inbox = earlier;
         }
         true
     }
 
     /// Hands on what has come.
     pub(super) fn deliver(&mut self) {
-        self.deliver_newest();
-        if self.arriving.begun.is_empty() {
-            return;
-        }
-        let mut begun = mem::take(&mut self.arriving.begun);
-        for (key, inbox) in begun.drain(..) {
-            // Of what has ended since only the place is left.
-            if !inbox.is_empty() {
-                (self.arriving.key, self.arriving.inbox) = (Some(key), inbox);
-                self.deliver_newest();
+        if !self.arriving.begun.is_empty() {
+            let Arriving { key, inbox, mut begun } = mem::take(&mut self.arriving);
+            for (key, inbox) in begun.drain(..) {
+                // Of what has ended since only the place is left.
+                if !inbox.is_empty() {
+                    (self.arriving.key, self.arriving.inbox) = (Some(key), inbox);
+                    self.deliver_newest();
+                }
             }
+            self.arriving = Arriving { key, inbox, begun };
         }
-        self.arriving.begun = begun;
+        self.deliver_newest();
     }
 
     /// Hands on what has come for the stream that something came for last.

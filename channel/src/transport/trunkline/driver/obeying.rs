@@ -160,8 +160,8 @@ impl TrunklineDriver {
         }
     }
 
-    /// A stream that waited for its turn was withdrawn. What it would have sent is let go when as many of those that
-    /// wait are withdrawn as are not, so that nobody is looked at for each.
+    /// A stream was withdrawn, perhaps while it waited for its turn. What it would have sent is let go when as many of
+    /// those that wait are withdrawn as are not, so that nobody is looked at for each.
     fn let_go_of_withdrawn(&mut self) {
         self.withdrawn += 1;
         if 2 * self.withdrawn >= self.waiting.len() {
@@ -185,6 +185,9 @@ impl TrunklineDriver {
         }
         let text = "this client has reset the stream".to_owned();
         cell.fail(StreamError::Violation(StreamViolation::Protocol(text)), now);
+        if cell.place().is_none() {
+            self.let_go_of_withdrawn();
+        }
     }
 
     /// Wakes those whose deadline has passed.
