@@ -2,8 +2,7 @@
 //! call sets an alarm of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,22 +14,6 @@ use super::fixture::*;
 use crate::transport::{Connection, Slot, Stream};
 
 const LIMIT: Duration = Duration::from_millis(200);
-
-/// A waker that counts.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Wakes {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// A call with a deadline, and how often its starter was woken.
 fn start(connection: &Connection, slot: Slot) -> (Stream, Arc<Wakes>) {

@@ -1,30 +1,13 @@
 //! How often a caller is woken, and that it is woken at all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
 use crate::transport::{Connection, Reply, RequestHead, Stream, StreamEvent};
-
-/// A waker that counts.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Wakes {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 async fn call_for(connection: &Connection, reply: Reply) -> Stream {
     let slot = connection.reserve().await.unwrap();
