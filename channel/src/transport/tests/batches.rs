@@ -1,12 +1,12 @@
 //! How often bytes are moved, and that they stay the same bytes.
 
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::Connection;
+use crate::transport::{Connection, StreamEvent};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -63,6 +63,32 @@ async fn a_large_message_comes_in_by_few_reads(#[values(H2, Trunkline)] engine: 
     assert!(answer(&mut stream).await.0 == message);
     let reads = counters.reads() - before;
     assert!(reads <= 20, "{reads} reads");
+}
+
+// h2 reads on until nothing is left.
+#[tokio::test(start_paused = true)]
+async fn of_a_large_response_the_reader_takes_a_part_before_the_rest_is_read() {
+    const PART: usize = 256 << 10;
+    let (_dial, connection, mut peer, _) = with_large_windows(Trunkline).await;
+    let mut stream = call(&connection, "x").await;
+    let reader = tokio::spawn(async move {
+        assert!(matches!(event(&mut stream).await, StreamEvent::Head(_)));
+        let (mut taken, mut cx) = (0, Context::from_waker(Waker::noop()));
+        while let Poll::Ready(StreamEvent::Data(data)) = stream.poll_event(&mut cx) {
+            taken += data.len();
+        }
+        taken
+    });
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    tokio::task::unconstrained(async {
+        peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+        for frame in pattern(MEGABYTE).chunks(16 << 10) {
+            peer.send(DATA, 0, id, frame).await;
+        }
+    })
+    .await;
+    let taken = reader.await.unwrap();
+    assert!((PART / 2..=2 * PART).contains(&taken), "{taken} bytes were there");
 }
 
 #[rstest]

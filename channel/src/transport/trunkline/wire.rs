@@ -1,7 +1,7 @@
 //! The bytes of a connection: how much is read at a time, what kind of peer it is, and how the stream broke.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -25,7 +25,7 @@ const LARGEST_READ: usize = 256 << 10;
 const SMALL_READS: u8 = 16;
 
 /// Most pieces of one write.
-const PIECES: usize = 64;
+const PIECES: usize = 80;
 
 /// The byte stream below the engine.
 pub(super) struct Wire {
@@ -33,6 +33,9 @@ pub(super) struct Wire {
     security: Security,
     /// Read, and not yet taken by the engine: at most the beginning of a frame.
     pub(super) input: BytesMut,
+    /// What was read into before, of which others may still hold parts. Once they do not, it is used again: to free
+    /// and allocate such buffers in turns makes allocators give memory back and fetch it again, page by page.
+    earlier: BytesMut,
     read_size: usize,
     small_reads: u8,
     /// Bytes read so far.
@@ -54,6 +57,7 @@ impl Wire {
             io,
             security,
             input: BytesMut::new(),
+            earlier: BytesMut::new(),
             read_size: SMALLEST_READ,
             small_reads: 0,
             read: 0,
@@ -85,7 +89,7 @@ impl Wire {
         let (room, result) = match self.input.capacity() == 0 && self.read_size == SMALLEST_READ {
             true => (SMALLEST_READ, self.poll_read_little(cx)),
             false => {
-                self.input.reserve(self.read_size);
+                self.make_room();
                 let room = self.input.capacity() - before;
                 (room, pin!(self.io.read_buf(&mut self.input)).poll(cx))
             }
@@ -102,6 +106,21 @@ impl Wire {
         Poll::Ready(self.hear(before))
     }
 
+    /// Makes room for the next read, in memory that is there already if nobody else uses it.
+    fn make_room(&mut self) {
+        if self.input.try_reclaim(self.read_size) {
+            return;
+        }
+        let needed = self.input.len() + self.read_size;
+        if !self.earlier.try_reclaim(needed) {
+            // With room for what will be left of a frame when it is read into again.
+            self.earlier = BytesMut::with_capacity(needed + self.read_size / 8);
+        }
+        self.earlier.extend_from_slice(&self.input);
+        self.input.clear();
+        mem::swap(&mut self.input, &mut self.earlier);
+    }
+
     /// Reads by way of the stack: while little comes, a connection holds no buffer to read into.
     fn poll_read_little(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [const { MaybeUninit::uninit() }; SMALLEST_READ];
@@ -114,7 +133,7 @@ impl Wire {
     /// No stream is open: if nothing is left in it, the buffer is given back.
     pub(super) fn quiet(&mut self) {
         if self.input.is_empty() && self.read_size == SMALLEST_READ {
-            self.input = BytesMut::new();
+            (self.input, self.earlier) = (BytesMut::new(), BytesMut::new());
         }
     }
 
@@ -166,6 +185,7 @@ impl Wire {
     /// Gives back memory that only a busy connection needs.
     pub(super) fn rest(&mut self) {
         (self.read_size, self.small_reads) = (SMALLEST_READ, 0);
+        self.earlier = BytesMut::new();
         if self.input.capacity() > self.input.len() {
             self.input = BytesMut::from(&self.input[..]);
         }
@@ -235,5 +255,32 @@ mod tests {
         wire.input.clear();
         wire.quiet();
         assert_eq!(wire.input.capacity(), 0);
+    }
+
+    /// Reads much, of which the end of the last frame has yet to come.
+    async fn all_but_five(wire: &mut Wire, theirs: &mut tokio::io::DuplexStream) -> BytesMut {
+        let left = wire.input.len();
+        theirs.write_all(&[7; LARGEST_READ]).await.unwrap();
+        assert!(wire.poll_read(&mut Context::from_waker(std::task::Waker::noop())).is_ready());
+        assert_eq!(wire.input.len(), left + LARGEST_READ, "what was left comes along");
+        wire.input.split_to(left + LARGEST_READ - 5)
+    }
+
+    #[tokio::test]
+    async fn what_was_read_into_before_is_read_into_again_once_nobody_holds_it() {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let mut wire = Wire::new(Box::new(ours), Security::Plaintext);
+        (wire.read_size, wire.greeting) = (LARGEST_READ, None);
+        let first = all_but_five(&mut wire, &mut theirs).await;
+        let second = all_but_five(&mut wire, &mut theirs).await;
+        let places = [first.as_ptr(), second.as_ptr()];
+        drop(first);
+        let third = all_but_five(&mut wire, &mut theirs).await;
+        drop(second);
+        let fourth = all_but_five(&mut wire, &mut theirs).await;
+        assert_eq!([third.as_ptr(), fourth.as_ptr()], places);
+        wire.input.clear();
+        wire.rest();
+        assert_eq!((wire.input.capacity(), wire.earlier.capacity()), (0, 0));
     }
 }

@@ -38,6 +38,10 @@ use crate::transport::{DriverNews, Origin, Slot, TransportOptions};
 /// Most reads of one poll. Then others get their turn.
 const READS: usize = 8;
 
+/// Bytes after which the readers of what came get their turn. What they have read is in the caches still, and once it is
+/// theirs the same buffer is read into again.
+const READ_BYTES: u64 = 256 << 10;
+
 /// How long a peer may take to read what is left to say when a connection closes. A peer that lives reads a few
 /// frames within that; for one that does not, the connection is over anyway.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -239,6 +243,7 @@ impl TrunklineDriver {
 
     /// Reads what there is, or enough for now. True if all was read: the socket wakes for more.
     fn read(&mut self, now: std::time::Instant, cx: &mut Context<'_>) -> Result<bool, ConnectError> {
+        let enough = self.wire.read() + READ_BYTES;
         for _ in 0..READS {
             match self.wire.poll_read(cx) {
                 Poll::Pending => return Ok(true),
@@ -250,7 +255,7 @@ impl TrunklineDriver {
                 self.wire.quiet();
             }
             received.map_err(|error| told::violation(&error))?;
-            if self.wakes.has_share(self.streams.open()) {
+            if self.wakes.has_share(self.streams.open()) || self.wire.read() >= enough {
                 break;
             }
         }
