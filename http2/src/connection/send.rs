@@ -212,4 +212,4 @@ fn check_value(value: &[u8]) -> Result<(), &'static str> {
 /// Frames of data that wait to be written. More than a socket takes at once is of no use, and what is here already
 /// can no longer give way to other streams. A frame more than the round number, so that the end of a message of a
 /// round size goes out with the rest of it.
-pub(super) const STAGED: usize = (256 + 16) << 10;
+pub(super) const STAGED: usize = (512 + 16) << 10;
