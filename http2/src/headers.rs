@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::InvalidHeaderValue;
+use http::header::{CONTENT_TYPE, InvalidHeaderName, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A received header list, without pseudo fields, in the order in which it came.
@@ -70,12 +70,20 @@ impl Headers {
     /// Appends the fields to `map`, leaving out what [`to_map`](Self::to_map) leaves out.
     pub fn append_to(&self, map: &mut HeaderMap) {
         for (name, value) in self {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), header_value(value))
+            if let (Ok(name), Ok(value)) = (header_name(name), header_value(value))
                 && map.try_append(name, value).is_err()
             {
                 break;
             }
         }
+    }
+}
+
+/// The name that nearly every response has is not looked up.
+fn header_name(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+    match name == CONTENT_TYPE.as_str().as_bytes() {
+        true => Ok(CONTENT_TYPE),
+        false => HeaderName::from_bytes(name),
     }
 }
 

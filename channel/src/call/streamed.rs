@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
-use trunkline_proto::framing::MessageMeter;
+use trunkline_proto::framing::{self, MessageMeter};
 
 use crate::panic::panic_text;
 use crate::vocabulary::{self, Body, Status};
@@ -25,7 +25,7 @@ pub(crate) enum Source {
     /// Our own stubs'.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
     /// An `http` request's.
-    Body(Box<MeteredBody>),
+    Body(MeteredBody),
 }
 
 /// A body with a meter, since whoever framed it does not know our limit.
@@ -37,7 +37,7 @@ pub(crate) struct MeteredBody {
 impl Source {
     /// The body of an `http` request, whose messages may be so long.
     pub(crate) fn body(body: Body, limit: usize) -> Self {
-        Self::Body(Box::new(MeteredBody { body, meter: MessageMeter::sending(limit) }))
+        Self::Body(MeteredBody { body, meter: MessageMeter::sending(limit) })
     }
 
     /// The next chunk that is not empty. A request stream is the application's: its panic ends the call, and
@@ -60,14 +60,14 @@ impl Source {
     fn poll_any_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         match self {
             Self::Stream(stream) => stream.as_mut().poll_next(cx),
-            Self::Body(metered) => loop {
-                let MeteredBody { body, meter } = &mut **metered;
+            Self::Body(MeteredBody { body, meter }) => loop {
                 // Request trailers have no meaning in gRPC.
-                match ready!(Pin::new(body).poll_frame(cx)) {
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => {
                             let metered = meter.push(&data).map_err(vocabulary::framing_status);
-                            return Poll::Ready(Some(metered.map(|()| data)));
+                            // Stubs cut what they send from large buffers.
+                            return Poll::Ready(Some(metered.map(|()| framing::detached(data))));
                         }
                         Err(_trailers) => {}
                     },
@@ -237,8 +237,9 @@ impl Streamed {
     }
 
     fn release(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.budget.give_back(held);
+        match self.held.take() {
+            None | Some(0) => {}
+            Some(held) => self.budget.give_back(held),
         }
     }
 }

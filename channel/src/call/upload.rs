@@ -24,6 +24,8 @@ pub(crate) struct Upload(Content);
 enum Content {
     /// A single message.
     Whole { message: Bytes, handed_over: bool, committed: bool },
+    /// A body of which nothing was read yet. Most turn out to be a single message.
+    Unread { source: Source, budget: Arc<ReplayBudget> },
     /// In a box, so that calls of one message are small.
     Streamed(Box<Streamed>),
     /// Handed over, and kept no more.
@@ -38,7 +40,7 @@ impl Upload {
 
     /// A stream of messages.
     pub(crate) fn streaming(source: Source, budget: Arc<ReplayBudget>) -> Self {
-        Self(Content::Streamed(Box::new(Streamed::new(source, budget))))
+        Self(Content::Unread { source, budget })
     }
 
     /// Nothing more.
@@ -50,6 +52,7 @@ impl Upload {
     pub(crate) fn is_done(&self) -> bool {
         match &self.0 {
             Content::Whole { handed_over, .. } => *handed_over,
+            Content::Unread { .. } => false,
             Content::Streamed(streamed) => streamed.is_done(),
             Content::Spent => true,
         }
@@ -62,6 +65,7 @@ impl Upload {
                 *handed_over = false;
                 true
             }
+            Content::Unread { .. } => true,
             Content::Streamed(streamed) => streamed.rewind(),
             Content::Spent => false,
         }
@@ -69,11 +73,27 @@ impl Upload {
 
     /// No other attempt will need what was handed over.
     pub(crate) fn commit(&mut self) {
+        if let Some(mut streamed) = self.begin_to_read() {
+            streamed.stop_keeping();
+            self.0 = Content::Streamed(Box::new(streamed));
+            return;
+        }
         match &mut self.0 {
             Content::Whole { handed_over: true, .. } => self.0 = Content::Spent,
             Content::Whole { committed, .. } => *committed = true,
             Content::Streamed(streamed) => streamed.stop_keeping(),
-            Content::Spent => {}
+            Content::Unread { .. } | Content::Spent => {}
+        }
+    }
+
+    /// Takes a body of which nothing was read yet, for it to be read.
+    fn begin_to_read(&mut self) -> Option<Streamed> {
+        if !matches!(self.0, Content::Unread { .. }) {
+            return None;
+        }
+        match std::mem::replace(&mut self.0, Content::Spent) {
+            Content::Unread { source, budget } => Some(Streamed::new(source, budget)),
+            _ => None,
         }
     }
 
@@ -123,6 +143,13 @@ impl Upload {
 
     /// The next chunk, and whether it is the last. An end that shows late comes with an empty chunk.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), Status>> {
+        if let Some(mut streamed) = self.begin_to_read() {
+            let next = streamed.poll_next(cx);
+            if !matches!(next, Poll::Ready(Ok(Next::Sole(_)))) {
+                self.0 = Content::Streamed(Box::new(streamed));
+            }
+            return next.map_ok(|next| self.take(next));
+        }
         match &mut self.0 {
             Content::Whole { message, committed: true, .. } => {
                 let message = std::mem::take(message);
@@ -133,16 +160,23 @@ impl Upload {
                 *handed_over = true;
                 Poll::Ready(Ok((message.clone(), true)))
             }
-            Content::Streamed(streamed) => Poll::Ready(match ready!(streamed.poll_next(cx)) {
-                Ok(Next::Chunk(chunk, end)) => Ok((chunk, end)),
-                Ok(Next::Sole(message)) => {
-                    // It has turned out to be a single message.
-                    self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
-                    Ok((message, true))
-                }
-                Err(status) => Err(status),
-            }),
-            Content::Spent => Poll::Ready(Ok((Bytes::new(), true))),
+            Content::Streamed(streamed) => {
+                let next = ready!(streamed.poll_next(cx));
+                Poll::Ready(next.map(|next| self.take(next)))
+            }
+            // What was not read yet was begun above.
+            Content::Unread { .. } | Content::Spent => Poll::Ready(Ok((Bytes::new(), true))),
+        }
+    }
+
+    fn take(&mut self, next: Next) -> (Bytes, bool) {
+        match next {
+            Next::Chunk(chunk, end) => (chunk, end),
+            // It has turned out to be a single message.
+            Next::Sole(message) => {
+                self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
+                (message, true)
+            }
         }
     }
 }
@@ -151,7 +185,7 @@ impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = match self.0 {
             Content::Whole { .. } => "one message",
-            Content::Streamed(_) => "a stream",
+            Content::Unread { .. } | Content::Streamed(_) => "a stream",
             Content::Spent => "handed over",
         };
         f.debug_struct("Upload").field("shape", &shape).field("done", &self.is_done()).finish()

@@ -24,12 +24,13 @@ impl Headers {
         }
     }
 
-    /// Whether all of them have one of these names.
-    pub(crate) fn are_all(&self, names: &[HeaderName]) -> bool {
-        let is_one = |name: &[u8]| names.iter().any(|one| one.as_str().as_bytes() == name);
+    /// Whether `test` holds for all of them, by name and value.
+    pub(crate) fn all(&self, mut test: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
         match self {
-            Self::Map(map) => map.keys().all(|name| names.contains(name)),
-            Self::List(list) => list.iter().all(|(name, _)| is_one(name)),
+            Self::Map(map) => {
+                map.iter().all(|(name, value)| test(name.as_str().as_bytes(), value.as_bytes()))
+            }
+            Self::List(list) => list.iter().all(|(name, value)| test(name, value)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -118,8 +119,15 @@ impl Body for ResponseBody {
     }
 }
 
+/// What nearly all trailers are: a copy of a map costs half of what it costs to fill one.
+static OK: LazyLock<HeaderMap> =
+    LazyLock::new(|| HeaderMap::from_iter([(names::GRPC_STATUS, HeaderValue::from_static("0"))]));
+
 /// Trailers as stubs expect them, with the status in its plainest form.
 fn trailers(mut trailers: HeaderMap) -> Frame<Bytes> {
+    if trailers.is_empty() {
+        return Frame::trailers(OK.clone());
+    }
     trailers.insert(names::GRPC_STATUS, HeaderValue::from_static("0"));
     Frame::trailers(trailers)
 }

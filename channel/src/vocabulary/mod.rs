@@ -109,11 +109,17 @@ pub(crate) fn metadata_of(headers: Headers) -> HeaderMap {
 
 /// The same, in `empty` if a map must be made: it may have room already.
 fn metadata_in(empty: HeaderMap, headers: Headers) -> HeaderMap {
-    if headers.are_all(&STATUS) {
+    let is_status = |name: &[u8]| STATUS.iter().any(|one| one.as_str().as_bytes() == name);
+    if headers.all(|name, _| is_status(name)) {
         return empty;
     }
+    let is_metadata =
+        |name: &[u8], value: &[u8]| !is_status(name) && !(name.ends_with(b"-bin") && value.contains(&b','));
+    let is_made = headers.all(is_metadata);
     let mut headers = headers.into_map_in(empty);
-    make_metadata(&mut headers);
+    if !is_made {
+        make_metadata(&mut headers);
+    }
     headers
 }
 

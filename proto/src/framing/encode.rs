@@ -26,7 +26,7 @@ pub fn encode<M: Message>(message: &M, limit: usize) -> Result<Bytes, FramingErr
     }
     let length = PREFIX_LENGTH + size;
     if length <= SMALL {
-        let mut small = Small { bytes: [0; SMALL], length };
+        let mut small = Small::of(length);
         let (head, mut body) = small.bytes[..length].split_at_mut(PREFIX_LENGTH);
         head.copy_from_slice(&prefix(false, size as u32));
         message.encode_raw(&mut body);
@@ -41,10 +41,34 @@ pub fn encode<M: Message>(message: &M, limit: usize) -> Result<Bytes, FramingErr
     Ok(Bytes::from(buffer))
 }
 
+/// The longest slice that is worth a copy: a stub's buffer has 8 KiB, whatever is in it.
+const WORTH_A_COPY: usize = 1 << 10;
+
+/// The same bytes in memory of their own, if they are few. Whoever keeps a slice keeps the whole buffer that it was cut
+/// from, and a request is kept until its response begins.
+pub fn detached(slice: Bytes) -> Bytes {
+    match slice.len() {
+        0 => Bytes::new(),
+        ..=SMALL => {
+            let mut small = Small::of(slice.len());
+            small.bytes[..slice.len()].copy_from_slice(&slice);
+            Bytes::from_owner(small)
+        }
+        ..=WORTH_A_COPY => Bytes::copy_from_slice(&slice),
+        _ => slice,
+    }
+}
+
 /// A small frame where it is owned.
 struct Small {
     bytes: [u8; SMALL],
     length: usize,
+}
+
+impl Small {
+    fn of(length: usize) -> Self {
+        Self { bytes: [0; SMALL], length }
+    }
 }
 
 impl AsRef<[u8]> for Small {
@@ -69,6 +93,19 @@ mod tests {
         let framed = encode(&"hi".to_owned(), usize::MAX).unwrap();
         assert_eq!(framed[..], [0, 0, 0, 0, 4, 10, 2, b'h', b'i']);
         assert_eq!(encode(&(), 0).unwrap()[..], [0; 5]);
+    }
+
+    #[test]
+    fn what_is_small_lets_go_of_the_buffer_that_it_was_cut_from() {
+        for (length, is_copied) in
+            [(0, true), (1, true), (128, true), (129, true), (1024, true), (1025, false)]
+        {
+            let buffer = Bytes::from(vec![7; 8 << 10]);
+            let slice = buffer.slice(..length);
+            let kept = detached(slice.clone());
+            assert_eq!(kept, slice);
+            assert_eq!(kept.as_ptr() != slice.as_ptr(), is_copied, "{length} bytes");
+        }
     }
 
     #[test]

@@ -6,28 +6,30 @@ use super::{FramingError, PREFIX_LENGTH};
 /// Watches a stream of framed messages for one that is longer than the limit. Pieces may be cut anywhere.
 #[derive(Clone, Debug)]
 pub struct MessageMeter {
-    limit: usize,
-    /// What a message above the limit is; by its size and the limit.
-    refusal: fn(usize, usize) -> FramingError,
-    prefix: [u8; PREFIX_LENGTH],
-    filled: usize,
+    /// No prefix can announce more than the largest value.
+    limit: u32,
     /// Bytes of the present message that are still to come.
-    left: usize,
+    left: u32,
+    prefix: [u8; PREFIX_LENGTH],
+    filled: u8,
+    /// The messages are ours; otherwise they are received.
+    sends: bool,
 }
 
 impl MessageMeter {
     /// A meter of received messages. It refuses those of more than `limit` bytes, their prefix not counted.
     pub fn receiving(limit: usize) -> Self {
-        Self::new(limit, |size, limit| FramingError::ReceiveLimit { size, limit })
+        Self::new(limit, false)
     }
 
     /// A meter of messages to send. It refuses those of more than `limit` bytes, their prefix not counted.
     pub fn sending(limit: usize) -> Self {
-        Self::new(limit, |size, limit| FramingError::SendLimit { size, limit })
+        Self::new(limit, true)
     }
 
-    fn new(limit: usize, refusal: fn(usize, usize) -> FramingError) -> Self {
-        Self { limit, refusal, prefix: [0; PREFIX_LENGTH], filled: 0, left: 0 }
+    fn new(limit: usize, sends: bool) -> Self {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { limit, left: 0, prefix: [0; PREFIX_LENGTH], filled: 0, sends }
     }
 
     /// Watches the next piece pass by.
@@ -38,24 +40,33 @@ impl MessageMeter {
     /// message.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), FramingError> {
         loop {
-            let body = self.left.min(piece.len());
-            self.left -= body;
+            let body = piece.len().min(self.left as usize);
+            self.left -= body as u32;
             piece = &piece[body..];
             if piece.is_empty() {
                 return Ok(());
             }
-            let count = piece.len().min(PREFIX_LENGTH - self.filled);
-            self.prefix[self.filled..self.filled + count].copy_from_slice(&piece[..count]);
-            self.filled += count;
+            let filled = usize::from(self.filled);
+            let count = piece.len().min(PREFIX_LENGTH - filled);
+            self.prefix[filled..filled + count].copy_from_slice(&piece[..count]);
+            self.filled += count as u8;
             piece = &piece[count..];
-            if self.filled == PREFIX_LENGTH {
+            if usize::from(self.filled) == PREFIX_LENGTH {
                 self.filled = 0;
                 let [_, a, b, c, d] = self.prefix;
-                self.left = u32::from_be_bytes([a, b, c, d]) as usize;
+                self.left = u32::from_be_bytes([a, b, c, d]);
                 if self.left > self.limit {
-                    return Err((self.refusal)(self.left, self.limit));
+                    return Err(self.refusal());
                 }
             }
+        }
+    }
+
+    fn refusal(&self) -> FramingError {
+        let (size, limit) = (self.left as usize, self.limit as usize);
+        match self.sends {
+            true => FramingError::SendLimit { size, limit },
+            false => FramingError::ReceiveLimit { size, limit },
         }
     }
 

@@ -10,7 +10,7 @@ mod error;
 mod meter;
 
 pub use deframer::{Body, Deframer, Frame, FrameInPlace, sole_body};
-pub use encode::{encode, prefix};
+pub use encode::{detached, encode, prefix};
 pub use error::FramingError;
 pub use meter::MessageMeter;
 
