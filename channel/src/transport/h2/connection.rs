@@ -14,11 +14,14 @@ use trunkline_proto::{Address, ConnectError, Phase, timeout};
 use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
-use super::stream::{Cancelled, H2Stream, send_all};
+use super::stream::{Cancelled, H2Stream, Sending, send_all};
 use crate::control::Usage;
 use crate::transport::early_resets::EarlyResets;
 use crate::transport::quota::StreamQuota;
 use crate::transport::{Origin, RequestHead, Slot, StreamError, StreamViolation};
+
+/// A request of up to so many bytes, a frame of the usual size, is as good as written once it is queued.
+const SOON_WRITTEN: usize = 16 << 10;
 
 /// A connection, as calls hold it.
 #[derive(Clone, Debug)]
@@ -69,12 +72,17 @@ impl H2Connection {
         let written_before = shared.written();
         let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
         shared.used_at(now);
+        let queued = first.as_ref().map_or(0, Bytes::len);
         if let Some(first) = first {
             // If it fails, the stream has just been lost, and says so itself.
             let _lost = send_all(&mut sender, first, end);
         }
-        let sender = (!end).then_some(sender);
-        Ok(H2Stream::new(shared.clone(), slot, response, sender, written_before))
+        let sending = match end {
+            false => Sending::Open(sender),
+            true if queued > SOON_WRITTEN => Sending::Queued(sender),
+            true => Sending::Ended,
+        };
+        Ok(H2Stream::new(shared.clone(), slot, response, sending, written_before))
     }
 }
 

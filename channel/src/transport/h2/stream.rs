@@ -41,12 +41,14 @@ enum Receiving {
 }
 
 /// The request side, as the response side sees it.
-enum Sending {
+pub(super) enum Sending {
     /// Here, not taken.
     Open(SendStream<Bytes>),
+    /// All of the request is queued, and may be long in getting written.
+    Queued(SendStream<Bytes>),
     /// With an [`H2SendHalf`].
     Shared(Arc<SharedSender>),
-    /// The request has ended, or was reset.
+    /// The request has ended and is not worth a handle, or was reset.
     Ended,
 }
 
@@ -55,10 +57,9 @@ impl H2Stream {
         shared: Arc<Shared>,
         slot: Slot,
         response: ResponseFuture,
-        sender: Option<SendStream<Bytes>>,
+        sending: Sending,
         written_before: u64,
     ) -> Self {
-        let sending = sender.map_or(Sending::Ended, Sending::Open);
         let id = response.stream_id().as_u32();
         let (receiving, slot) = (Receiving::Head(response), Some(slot));
         Self { receiving, sending, shared, id, written_before, status_in_head: None, slot }
@@ -144,7 +145,8 @@ impl H2Stream {
     }
 
     /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1
-    /// lets it ask us to stop, and gRPC's clients stop by themselves.
+    /// lets it ask us to stop, and gRPC's clients stop by themselves. Of a request that has ended, and was written, the
+    /// engine resets nothing.
     fn finish(&mut self) {
         self.close_sending(Some(Reason::NO_ERROR));
         self.receiving = Receiving::Ended;
@@ -159,7 +161,7 @@ impl H2Stream {
 
     fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
         match std::mem::replace(&mut self.sending, Sending::Ended) {
-            Sending::Open(stream) => Some(stream),
+            Sending::Open(stream) | Sending::Queued(stream) => Some(stream),
             Sending::Shared(shared) => shared.close(),
             Sending::Ended => None,
         }
