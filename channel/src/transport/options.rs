@@ -42,6 +42,10 @@ pub(crate) const REMEMBERED_RESETS: usize = 10_000;
 /// How long a reset stream is remembered: longer than a response in flight can take.
 pub(crate) const REMEMBER_RESETS_FOR: Duration = Duration::from_secs(30);
 
+/// How long a peer may take to read what is left to say when a connection closes. A peer that lives reads a few
+/// frames within that; for one that does not, the connection is over anyway.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(10);
+
 /// What the engine lets unread small frames cost before it gives the connection up (RUSTSEC-2026-0258): a
 /// frame of n < 256 bytes costs 256 - n. No gRPC message is shorter than its prefix of 5 bytes, so a
 /// connection window full of them costs 51 times the window. Below that, a slow reader of small messages

@@ -19,7 +19,7 @@ use super::start::NO_SETTINGS_YET;
 use crate::connect::classify;
 use crate::control::Usage;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
-use crate::transport::options::{KeepalivePenalty, STREAM_WINDOW};
+use crate::transport::options::{FAREWELL, KeepalivePenalty, STREAM_WINDOW};
 use crate::transport::{Connection, DriverNews, TransportOptions};
 
 /// The owner of the engine.
@@ -40,6 +40,9 @@ pub(crate) struct H2Driver {
     doublings: u32,
     /// The peer's limit of concurrent streams, as last seen.
     limit: usize,
+    /// Rings when a peer that does not read has been waited for long enough. While no stream is left on a connection
+    /// that drains.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 /// The engine, and what writes its bytes when it is done with them.
@@ -77,6 +80,7 @@ impl H2Driver {
             penalty: options.keepalive_penalty.clone(),
             doublings,
             limit: NO_SETTINGS_YET,
+            farewell: None,
         }
     }
 
@@ -117,15 +121,26 @@ impl H2Driver {
                     engine.flusher.rest();
                 }
                 self.reset_cancelled(cx);
-                self.keep_alive(cx)
+                match self.poll_farewell(cx) {
+                    Poll::Ready(()) => self.lost(let_go()),
+                    Poll::Pending => self.keep_alive(cx),
+                }
             }
         }
     }
 
+    /// Ready when a peer has not read what was left to say.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.life != Life::Draining || self.shared.quota.taken() > 0 {
+            self.farewell = None;
+            return Poll::Pending;
+        }
+        let farewell = self.farewell.get_or_insert_with(|| Box::pin(tokio::time::sleep(FAREWELL)));
+        farewell.as_mut().poll(cx)
+    }
+
     pub(in crate::transport) fn drain(&mut self) {
-        self.shared.close(
-            &ConnectError::new(Phase::Http2, "the channel let this connection go").at(self.shared.address()),
-        );
+        self.shared.close(&let_go().at(self.shared.address()));
         if self.life != Life::Ended {
             self.life = Life::Draining;
         }
@@ -206,6 +221,10 @@ impl fmt::Debug for H2Driver {
             .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
+}
+
+fn let_go() -> ConnectError {
+    ConnectError::new(Phase::Http2, "the channel let this connection go")
 }
 
 /// The keepalive clock with its hands: the timer, and the engine's one handle for PINGs.

@@ -274,7 +274,7 @@ pub(super) fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, end: boo
 }
 
 /// The request side between its two owners. Whoever ends or resets it takes the stream out.
-struct SharedSender(Mutex<Sender>);
+pub(super) struct SharedSender(Mutex<Sender>);
 
 struct Sender {
     stream: Option<SendStream<Bytes>>,

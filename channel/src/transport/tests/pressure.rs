@@ -240,7 +240,7 @@ async fn calls_that_give_up_while_the_server_does_not_read_are_never_said(
 
 #[rstest]
 #[tokio::test(start_paused = true)]
-async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(Trunkline)] engine: Transport) {
+async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)] engine: Transport) {
     for keepalive in [None, Some(Duration::from_secs(10))] {
         let mut options = options(engine);
         options.keepalive =

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::time::Instant;
 use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
@@ -32,7 +31,7 @@ use crate::connect::Connected;
 use crate::control::Usage;
 use crate::transport::early_resets::EarlyResets;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
-use crate::transport::options::KeepalivePenalty;
+use crate::transport::options::{FAREWELL, KeepalivePenalty};
 use crate::transport::{DriverNews, Origin, Slot, TransportOptions};
 
 /// Most reads of one poll. Then others get their turn.
@@ -41,10 +40,6 @@ const READS: usize = 8;
 /// Bytes after which the readers of what came get their turn. What they have read is in the caches still, and once it is
 /// theirs the same buffer is read into again.
 const READ_BYTES: u64 = 256 << 10;
-
-/// How long a peer may take to read what is left to say when a connection closes. A peer that lives reads a few
-/// frames within that; for one that does not, the connection is over anyway.
-const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What our PINGs carry. One is under way at a time, so they need not be told apart.
 const KEEPALIVE: u64 = u64::from_be_bytes(*b"trunklin");
