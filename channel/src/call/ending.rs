@@ -75,6 +75,17 @@ impl DirectCall {
         Problem::expired(deadline, doing, sent, Arc::default()).at(self.progress.address.as_ref())
     }
 
+    /// What the call was doing when its deadline passed just now. What can be taken back is.
+    pub(super) fn give_up(&self, deadline: Deadline) -> Problem {
+        match &self.stage {
+            Stage::Sent(Attempt { stream, received: Received::Nothing, .. }) if stream.take_back() => {
+                let doing = "waiting for its turn on the connection";
+                Problem::expired(deadline, doing, Sent::No, Arc::default()).at(self.progress.address.as_ref())
+            }
+            _ => self.expired(deadline),
+        }
+    }
+
     fn expired_waiting(&self, deadline: Deadline) -> Problem {
         let trouble = Arc::clone(&self.ticket.core().snapshot().trouble);
         let problem = Problem::expired(deadline, "waiting for a connection", Sent::No, trouble);

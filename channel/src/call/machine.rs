@@ -173,7 +173,7 @@ impl DirectCall {
             _ => false,
         };
         let failed = match ready!(self.timer.poll(self.ticket.core(), cx, is_kept)) {
-            Ok(deadline) => self.expired(deadline).into(),
+            Ok(deadline) => self.give_up(deadline).into(),
             Err(no_runtime) => no_runtime.into(),
         };
         Poll::Ready(self.fail(failed))

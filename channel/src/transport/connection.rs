@@ -120,6 +120,17 @@ impl Stream {
         }
     }
 
+    /// Takes the request back, if it still waits for its turn: nothing of it was sent, and nothing will be. False if
+    /// it may have been. (h2 does not tell what of a stream is written before the connection has ended.)
+    pub(crate) fn take_back(&self) -> bool {
+        match self {
+            Self::H2(_) => false,
+            Self::Trunkline(stream) => stream.take_back(),
+            #[cfg(test)]
+            Self::Memory(stream) => stream.take_back(),
+        }
+    }
+
     /// The sending half, once, if the request was started without `end`. It may live in another task.
     pub(crate) fn take_sender(&mut self) -> Option<SendHalf> {
         match self {

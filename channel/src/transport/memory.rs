@@ -128,6 +128,11 @@ impl MemoryRequest {
         }
     }
 
+    /// Lets the request wait for its turn, as a connection does whose peer does not read.
+    pub(crate) fn set_unsent(&self) {
+        self.request.lock().unsent = true;
+    }
+
     /// Answers 200 with these headers; something follows.
     pub(crate) fn send_head(&self, headers: HeaderMap) {
         self.event(StreamEvent::Head(ResponseHead {
@@ -205,6 +210,7 @@ impl MemoryConnection {
             parts: Some(parts_in),
             ended: false,
             window: true,
+            unsent: false,
             waker: None,
         })));
         if first.is_some() || end {
@@ -239,6 +245,7 @@ struct Side {
     /// The request has ended, which the response may not have.
     ended: bool,
     window: bool,
+    unsent: bool,
     waker: Option<Waker>,
 }
 
@@ -301,6 +308,10 @@ impl MemoryStream {
             }
         }
         Poll::Ready(event)
+    }
+
+    pub(super) fn take_back(&self) -> bool {
+        self.request.lock().unsent
     }
 
     pub(super) fn take_sender(&mut self) -> Option<MemorySendHalf> {

@@ -69,6 +69,18 @@ async fn while_the_server_thinks_the_stream_is_reset() {
 
 // behaviour 64
 #[tokio::test(start_paused = true)]
+async fn while_it_waits_for_its_turn_it_is_taken_back() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let began = Instant::now();
+    let call = tokio::spawn(rig.say("hello").timeout(LIMIT).into_future());
+    server.accept().await.set_unsent();
+    let status = call.await.unwrap().unwrap_err();
+    assert_expired(began, &status, Sent::No, "waiting for its turn on the connection");
+}
+
+// behaviour 64
+#[tokio::test(start_paused = true)]
 async fn while_the_server_takes_no_more_of_the_request_it_says_so() {
     let (connection, mut server) = Connection::memory();
     let rig = Rig::connected(&connection);

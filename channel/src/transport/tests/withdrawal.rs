@@ -88,6 +88,35 @@ async fn a_call_dropped_behind_a_full_pipe_stays_unsaid_or_is_reset(
     assert_eq!(streams(&connection), 0);
 }
 
+// h2 does not tell what of a stream is written.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_can_be_taken_back_and_what_was_begun_cannot() {
+    let (mut dial, io) = Dial::begin_narrow(Trunkline, 1000).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 20)]).await;
+    peer.open_window(0, 1 << 20).await;
+    let connection = dial.ready().await;
+    peer.hear_everything().await;
+    // So much that is not written that nothing more is begun.
+    let slot = connection.reserve().await.unwrap();
+    let large = Bytes::from(vec![b'x'; 1 << 20]);
+    let mut first = connection.start(slot, head(), Some(large), true, Waker::noop()).unwrap();
+    settle().await;
+    let second = call(&connection, "waits").await;
+    settle().await;
+    assert!(!first.take_back() && second.take_back());
+    assert_eq!(streams(&connection), 2, "it has its place until it is dropped");
+    drop(second);
+    assert_eq!(streams(&connection), 1);
+    while peer.next_of(DATA).await.0 & END_STREAM == 0 {}
+    peer.answer(1, b"y").await;
+    assert_eq!(answer(&mut first).await.0, b"y");
+    let mut third = call(&connection, "third").await;
+    assert_eq!(until_next_request(&mut peer, 1).await, (vec![], 3), "not even its number was used");
+    peer.answer(3, b"z").await;
+    assert_eq!(answer(&mut third).await.0, b"z");
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn a_sender_that_is_dropped_with_its_stream_takes_its_queue_along(

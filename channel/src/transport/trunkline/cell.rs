@@ -18,20 +18,27 @@ use crate::transport::{PlainReply, SendClosed, StreamError, StreamEvent};
 /// One stream, between its call and the driver.
 ///
 /// ```text
-///   queued --opened--> open --its last event came, or its call went away--> over
-///      '----------------- its call went away, or it was never sent ---------^
+///   queued --claimed by the driver--> open --its last event came, or its call went away--> over
+///      |                                                                                   ^
+///      '--taken back by its call-----------------------------------------------------------'
 /// ```
+///
+/// Which of the two happens to a queued one is decided once: what is taken back is never sent.
 #[derive(Debug)]
 pub(super) struct Cell {
-    /// Where the driver keeps the stream.
+    /// Where the driver keeps the stream, or one of the three below.
     place: AtomicU32,
     /// Changed under the lock alone; whoever finds it set without the lock finds what is true.
     over: AtomicBool,
     state: Mutex<State>,
 }
 
-/// The place of a stream that is not open yet.
-const NOWHERE: u32 = u32::MAX;
+/// The place of a stream whose turn has not come.
+const QUEUED: u32 = u32::MAX;
+/// Of one whose turn is now.
+const CLAIMED: u32 = u32::MAX - 1;
+/// Of one whose turn will never come.
+const TAKEN_BACK: u32 = u32::MAX - 2;
 
 #[derive(Debug)]
 struct State {
@@ -94,7 +101,7 @@ impl Cell {
         };
         let state =
             State { inbox: Inbox::default(), reader: Some(reader), key: None, upload, held_back: None };
-        Self { place: AtomicU32::new(NOWHERE), over: AtomicBool::new(false), state: Mutex::new(state) }
+        Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
     /// Whether its call went away, or it has ended.
@@ -133,6 +140,11 @@ impl Cell {
         let reply = state.inbox.take_plain()?;
         let owed = state.inbox.settle_all();
         Some((reply, state.key.map(|key| (key, owed))))
+    }
+
+    /// Keeps the driver from opening the stream. False if it has.
+    pub(super) fn take_back(&self) -> bool {
+        matches!(self.place.compare_exchange(QUEUED, TAKEN_BACK, Relaxed, Relaxed), Ok(_) | Err(TAKEN_BACK))
     }
 
     /// The call wants no more.
@@ -188,14 +200,19 @@ impl Cell {
 
 /// The driver's side.
 impl Cell {
-    /// Notes where the stream is kept.
-    pub(super) fn opened_at(&self, place: usize) {
-        self.place.store(u32::try_from(place).unwrap_or(NOWHERE), Relaxed);
+    /// Takes the turn of a stream that is to be opened. False if it was taken back.
+    pub(super) fn claim(&self) -> bool {
+        self.place.compare_exchange(QUEUED, CLAIMED, Relaxed, Relaxed).is_ok()
     }
 
-    /// Where the stream is kept, or was; `None` before it is open.
+    /// Notes where the stream is kept.
+    pub(super) fn opened_at(&self, place: usize) {
+        self.place.store(u32::try_from(place).unwrap_or(CLAIMED), Relaxed);
+    }
+
+    /// Where the stream is kept, or was; `None` if it was never open.
     pub(super) fn place(&self) -> Option<usize> {
-        Some(self.place.load(Relaxed)).filter(|place| *place != NOWHERE).map(|place| place as usize)
+        Some(self.place.load(Relaxed)).filter(|place| *place < TAKEN_BACK).map(|place| place as usize)
     }
 
     /// Keeps a piece of the request until the stream is open. It still counts as queued.
@@ -369,6 +386,20 @@ mod tests {
         let withdrawn = cell.withdraw();
         assert!(!withdrawn.had_ended && withdrawn.owed.is_none());
         assert!(cell.is_over(), "the driver does not open it");
+    }
+
+    #[test]
+    fn a_stream_is_opened_or_taken_back_and_never_both() {
+        let taken_back = cell(true);
+        assert!(taken_back.take_back() && taken_back.take_back());
+        assert!(!taken_back.claim());
+        assert_eq!(taken_back.place(), None);
+        let opened = cell(true);
+        assert!(opened.claim());
+        assert!(!opened.take_back());
+        opened.opened_at(7);
+        assert!(!opened.take_back());
+        assert_eq!(opened.place(), Some(7));
     }
 
     #[test]

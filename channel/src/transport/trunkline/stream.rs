@@ -61,6 +61,10 @@ impl TrunklineStream {
         self.shared.runtime == Some(runtime.id())
     }
 
+    pub(in crate::transport) fn take_back(&self) -> bool {
+        self.slot.is_some() && self.cell.take_back()
+    }
+
     pub(in crate::transport) fn take_sender(&mut self) -> Option<TrunklineSendHalf> {
         let sender = || TrunklineSendHalf { shared: Arc::clone(&self.shared), cell: Arc::clone(&self.cell) };
         std::mem::take(&mut self.may_take_sender).then(sender)
@@ -87,9 +91,8 @@ impl Drop for TrunklineStream {
             self.shared.commands.push(Command::Release { key, bytes: owed + self.unreleased });
         }
         if !had_ended {
-            // A place in which nothing was sent is free at once. If the driver opens the stream this very moment, the
-            // connection has one stream more than places for a moment, and the next one waits for its turn there.
-            let slot = self.cell.place().is_some().then_some(slot);
+            // A place in which nothing was sent is free at once.
+            let slot = (!self.cell.take_back()).then_some(slot);
             self.shared.commands.push(Command::Withdraw { cell: Arc::clone(&self.cell), slot });
         }
     }

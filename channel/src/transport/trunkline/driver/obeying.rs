@@ -80,13 +80,13 @@ impl TrunklineDriver {
     }
 
     fn open(&mut self, mut request: Request, now: Instant) {
-        if request.cell.is_over() {
-            // The call was dropped before its turn.
-            return;
-        }
         if request.head.deadline.is_some_and(|at| at <= now) {
             // It is out of time before it was begun, and ends itself.
             request.cell.ring();
+            return;
+        }
+        // The call may have been dropped, or its sender have failed it, before its turn.
+        if request.cell.is_over() || !request.cell.claim() {
             return;
         }
         match self.heads.open(&mut self.engine, &mut request, now) {
