@@ -15,7 +15,7 @@ cargo run --release -p bench -- [options]
   --millis <n>          measured per round and cell (default 1500; short 250)
   --only <list>         workloads: w1 w2 w3 w4-packed w4-framed w5 w5-eight w2-threads w6-streams
                         w6-connections; `w4` and `w6` are both of each
-  --contender <list>    own own-h2 stub stub-h2 tonic h2 h2load
+  --contender <list>    own own-h2 stub stub-h2 tonic h2 bare h2load
   --server <list>       responder tonic-server
   --no-counts           times and memory only: no allocations, system calls, instructions
   --out <folder>        where <name>.json and <name>.svg go (default bench/results)

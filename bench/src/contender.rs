@@ -17,18 +17,21 @@ pub(crate) enum Contender {
     Tonic,
     /// The h2 crate alone, with a unary path by hand: what a channel on h2 cannot surpass.
     RawH2,
+    /// Frames by hand on a socket: no client, but what the machine takes for the bytes of a call, whoever makes it.
+    Bare,
     /// nghttp2's load generator, in C. It checks nothing, and every request is the same.
     H2load,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Own,
         Self::OwnOnH2,
         Self::TonicStub,
         Self::TonicStubOnH2,
         Self::Tonic,
         Self::RawH2,
+        Self::Bare,
         Self::H2load,
     ];
 
@@ -41,6 +44,7 @@ impl Contender {
             Self::TonicStubOnH2 => "stub-h2",
             Self::Tonic => "tonic",
             Self::RawH2 => "h2",
+            Self::Bare => "bare",
             Self::H2load => "h2load",
         }
     }
@@ -53,6 +57,7 @@ impl Contender {
             Self::TonicStubOnH2 => "tonic stub, h2",
             Self::Tonic => "tonic's Channel",
             Self::RawH2 => "raw h2",
+            Self::Bare => "bare frames",
             Self::H2load => "h2load (C)",
         }
     }

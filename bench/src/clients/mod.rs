@@ -1,6 +1,7 @@
 //! What runs in a client process: one contender, one workload, on tokio's current-thread runtime. All
 //! contenders implement [`Echo`], so the loops that ask, compare and count are the same for all of them.
 
+mod bare;
 mod echo;
 mod failure;
 mod flood;
@@ -18,6 +19,7 @@ mod tickets;
 mod tonic_stub;
 mod unary;
 
+use self::bare::Bare;
 use self::echo::{Echo, Target};
 use self::own::Own;
 use self::raw_h2::RawH2;
@@ -34,6 +36,7 @@ pub(crate) fn run(order: &Order, count: Option<CountAllocations>) -> Sample {
         Contender::TonicStub | Contender::TonicStubOnH2 => contend::<TonicOverTrunkline>(order, count),
         Contender::Tonic => contend::<TonicOverTonic>(order, count),
         Contender::RawH2 => contend::<RawH2>(order, count),
+        Contender::Bare => contend::<Bare>(order, count),
         Contender::H2load => Sample::failed("h2load is a program of its own"),
     }
 }

@@ -36,7 +36,8 @@ fn sample(contender: Contender, workload: Workload, calls: u64) -> Sample {
 }
 
 fn contenders() -> impl Iterator<Item = Contender> {
-    Contender::ALL.into_iter().filter(|contender| *contender != Contender::H2load)
+    let is_client = |contender: &Contender| !matches!(contender, Contender::H2load | Contender::Bare);
+    Contender::ALL.into_iter().filter(is_client)
 }
 
 #[test]
@@ -48,6 +49,12 @@ fn small_and_large_calls_come_back_as_they_went() {
             assert_eq!(ended, (CALLS, None), "{contender:?} {workload:?}");
         }
     }
+}
+
+#[test]
+fn bare_frames_bring_back_what_they_took_along() {
+    let sample = sample(Contender::Bare, Workload::Alone, CALLS);
+    assert_eq!((sample.calls, sample.first_failure), (CALLS, None));
 }
 
 #[test]

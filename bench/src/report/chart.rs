@@ -123,6 +123,7 @@ fn colour(contender: Contender) -> &'static str {
         Contender::TonicStubOnH2 => "#5eead4",
         Contender::Tonic => "#b45309",
         Contender::RawH2 => "#9ca3af",
+        Contender::Bare => "#e5e7eb",
         Contender::H2load => "#d1d5db",
     }
 }

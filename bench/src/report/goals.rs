@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::contender::Contender;
 use crate::sample::Sample;
+use crate::statistics::median;
 use crate::workload::Workload;
 
 use super::Cell;
@@ -83,6 +84,7 @@ fn goals(figures: &Figures<'_>, ours: Ours) -> Vec<(&'static str, Bound, Option<
         ("w3 own stub / tonic", AtLeast(12.0), rate_to(Thousand, Contender::Tonic)),
         ("w3 own stub / w2 own stub", AtLeast(0.9), between(Thousand, Hundred, Sample::rate)),
         ("w1 p50 own stub / tonic", AtMost(0.5), against(Alone, ours.own, Contender::Tonic, figures::p50)),
+        ("w1 p50 above bare frames, own stub / tonic", AtMost(0.5), above_bare(figures, ours.own)),
         ("w1 writes per call", AtMost(1.01), counted(Alone, |cell| Some(cell.counted.system_calls?.writes))),
         ("w2 tonic stub / tonic", AtLeast(3.0), against(Hundred, ours.stub, Contender::Tonic, Sample::rate)),
         ("w2 allocations per call, own stub", AtMost(6.0), counted(Hundred, |cell| cell.counted.allocations)),
@@ -102,6 +104,17 @@ fn goals(figures: &Figures<'_>, ours: Ours) -> Vec<(&'static str, Bound, Option<
         ("repeated request head, share of its literals", AtMost(0.1), counted(Hundred, repeated_head)),
         ("nanoseconds to read a frame's head, engine", AtMost(20.0), frame_nanos),
     ]
+}
+
+/// What a client adds to the exchange itself, of which most is the kernel's and waking two processes, to what tonic's
+/// channel adds: the median of the rounds' ratios.
+fn above_bare(figures: &Figures<'_>, own: Contender) -> Option<f64> {
+    let rounds = |contender| {
+        let cell = figures.beside_responder(Workload::Alone, contender)?;
+        Some(cell.rounds.iter().map(figures::p50))
+    };
+    let (own, tonic, bare) = (rounds(own)?, rounds(Contender::Tonic)?, rounds(Contender::Bare)?);
+    median(own.zip(tonic).zip(bare).map(|((own, tonic), bare)| (own - bare) / (tonic - bare)))
 }
 
 fn lost_streams(packed: Option<&Cell>, framed: Option<&Cell>) -> Option<f64> {

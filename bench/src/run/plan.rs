@@ -27,6 +27,9 @@ const WITH_TONIC: [Workload; 3] = [Workload::Hundred, Workload::Thousand, Worklo
 /// h2load does nothing but unary calls on one connection.
 const BY_H2LOAD: [Workload; 3] = [Workload::Alone, Workload::Hundred, Workload::Thousand];
 
+/// Bare frames go one call at a time.
+const BARE: [Workload; 1] = [Workload::Alone];
+
 /// All cells of a run, in order: contenders of a workload stand together, so that they are measured within
 /// seconds of each other.
 pub(super) fn cells(settings: &Settings) -> Vec<Key> {
@@ -43,8 +46,11 @@ pub(super) fn cells(settings: &Settings) -> Vec<Key> {
 
 fn says_something(key: &Key) -> bool {
     let served = key.server == ServerKind::Responder || WITH_TONIC.contains(&key.workload);
-    let asked = key.contender != Contender::H2load
-        || (BY_H2LOAD.contains(&key.workload) && key.server == ServerKind::Responder);
+    let asked = match key.contender {
+        Contender::H2load => BY_H2LOAD.contains(&key.workload) && key.server == ServerKind::Responder,
+        Contender::Bare => BARE.contains(&key.workload),
+        _ => true,
+    };
     served && asked
 }
 
