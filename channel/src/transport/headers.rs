@@ -24,6 +24,17 @@ impl Headers {
         }
     }
 
+    /// Whether this is all there is.
+    pub(crate) fn are_only(&self, name: &HeaderName, value: &[u8]) -> bool {
+        match self {
+            Self::Map(map) => map.len() == 1 && map.get(name).is_some_and(|found| found == value),
+            Self::List(list) => {
+                let mut fields = list.iter();
+                fields.next() == Some((name.as_str().as_bytes(), value)) && fields.next().is_none()
+            }
+        }
+    }
+
     /// Whether `test` holds for all of them, by name and value.
     pub(crate) fn all(&self, mut test: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
         match self {

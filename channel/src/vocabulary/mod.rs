@@ -13,7 +13,7 @@ mod service;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, Entry, HeaderMap, HeaderName, HeaderValue};
 use trunkline_proto::framing::FramingError;
 use trunkline_proto::wire::{self, names};
 
@@ -108,7 +108,13 @@ pub(crate) fn metadata_of(headers: Headers) -> HeaderMap {
 }
 
 /// The same, in `empty` if a map must be made: it may have room already.
-fn metadata_in(empty: HeaderMap, headers: Headers) -> HeaderMap {
+fn metadata_in(mut empty: HeaderMap, headers: Headers) -> HeaderMap {
+    // What the head of nearly every response is.
+    const GRPC: &str = "application/grpc";
+    if headers.are_only(&CONTENT_TYPE, GRPC.as_bytes()) {
+        empty.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+        return empty;
+    }
     let is_status = |name: &[u8]| STATUS.iter().any(|one| one.as_str().as_bytes() == name);
     if headers.all(|name, _| is_status(name)) {
         return empty;
