@@ -86,11 +86,18 @@ impl H2Driver {
 
     pub(in crate::transport) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(engine) = &mut self.engine else { return Poll::Pending };
+        let read_before = self.shared.read();
         let ended = match Pin::new(&mut engine.connection).poll(cx) {
             Poll::Ready(result) => Some(result.err()),
             Poll::Pending => None,
         };
         let flushed = engine.flusher.poll_flush(cx);
+        if self.shared.read() > read_before && self.shared.quota.taken() > 1 {
+            // Another turn, after those callers who were woken for what came. On some runtimes the first of them that
+            // asks again would else wake this task at once, ahead of the others, and their requests would go out one
+            // by one.
+            cx.waker().wake_by_ref();
+        }
         let limit = engine.connection.max_concurrent_send_streams();
         if let Poll::Ready(Err(broken)) = flushed {
             return self.lost(classify::broken(&broken));

@@ -107,6 +107,45 @@ async fn small_calls_are_read_and_written_as_they_come(#[values(H2, Trunkline)] 
     }
 }
 
+// A worker of this runtime runs what was woken last next, ahead of its queue.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn those_who_are_answered_at_once_ask_again_in_one_write(#[values(H2, Trunkline)] engine: Transport) {
+    const CALLERS: usize = 8;
+    tokio::spawn(async move {
+        let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
+        for _ in 0..CALLERS {
+            let connection = connection.clone();
+            tokio::spawn(async move {
+                for _ in 0..2 {
+                    answer(&mut call(&connection, "x").await).await;
+                }
+            });
+        }
+        let mut ids = Vec::new();
+        for _ in 0..CALLERS {
+            ids.push(peer.next_of(HEADERS).await.1);
+        }
+        // There is one worker and no socket: whoever has something to do does it now.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let before = counters.writes();
+        tokio::task::unconstrained(async {
+            for id in ids {
+                peer.answer(id, b"x").await;
+            }
+        })
+        .await;
+        for _ in 0..CALLERS {
+            peer.next_of(HEADERS).await;
+        }
+        assert_eq!(counters.writes() - before, 1);
+    })
+    .await
+    .unwrap();
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn large_messages_pass_a_narrow_pipe_both_ways_unchanged(#[values(H2, Trunkline)] engine: Transport) {

@@ -210,7 +210,7 @@ impl TrunklineDriver {
         };
         self.obey(now, cx);
         if self.wakes.wake_share(self.streams.open()) || !all_read {
-            // In another turn, after those who were woken now.
+            // Another turn, after those who were woken now.
             cx.waker().wake_by_ref();
         }
         self.reset_cancelled(now);
