@@ -42,6 +42,7 @@ mod outgoing;
 mod packing;
 mod resets;
 mod settings;
+mod staging;
 mod streams;
 mod turns;
 

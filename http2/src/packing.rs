@@ -38,8 +38,8 @@ impl ReadBuffer {
 
 /// Payloads below this are copied in any case, which costs less than a slice.
 const SMALL: usize = 1024;
-/// How many times itself a slice may pin. Whoever reads 256 KiB at a time, behind the beginning of a frame, comes to
-/// buffers of twice as much, since they double; of those, full frames of the usual size are still sliced.
+/// How many times itself a slice may pin. Of buffers of up to 640 KiB, full frames of the usual size are still sliced:
+/// whoever reads 256 KiB at a time with [`BytesMut::reserve`], behind the beginning of a frame, comes to twice as much.
 const MOST_PINNED: usize = 40;
 
 /// Small DATA payloads of one stream that followed one another, until something else comes.

@@ -33,6 +33,7 @@ use crate::outgoing::Outgoing;
 use crate::packing::{Packing, ReadBuffer};
 use crate::resets::Resets;
 use crate::settings::{OwnSettings, PeerSettings, announced};
+use crate::staging::Staging;
 use crate::streams::Streams;
 use crate::turns::Turns;
 use crate::{Config, ConnectionError, ErrorCode, Event, StreamKey, TemplateId};
@@ -91,7 +92,11 @@ pub struct Connection {
     /// Streams that had no room for more, and may still have none.
     waiting: Turns,
     outgoing: Outgoing,
+    staging: Staging,
 }
+
+/// Bytes of heads that may lie behind what lies ready of bodies.
+const HEADS: usize = 256 << 10;
 
 enum Phase {
     /// The server's SETTINGS, which come before all else (RFC 9113 section 3.4), are awaited.
@@ -142,6 +147,7 @@ impl Connection {
             turns: Turns::default(),
             waiting: Turns::default(),
             outgoing,
+            staging: Staging::default(),
             config,
         }
     }
@@ -181,11 +187,11 @@ impl Connection {
         self.peer.max_concurrent_streams
     }
 
-    /// Bytes that are ready to be written and were not. What waits for windows is not among them; heads are, at
-    /// once, so whoever opens streams while the socket takes nothing is to look at this.
+    /// Whether so much lies ready to be written that streams had better not be opened: their heads would lie behind it,
+    /// and could not be taken back.
     #[inline]
-    pub fn unwritten(&self) -> usize {
-        self.outgoing.pending()
+    pub fn is_behind(&self) -> bool {
+        self.outgoing.pending() >= self.staging.limit() + HEADS
     }
 
     /// How many streams are open.

@@ -148,7 +148,7 @@ impl Connection {
     #[inline]
     fn queue(&mut self, key: StreamKey, data: Bytes, end: bool) {
         let allowed = self.window.available().min(self.peer.frame_limit());
-        let waits = !self.turns.is_empty() || self.outgoing.pending() >= STAGED;
+        let waits = !self.turns.is_empty() || self.outgoing.pending() >= self.staging.limit();
         let stream = self.streams.get_mut(key).expect("the caller found the stream");
         if stream.queued > 0
             || !data.is_empty() && (waits || data.len() > allowed.min(stream.window.available()))
@@ -208,8 +208,3 @@ fn check_value(value: &[u8]) -> Result<(), &'static str> {
     }
     Ok(())
 }
-
-/// Frames of data that wait to be written. More than a socket takes at once is of no use, and what is here already
-/// can no longer give way to other streams. A frame more than the round number, so that the end of a message of a
-/// round size goes out with the rest of it.
-pub(super) const STAGED: usize = (512 + 16) << 10;

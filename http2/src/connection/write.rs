@@ -2,7 +2,6 @@
 
 use std::io::IoSlice;
 
-use super::send::STAGED;
 use super::{Connection, Phase};
 use crate::frame::write_window_update;
 use crate::streams::{Receiving, Sending};
@@ -14,12 +13,15 @@ impl Connection {
     /// Frames of data that waits are cut here, by turns, one frame each. It may cause [`Event::Writable`](crate::Event::Writable).
     pub fn outgoing<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.stage();
-        self.outgoing.fill(slices)
+        let filled = self.outgoing.fill(slices);
+        self.staging.show(slices[..filled].iter().map(|slice| slice.len()).sum());
+        filled
     }
 
     /// The first `bytes` of what [`outgoing`](Self::outgoing) showed were written.
     pub fn written(&mut self, bytes: usize) {
         self.outgoing.written(bytes);
+        self.staging.written(bytes, self.outgoing.pending());
     }
 
     /// Whether [`outgoing`](Self::outgoing) would show something. It may cause [`Event::Writable`](crate::Event::Writable).
@@ -33,7 +35,7 @@ impl Connection {
     #[inline]
     fn stage(&mut self) {
         // While the peer does not read, nothing is added: updates that wait become one.
-        if matches!(self.phase, Phase::Over(_)) || self.outgoing.pending() >= STAGED {
+        if matches!(self.phase, Phase::Over(_)) || self.outgoing.pending() >= self.staging.limit() {
             return;
         }
         if let Some(raise) = self.credit.due() {
@@ -63,7 +65,7 @@ impl Connection {
     }
 
     fn stage_data(&mut self) {
-        while self.window.available() > 0 && self.outgoing.pending() < STAGED {
+        while self.window.available() > 0 && self.outgoing.pending() < self.staging.limit() {
             let Some(key) = self.turns.pop() else { return };
             let limit = self.window.available().min(self.peer.frame_limit());
             let Some(stream) = self.streams.get_mut(key) else {

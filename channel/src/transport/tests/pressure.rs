@@ -262,3 +262,53 @@ async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)]
         assert!(lost.is_ok(), "with keepalive {keepalive:?}");
     }
 }
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] engine: Transport) {
+    let (mut dial, io) = Dial::begin_narrow(engine, 200).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
+    let connection = dial.ready().await;
+    peer.open_window(0, 1 << 24).await;
+    peer.hear_everything().await;
+    let slot = connection.reserve().await.unwrap();
+    let large = Some(Bytes::from(vec![0; 4 << 20]));
+    let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    settle().await;
+    dial.drain();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(dial.no_news(), "a call is there, whatever the peer does");
+    drop(stream);
+    let lost = tokio::time::timeout(Duration::from_secs(3600), dial.lost()).await;
+    assert!(lost.is_ok(), "the peer still does not read");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_small_call_does_not_wait_until_all_of_a_large_request_is_written(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin_narrow(engine, 10_000).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
+    let connection = dial.ready().await;
+    peer.open_window(0, 1 << 24).await;
+    peer.hear_everything().await;
+    let slot = connection.reserve().await.unwrap();
+    let large = Some(Bytes::from(vec![0; 8 << 20]));
+    let _large = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    let (_, first, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    let _small = call(&connection, "small").await;
+    settle().await;
+    let mut between = 0;
+    loop {
+        let (kind, _, stream, payload) = peer.next().await.expect("the client closed the connection");
+        if kind == HEADERS && stream > first {
+            break;
+        }
+        between += payload.len();
+    }
+    assert!(between < 1 << 20, "{between} bytes of the large request came before it");
+}

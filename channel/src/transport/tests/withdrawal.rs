@@ -91,24 +91,19 @@ async fn a_call_dropped_behind_a_full_pipe_stays_unsaid_or_is_reset(
 // h2 does not tell what of a stream is written.
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_its_turn_can_be_taken_back_and_what_was_begun_cannot() {
-    let (mut dial, io) = Dial::begin_narrow(Trunkline, 1000).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 20)]).await;
-    peer.open_window(0, 1 << 20).await;
-    let connection = dial.ready().await;
-    peer.hear_everything().await;
-    // So much that is not written that nothing more is begun.
-    let slot = connection.reserve().await.unwrap();
-    let large = Bytes::from(vec![b'x'; 1 << 20]);
-    let mut first = connection.start(slot, head(), Some(large), true, Waker::noop()).unwrap();
+    let (_dial, connection, mut peer) = Dial::with_settings(Trunkline, &[(MAX_CONCURRENT_STREAMS, 2)]).await;
+    let slots = [connection.reserve().await.unwrap(), connection.reserve().await.unwrap()];
+    // The server thinks better of it while both have their places.
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
     settle().await;
-    let second = call(&connection, "waits").await;
+    let [mut first, second] =
+        slots.map(|slot| connection.start(slot, head(), None, true, Waker::noop()).unwrap());
     settle().await;
     assert!(!first.take_back() && second.take_back());
     assert_eq!(streams(&connection), 2, "it has its place until it is dropped");
     drop(second);
     assert_eq!(streams(&connection), 1);
-    while peer.next_of(DATA).await.0 & END_STREAM == 0 {}
+    assert_eq!(until_next_request(&mut peer, 0).await.1, 1);
     peer.answer(1, b"y").await;
     assert_eq!(answer(&mut first).await.0, b"y");
     let mut third = call(&connection, "third").await;

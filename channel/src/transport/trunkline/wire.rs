@@ -24,8 +24,8 @@ const LARGEST_READ: usize = 256 << 10;
 /// After so many reads in a row that would have fitted into a quarter, the next ones ask for half.
 const SMALL_READS: u8 = 16;
 
-/// Most pieces of one write.
-const PIECES: usize = 80;
+/// Most pieces of one write: a mebibyte in frames of the usual 16 KiB, each behind its head.
+const PIECES: usize = 136;
 
 /// The byte stream below the engine.
 pub(super) struct Wire {
@@ -117,8 +117,9 @@ impl Wire {
             self.earlier = BytesMut::with_capacity(needed + self.read_size / 8);
         }
         self.earlier.extend_from_slice(&self.input);
-        self.input.clear();
-        mem::swap(&mut self.input, &mut self.earlier);
+        // Of the whole buffer or of nothing: the engine judges by the capacity how much a slice pins.
+        let spent = self.input.split_off(self.input.capacity());
+        self.input = mem::replace(&mut self.earlier, spent);
     }
 
     /// Reads by way of the stack: while little comes, a connection holds no buffer to read into.

@@ -14,9 +14,6 @@ use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
 use crate::transport::{Slot, StreamError, StreamViolation};
 
-/// From so many unwritten bytes on no more streams are opened: about as much as the engine itself stages of bodies.
-const MOST_UNWRITTEN: usize = 256 << 10;
-
 impl TrunklineDriver {
     /// Does what is in the queue.
     pub(super) fn obey(&mut self, now: Instant, cx: &Context<'_>) {
@@ -66,7 +63,7 @@ impl TrunklineDriver {
     /// Whether a stream can be opened now. One whose head would wait behind a socket that takes nothing waits
     /// here, where it can be withdrawn.
     fn has_turn(&self) -> bool {
-        self.engine.can_open() && self.engine.unwritten() < MOST_UNWRITTEN
+        self.engine.can_open() && !self.engine.is_behind()
     }
 
     fn start(&mut self, request: Request, now: Instant) {
