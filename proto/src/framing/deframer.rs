@@ -22,7 +22,7 @@ use super::{FramingError, PREFIX_LENGTH};
 /// ```
 ///
 /// A message that lies within one piece shares that piece's memory (and keeps it alive as long as it lives).
-/// One that spans several is gathered in a buffer that never grows beyond 64 times what has arrived of it,
+/// One that spans several is gathered in a buffer that never grows beyond 72 times what has arrived of it,
 /// whatever its prefix claims, and never beyond the limit.
 ///
 /// [`read_next`](Self::read_next) has a message read in that piece, without taking it out.
@@ -322,8 +322,9 @@ fn next_if_empty(piece: &mut Bytes, later: &mut VecDeque<Bytes>) {
 }
 
 /// How much larger than what has arrived of a message its buffer may be. A message of a mebibyte that comes in DATA frames
-/// of the usual 16 KiB is then copied once; and what is not written yet of a buffer is mostly no memory.
-const GROWTH: usize = 64;
+/// of the usual 16 KiB, the first of which holds a prefix, then never moves; and what is not written yet of a buffer is
+/// mostly no memory.
+const GROWTH: usize = 72;
 
 /// Makes room for `count` more bytes of a message of `length`. Growth by steps keeps the copies few; memory follows
 /// what has arrived, not what the peer promised; and in the end the buffer is exactly as long as the message.
@@ -522,6 +523,24 @@ mod tests {
         let body = deframer.next_frame().unwrap().unwrap().body;
         assert_eq!(body.len(), length as usize);
         assert_eq!(body.try_into_mut().unwrap().capacity(), length as usize);
+    }
+
+    #[test]
+    fn a_mebibyte_in_the_usual_frames_is_gathered_in_one_buffer() {
+        let message = frame(&vec![7; 1 << 20]);
+        let (mut deframer, mut places) = (Deframer::new(usize::MAX), Vec::new());
+        for piece in message.chunks(16 << 10) {
+            deframer.push(Bytes::copy_from_slice(piece));
+            match deframer.next_frame().unwrap() {
+                Some(frame) => places.push(frame.body.as_ptr()),
+                None => match &deframer.apart.as_ref().unwrap().state {
+                    State::Body { gathered, .. } => places.push(gathered.as_ptr()),
+                    state => panic!("{state:?}"),
+                },
+            }
+        }
+        assert_eq!(places.len(), 65);
+        assert!(places.iter().all(|place| *place == places[0]));
     }
 
     #[test]
