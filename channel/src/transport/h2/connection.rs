@@ -20,7 +20,8 @@ use crate::transport::early_resets::EarlyResets;
 use crate::transport::quota::StreamQuota;
 use crate::transport::{Origin, RequestHead, Slot, StreamError, StreamViolation};
 
-/// A request of up to so many bytes, a frame of the usual size, is as good as written once it is queued.
+/// A request of up to so many bytes, a frame of the usual size, is not worth a handle: it is soon written, unless a window
+/// is shut, and then it is little that goes out in vain after an early answer.
 const SOON_WRITTEN: usize = 16 << 10;
 
 /// A connection, as calls hold it.
@@ -79,7 +80,7 @@ impl H2Connection {
         }
         let sending = match end {
             false => Sending::Open(sender),
-            true if queued > SOON_WRITTEN => Sending::Queued(sender),
+            true if queued > SOON_WRITTEN => Sending::Queued(sender, queued as u64),
             true => Sending::Ended,
         };
         Ok(H2Stream::new(shared.clone(), slot, response, sending, written_before))
@@ -196,6 +197,17 @@ impl Shared {
     /// The response head of this stream came.
     pub(super) fn answered(&self, stream: u32) {
         self.answered.fetch_max(stream, Ordering::Relaxed);
+    }
+
+    /// A stream has left. Where no more are started, the driver waits for the last of them.
+    pub(super) fn left(&self) {
+        if self.quota.is_open() {
+            return;
+        }
+        let driver = self.waker().clone();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// A call was cancelled before its response began: resets its stream, now or when the server can bear it.

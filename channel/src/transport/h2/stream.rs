@@ -44,8 +44,8 @@ enum Receiving {
 pub(super) enum Sending {
     /// Here, not taken.
     Open(SendStream<Bytes>),
-    /// All of the request is queued, and may be long in getting written.
-    Queued(SendStream<Bytes>),
+    /// All of the request is queued, so many bytes, and may be long in getting written.
+    Queued(SendStream<Bytes>, u64),
     /// With an [`H2SendHalf`].
     Shared(Arc<SharedSender>),
     /// The request has ended and is not worth a handle, or was reset.
@@ -145,23 +145,25 @@ impl H2Stream {
     }
 
     /// The response is complete or failed. A server may answer before the request has ended; RFC 9113 8.1
-    /// lets it ask us to stop, and gRPC's clients stop by themselves. Of a request that has ended, and was written, the
-    /// engine resets nothing.
+    /// lets it ask us to stop, and gRPC's clients stop by themselves.
     fn finish(&mut self) {
-        self.close_sending(Some(Reason::NO_ERROR));
+        if let Some(mut sender) = self.take_sending() {
+            sender.send_reset(Reason::NO_ERROR);
+        }
         self.receiving = Receiving::Ended;
         self.slot = None;
-    }
-
-    fn close_sending(&mut self, reset: Option<Reason>) {
-        if let (Some(mut sender), Some(reason)) = (self.take_sending(), reset) {
-            sender.send_reset(reason);
-        }
+        self.shared.left();
     }
 
     fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
         match std::mem::replace(&mut self.sending, Sending::Ended) {
-            Sending::Open(stream) | Sending::Queued(stream) => Some(stream),
+            Sending::Open(stream) => Some(stream),
+            // A reset of what was written is no frame, but the engine would remember it for as long as one. So it is
+            // for what was certainly not written.
+            Sending::Queued(stream, length) => {
+                let written = self.shared.written() - self.written_before;
+                (written < length).then_some(stream)
+            }
             Sending::Shared(shared) => shared.close(),
             Sending::Ended => None,
         }
@@ -172,14 +174,17 @@ impl Drop for H2Stream {
     fn drop(&mut self) {
         // With the last handle gone, the engine itself sends CANCEL for a stream that has not ended.
         let sender = self.take_sending();
-        if let Receiving::Head(response) = std::mem::replace(&mut self.receiving, Receiving::Ended) {
-            self.shared.cancel(Cancelled {
+        match std::mem::replace(&mut self.receiving, Receiving::Ended) {
+            Receiving::Head(response) => self.shared.cancel(Cancelled {
                 id: self.id,
                 _response: response,
                 _sender: sender,
                 _slot: self.slot.take(),
-            });
+            }),
+            rest => drop((rest, sender)),
         }
+        self.slot = None;
+        self.shared.left();
     }
 }
 
