@@ -17,6 +17,8 @@ cargo run --release -p bench -- [options]
                         w6-connections; `w4` and `w6` are both of each
   --contender <list>    own own-h2 stub stub-h2 tonic h2 bare h2load
   --server <list>       responder tonic-server
+  --workers <n>         clients run on tokio's multi-thread runtime with so many workers, as under
+                        #[tokio::main], and are not pinned (default: current-thread, pinned)
   --no-counts           times and memory only: no allocations, system calls, instructions
   --out <folder>        where <name>.json and <name>.svg go (default bench/results)
   --name <name>         default `latest`; `short` with --short";
@@ -45,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) servers: Vec<ServerKind>,
+    /// Of the clients' runtimes, if they are multi-threaded.
+    pub(crate) workers: Option<usize>,
     pub(crate) counts: bool,
     pub(crate) out: PathBuf,
     pub(crate) name: String,
@@ -93,6 +97,7 @@ impl Settings {
             workloads: Workload::ALL.to_vec(),
             contenders: Contender::ALL.to_vec(),
             servers: ServerKind::ALL.to_vec(),
+            workers: None,
             counts: true,
             out: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/results")),
             name: if short { "short" } else { "latest" }.to_owned(),
@@ -109,6 +114,7 @@ impl Settings {
                 "--only" => settings.workloads = named(value()?, &Workload::ALL, Workload::name)?,
                 "--contender" => settings.contenders = named(value()?, &Contender::ALL, Contender::name)?,
                 "--server" => settings.servers = named(value()?, &ServerKind::ALL, ServerKind::name)?,
+                "--workers" => settings.workers = Some(number(value()?)? as usize),
                 "--out" => settings.out = value()?.into(),
                 "--name" => settings.name = value()?.to_owned(),
                 unknown => return Err(ArgumentError::Unknown(unknown.into())),
@@ -154,7 +160,7 @@ mod tests {
         let settings = settings("--only w4,w2 --contender own --rounds 3").unwrap();
         assert_eq!(settings.workloads, [Workload::Hundred, Workload::FloodPacked, Workload::FloodFramed]);
         assert_eq!(settings.contenders, [Contender::Own]);
-        assert_eq!(settings.rounds, 3);
+        assert_eq!((settings.rounds, settings.workers), (3, None));
     }
 
     #[test]

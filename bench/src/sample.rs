@@ -16,6 +16,8 @@ pub(crate) struct Order {
     pub(crate) server: SocketAddr,
     /// One per thread. Empty where threads are not pinned.
     pub(crate) cores: Vec<usize>,
+    /// Of the runtime, if it is multi-threaded.
+    pub(crate) workers: Option<usize>,
     pub(crate) warm_up: Extent,
     pub(crate) measured: Extent,
     /// Of each call, from start to end.

@@ -86,12 +86,15 @@ impl Exchange {
         let mut request = Vec::with_capacity(2 * HEAD + self.block.len() + data.len());
         frame(&mut request, HEADERS, END_HEADERS, self.stream, &self.block);
         frame(&mut request, DATA, END_STREAM, self.stream, &data);
+        let stream = self.stream;
         self.stream += 2;
         self.socket.write_all(&request).await?;
         let mut reply = BytesMut::new();
         loop {
-            let (kind, flags, payload) = self.next().await?;
+            let (kind, flags, of, payload) = self.next().await?;
             match kind {
+                // What comes late for a call that was given up is nobody's.
+                DATA | HEADERS if of != stream => {}
                 DATA => reply.unsplit(payload),
                 HEADERS if flags & END_STREAM != 0 => break,
                 SETTINGS if flags & ACK == 0 => {
@@ -109,14 +112,15 @@ impl Exchange {
         Ok(Payload::decode(reply.freeze()).map_err(|_| Failure::Reply("no Payload"))?.body)
     }
 
-    /// The next frame: its kind, its flags and its payload.
-    async fn next(&mut self) -> Result<(u8, u8, BytesMut), Failure> {
+    /// The next frame: its kind, its flags, its stream and its payload.
+    async fn next(&mut self) -> Result<(u8, u8, u32, BytesMut), Failure> {
         loop {
-            if let Some(&[a, b, c, kind, flags]) = self.received.first_chunk() {
+            if let Some(&[a, b, c, kind, flags, d, e, f, g]) = self.received.first_chunk() {
                 let length = u32::from_be_bytes([0, a, b, c]) as usize;
                 if self.received.len() >= HEAD + length {
                     self.received.advance(HEAD);
-                    return Ok((kind, flags, self.received.split_to(length)));
+                    let stream = u32::from_be_bytes([d, e, f, g]);
+                    return Ok((kind, flags, stream, self.received.split_to(length)));
                 }
             }
             if self.socket.read_buf(&mut self.received).await? == 0 {

@@ -35,7 +35,7 @@ pub(super) fn measure<E: Echo>(
             let (together, total) = (&together, &total);
             scope.spawn(move || {
                 affinity::pin(core);
-                let runtime = runtime();
+                let runtime = runtime(order.workers);
                 let echo = runtime.block_on(E::connect(target));
                 let run = |extent| match &echo {
                     Ok(echo) => runtime.block_on(phase(echo, order.workload.shape(), extent, timed)),
@@ -62,8 +62,13 @@ pub(super) fn measure<E: Echo>(
     })(total.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-pub(super) fn runtime() -> Runtime {
-    runtime::Builder::new_current_thread().enable_all().build().expect("a process can have an epoll instance")
+/// A runtime of so many workers, or of the thread that enters it.
+pub(super) fn runtime(workers: Option<usize>) -> Runtime {
+    let builder = match workers {
+        Some(workers) => runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+        None => runtime::Builder::new_current_thread().enable_all().build(),
+    };
+    builder.expect("a process can have an epoll instance, and threads")
 }
 
 async fn phase<E: Echo>(echo: &E, shape: Shape, extent: Extent, timed: bool) -> Tally {

@@ -101,7 +101,7 @@ fn measure(
 ) -> Sample {
     affinity::pin(order.cores.first().copied());
     let mut held = Held { count, before: None, after: None };
-    if let Err(failure) = runtime().block_on(work(&mut held)) {
+    if let Err(failure) = runtime(order.workers).block_on(work(&mut held)) {
         return Sample::failed(failure);
     }
     let each = |before: u64, after: u64| (after as f64 - before as f64) / things as f64;

@@ -27,6 +27,7 @@ fn sample(contender: Contender, workload: Workload, calls: u64) -> Sample {
         workload,
         server: responder(),
         cores: Vec::new(),
+        workers: None,
         warm_up: Extent::Calls(0),
         measured: Extent::Calls(calls),
         deadline: Duration::from_secs(100),

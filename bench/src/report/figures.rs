@@ -134,6 +134,7 @@ pub(super) mod tests {
             machine,
             rounds: 3,
             millis_per_round: 1000,
+            workers: None,
             seconds: 9.0,
             steal,
             other_processes: Some(0.125),

@@ -107,14 +107,16 @@ fn goals(figures: &Figures<'_>, ours: Ours) -> Vec<(&'static str, Bound, Option<
 }
 
 /// What a client adds to the exchange itself, of which most is the kernel's and waking two processes, to what tonic's
-/// channel adds: the median of the rounds' ratios.
+/// channel adds: the median of the rounds' ratios. Rounds in which tonic's channel was no slower than bare frames say
+/// nothing.
 fn above_bare(figures: &Figures<'_>, own: Contender) -> Option<f64> {
     let rounds = |contender| {
         let cell = figures.beside_responder(Workload::Alone, contender)?;
         Some(cell.rounds.iter().map(figures::p50))
     };
     let (own, tonic, bare) = (rounds(own)?, rounds(Contender::Tonic)?, rounds(Contender::Bare)?);
-    median(own.zip(tonic).zip(bare).map(|((own, tonic), bare)| (own - bare) / (tonic - bare)))
+    let added = own.zip(tonic).zip(bare).map(|((own, tonic), bare)| (own - bare, tonic - bare));
+    median(added.filter(|(_, tonic)| *tonic > 0.0).map(|(own, tonic)| own.max(0.0) / tonic))
 }
 
 fn lost_streams(packed: Option<&Cell>, framed: Option<&Cell>) -> Option<f64> {
@@ -134,6 +136,7 @@ fn resident(cell: Option<&Cell>) -> Option<f64> {
 mod tests {
     use super::super::figures::tests::{cell, report};
     use super::*;
+    use crate::sample::Latency;
 
     #[test]
     fn a_goal_is_held_against_both_engines() {
@@ -146,6 +149,25 @@ mod tests {
         let goal = &goals[0];
         assert_eq!((goal.own, goal.on_h2), (Some(9.0), Some(2.0)));
         assert!(goal.bound.is_kept(9.0) && !goal.bound.is_kept(2.0));
+    }
+
+    #[test]
+    fn what_clients_add_to_bare_frames_is_compared_in_rounds_that_say_something() {
+        let alone = |contender, p50s: &[f64]| {
+            let mut cell = cell(Workload::Alone, contender, &vec![1; p50s.len()]);
+            for (sample, p50) in cell.rounds.iter_mut().zip(p50s) {
+                sample.latency = Some(Latency { p50: *p50, p99: *p50 });
+            }
+            cell
+        };
+        let report = report(vec![
+            alone(Contender::Own, &[110.0, 90.0, 130.0]),
+            alone(Contender::Tonic, &[140.0, 99.0, 140.0]),
+            alone(Contender::Bare, &[100.0, 100.0, 120.0]),
+        ]);
+        let goals = all(&Figures::of(&report));
+        let goal = goals.iter().find(|goal| goal.figure.contains("bare frames")).unwrap();
+        assert_eq!(goal.own, Some((0.25 + 0.5) / 2.0));
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub(crate) struct Report {
     pub(crate) machine: Description,
     pub(crate) rounds: usize,
     pub(crate) millis_per_round: u64,
+    /// Of the clients' runtimes, if they are multi-threaded.
+    pub(crate) workers: Option<usize>,
     pub(crate) seconds: f64,
     /// The share of the machine's time that the hypervisor gave to others during the rounds, from 0 to 1.
     pub(crate) steal: Option<f64>,
@@ -112,6 +114,7 @@ impl Report {
             machine,
             rounds: settings.rounds,
             millis_per_round: settings.measured.as_millis() as u64,
+            workers: settings.workers,
             seconds: 0.0,
             steal: None,
             other_processes: None,

@@ -35,6 +35,9 @@ fn preamble(text: &mut String, figures: &Figures<'_>) -> std::fmt::Result {
         machine.cpu, machine.cores, machine.kernel, machine.commit
     )?;
     writeln!(text, "{}", versions.join(", "))?;
+    if let Some(workers) = report.workers {
+        writeln!(text, "clients on tokio's multi-thread runtime with {workers} worker(s), not pinned")?;
+    }
     let share = |share: Option<f64>| number(share.map(|share| share * 100.0), 1) + " %";
     writeln!(
         text,

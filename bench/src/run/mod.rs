@@ -26,7 +26,7 @@ const SHORT: Duration = Duration::from_secs(50);
 /// Measures what is asked for, prints it and writes it down.
 pub(crate) fn measure(settings: &Settings) -> Result<(), AnyError> {
     let (began, times) = (Instant::now(), CpuTimes::now());
-    let cores = Cores::of_this();
+    let cores = Cores::of_this(settings.workers);
     let mut bench = Bench {
         settings,
         cores: &cores,

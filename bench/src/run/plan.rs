@@ -70,6 +70,7 @@ pub(super) fn order(key: Key, server: SocketAddr, cores: &Cores, warm_up: Extent
         workload: key.workload,
         server,
         cores: cores.clients(threads),
+        workers: cores.workers,
         warm_up,
         measured,
         deadline,
