@@ -264,13 +264,16 @@ impl Shared {
             return Err(StreamError::NeverSent(self.cause.get().cloned().unwrap_or_else(closed)));
         };
         poll_ready(requests).map_err(|closed| StreamError::NeverSent(self.cause(&closed)))?;
-        requests.send_request(request, end).map_err(|refused| {
+        let opened = requests.send_request(request, end).map_err(|refused| {
             if error::is_ours(&refused) {
                 StreamError::Violation(StreamViolation::Protocol(refused.to_string()))
             } else {
                 StreamError::NeverSent(self.cause(&refused))
             }
-        })
+        })?;
+        // Now, while nobody waits on the new stream: a handle that knows of a queued stream takes its waker.
+        let _closed = poll_ready(requests);
+        Ok(opened)
     }
 
     fn early_resets(&self) -> MutexGuard<'_, Option<EarlyResets<Cancelled>>> {
@@ -298,7 +301,8 @@ impl std::fmt::Debug for Shared {
 
 /// Whether the engine takes a stream now. It never has to wait, since the quota is ours; should the engine
 /// disagree for a moment (it counts a stream until its last frame is written), a fresh handle lets it queue
-/// one more.
+/// one more. The former one would, each time that it is asked, put the waker given here in the place of whoever waits
+/// for the window of the stream that was queued.
 fn poll_ready(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
     match requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ready) => ready,

@@ -50,9 +50,10 @@ async fn calls(connection: Connection, mut random: StdRng) -> usize {
     answered
 }
 
-async fn crowd(engine: Transport) {
-    let (mut dial, io) = Dial::begin(engine).await;
-    serve_echo(io);
+/// Through a pipe that holds so many bytes, to a server that has so few streams and so little window for each.
+async fn crowd(engine: Transport, pipe: usize, limit: u32, window: u32) {
+    let (mut dial, io) = Dial::begin_narrow(engine, pipe).await;
+    serve_echo_to(io, limit, window);
     let connection = dial.ready().await;
     let mut callers = JoinSet::new();
     for seed in 0..CALLERS {
@@ -68,14 +69,25 @@ async fn crowd(engine: Transport) {
     }
 }
 
+const WIDE: (usize, u32, u32) = (64 << 20, u32::MAX, 65_535);
+const NARROW: (usize, u32, u32) = (700, u32::MAX, 65_535);
+const FEW: (usize, u32, u32) = (20_000, 5, 65_535);
+const SHUT: (usize, u32, u32) = (100_000, 20, 1_000);
+
 #[rstest]
 #[tokio::test]
-async fn nothing_is_lost_in_a_crowd_on_one_thread(#[values(H2, Trunkline)] engine: Transport) {
-    crowd(engine).await;
+async fn nothing_is_lost_in_a_crowd_on_one_thread(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(WIDE, NARROW, FEW, SHUT)] (pipe, limit, window): (usize, u32, u32),
+) {
+    crowd(engine, pipe, limit, window).await;
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_is_lost_in_a_crowd_on_four_threads(#[values(H2, Trunkline)] engine: Transport) {
-    crowd(engine).await;
+async fn nothing_is_lost_in_a_crowd_on_four_threads(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(WIDE, NARROW, FEW, SHUT)] (pipe, limit, window): (usize, u32, u32),
+) {
+    crowd(engine, pipe, limit, window).await;
 }
