@@ -18,6 +18,11 @@ use super::io::RecordedIo;
 /// How much is gathered before it is written: four frames of the usual size. More gains nothing.
 const WRITE_BATCH: usize = 64 << 10;
 
+/// How much more is gathered of what the engine has to say before it reads: frames that answer the peer's, each of which
+/// pushes one of data before it. The engine does not read until it is rid of them, and a peer that does the same would
+/// wait for it as it waits for the peer.
+const BEFORE_READING: usize = 1 << 20;
+
 /// A piece of at least this size is written as it is, since copying it would cost more than the call it
 /// saves.
 const WRITE_DIRECTLY: usize = 32 << 10;
@@ -43,10 +48,21 @@ struct Batch {
     gathered: Vec<u8>,
     /// How much of `gathered` has been written.
     written: usize,
+    turn: Turn,
     ahead: ReadAhead,
 }
 
 /// What was read before the engine asked for it. `None` while it keeps up.
+/// How far the engine has come with what it does when it is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It has not read yet.
+    BeforeReading,
+    Reading,
+    /// It has read until there was nothing more.
+    Read,
+}
+
 #[derive(Default)]
 struct ReadAhead(Option<Ahead>);
 
@@ -58,12 +74,22 @@ struct Ahead {
 
 /// Puts batches on `io`.
 pub(super) fn batched(io: RecordedIo) -> (BatchedIo, Flusher) {
-    let batch = Batch { io, gathered: Vec::new(), written: 0, ahead: ReadAhead::default() };
+    let batch = Batch { io, gathered: Vec::new(), written: 0, turn: Turn::Read, ahead: ReadAhead::default() };
     let shared = Arc::new(Mutex::new(batch));
     (BatchedIo(shared.clone()), Flusher(shared))
 }
 
 impl Flusher {
+    /// The engine is polled next.
+    pub(super) fn begin_turn(&self) {
+        lock(&self.0).turn = Turn::BeforeReading;
+    }
+
+    /// Whether it has read all that there was. If not, nobody would be woken for what comes next.
+    pub(super) fn all_is_read(&self) -> bool {
+        lock(&self.0).turn == Turn::Read
+    }
+
     /// Writes all that the engine has written. An error shows in the engine's next read.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         lock(&self.0).poll_flush(cx)
@@ -101,15 +127,34 @@ impl Batch {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.gathered.len() < WRITE_BATCH { Poll::Ready(Ok(())) } else { self.poll_drain(cx) }
+    /// Ready when `length` more bytes may be gathered.
+    fn poll_room(&mut self, length: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gathered.len() < WRITE_BATCH {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_drain(cx) {
+            Poll::Pending if self.may_exceed(length) => Poll::Ready(Ok(())),
+            drained => drained,
+        }
+    }
+
+    /// Whether `length` bytes are taken although the socket takes none.
+    fn may_exceed(&self, length: usize) -> bool {
+        self.turn == Turn::BeforeReading
+            && self.gathered.len() - self.written + length <= WRITE_BATCH + BEFORE_READING
     }
 
     fn gather(&mut self, bytes: &[u8]) {
+        if self.gathered.len() >= WRITE_BATCH {
+            // Only what was written makes room for what is taken above the limit.
+            self.gathered.drain(..self.written);
+            self.written = 0;
+        }
         let length = self.gathered.len() + bytes.len();
         if length > self.gathered.capacity() && length > KEPT {
-            // At once, since growing step by step would copy what is there again and again.
-            self.gathered.reserve_exact(WRITE_BATCH + WRITE_DIRECTLY - self.gathered.len());
+            // What was gathered, and the last piece, which is smaller than what is written directly.
+            let room = length.max(WRITE_BATCH + WRITE_DIRECTLY);
+            self.gathered.reserve_exact(room - self.gathered.len());
         }
         self.gathered.extend_from_slice(bytes);
     }
@@ -118,11 +163,11 @@ impl Batch {
 impl AsyncWrite for BatchedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut batch = lock(&self.0);
-        if buf.len() >= WRITE_DIRECTLY {
+        if buf.len() >= WRITE_DIRECTLY && !batch.may_exceed(buf.len()) {
             ready!(batch.poll_drain(cx))?;
             return Pin::new(&mut batch.io).poll_write(cx, buf);
         }
-        ready!(batch.poll_room(cx))?;
+        ready!(batch.poll_room(buf.len(), cx))?;
         batch.gather(buf);
         Poll::Ready(Ok(buf.len()))
     }
@@ -134,11 +179,11 @@ impl AsyncWrite for BatchedIo {
     ) -> Poll<io::Result<usize>> {
         let mut batch = lock(&self.0);
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        if length >= WRITE_DIRECTLY {
+        if length >= WRITE_DIRECTLY && !batch.may_exceed(length) {
             ready!(batch.poll_drain(cx))?;
             return Pin::new(&mut batch.io).poll_write_vectored(cx, bufs);
         }
-        ready!(batch.poll_room(cx))?;
+        ready!(batch.poll_room(length, cx))?;
         for buf in bufs {
             batch.gather(buf);
         }
@@ -164,7 +209,12 @@ impl AsyncWrite for BatchedIo {
 impl AsyncRead for BatchedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let batch = &mut *lock(&self.0);
-        batch.ahead.poll_read(&mut batch.io, cx, buf)
+        batch.turn = Turn::Reading;
+        let read = batch.ahead.poll_read(&mut batch.io, cx, buf);
+        if read.is_pending() {
+            batch.turn = Turn::Read;
+        }
+        read
     }
 }
 

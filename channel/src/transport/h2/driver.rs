@@ -51,6 +51,26 @@ struct Engine {
     flusher: Flusher,
 }
 
+/// How often the engine is polled again in one turn since it has stopped before it had read everything.
+const AGAIN: usize = 8;
+
+impl Engine {
+    /// Polls the engine. `Some` is its end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Option<h2::Error>> {
+        for _ in 0..AGAIN {
+            self.flusher.begin_turn();
+            if let Poll::Ready(result) = Pin::new(&mut self.connection).poll(cx) {
+                return Some(result.err());
+            }
+            // It reads no further while the answer to what it has read finds no room. It finds some before it reads.
+            if self.flusher.all_is_read() {
+                break;
+            }
+        }
+        None
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     Connecting,
@@ -87,10 +107,7 @@ impl H2Driver {
     pub(in crate::transport) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(engine) = &mut self.engine else { return Poll::Pending };
         let read_before = self.shared.read();
-        let ended = match Pin::new(&mut engine.connection).poll(cx) {
-            Poll::Ready(result) => Some(result.err()),
-            Poll::Pending => None,
-        };
+        let ended = engine.poll(cx);
         let flushed = engine.flusher.poll_flush(cx);
         if self.shared.read() > read_before && self.shared.quota.taken() > 1 {
             // Another turn, after those callers who were woken for what came. On some runtimes the first of them that

@@ -286,6 +286,33 @@ async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] en
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_reading(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, io) = Dial::begin_narrow(engine, 10_000).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
+    let connection = dial.ready().await;
+    peer.open_window(0, 1 << 24).await;
+    let mut small = call(&connection, "small").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.hear_everything().await;
+    // What fills the socket, and all that lies before it.
+    let slot = connection.reserve().await.unwrap();
+    let large = Some(Bytes::from(vec![0; 4 << 20]));
+    let _large = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    settle().await;
+    // Two peers that read only once their own answer is written would wait for each other for ever.
+    for _ in 0..20 {
+        peer.send(PING, 0, 0, b"are here").await;
+        settle().await;
+    }
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut small).await.0, b"x");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn a_small_call_does_not_wait_until_all_of_a_large_request_is_written(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
