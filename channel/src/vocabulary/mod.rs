@@ -119,9 +119,9 @@ fn metadata_in(mut empty: HeaderMap, headers: Headers) -> HeaderMap {
     if headers.all(|name, _| is_status(name)) {
         return empty;
     }
-    let is_metadata =
-        |name: &[u8], value: &[u8]| !is_status(name) && !(name.ends_with(b"-bin") && value.contains(&b','));
-    let is_made = headers.all(is_metadata);
+    let needs_making =
+        |name: &[u8], value: &[u8]| is_status(name) || (name.ends_with(b"-bin") && value.contains(&b','));
+    let is_made = headers.all(|name, value| !needs_making(name, value));
     let mut headers = headers.into_map_in(empty);
     if !is_made {
         make_metadata(&mut headers);

@@ -47,16 +47,16 @@ const WORTH_A_COPY: usize = 1 << 10;
 /// The same bytes in memory of their own, if they are few. Whoever keeps a slice keeps the whole buffer that it was cut
 /// from, and a request is kept until its response begins.
 pub fn detached(slice: Bytes) -> Bytes {
-    match slice.len() {
-        0 => Bytes::new(),
-        ..=SMALL => {
-            let mut small = Small::of(slice.len());
-            small.bytes[..slice.len()].copy_from_slice(&slice);
-            Bytes::from_owner(small)
-        }
-        ..=WORTH_A_COPY => Bytes::copy_from_slice(&slice),
-        _ => slice,
+    let length = slice.len();
+    if length == 0 {
+        return Bytes::new();
     }
+    if length > SMALL {
+        return if length <= WORTH_A_COPY { Bytes::copy_from_slice(&slice) } else { slice };
+    }
+    let mut small = Small::of(length);
+    small.bytes[..length].copy_from_slice(&slice);
+    Bytes::from_owner(small)
 }
 
 /// A small frame where it is owned.
