@@ -52,7 +52,6 @@ struct Batch {
     ahead: ReadAhead,
 }
 
-/// What was read before the engine asked for it. `None` while it keeps up.
 /// How far the engine has come with what it does when it is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -63,6 +62,7 @@ enum Turn {
     Read,
 }
 
+/// What was read before the engine asked for it. `None` while it keeps up.
 #[derive(Default)]
 struct ReadAhead(Option<Ahead>);
 
@@ -83,6 +83,11 @@ impl Flusher {
     /// The engine is polled next.
     pub(super) fn begin_turn(&self) {
         lock(&self.0).turn = Turn::BeforeReading;
+    }
+
+    /// Whether it has stopped in the middle of reading.
+    pub(super) fn is_reading(&self) -> bool {
+        lock(&self.0).turn == Turn::Reading
     }
 
     /// Whether it has read all that there was. If not, nobody would be woken for what comes next.
@@ -127,6 +132,16 @@ impl Batch {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes what was gathered, and then this.
+    fn poll_directly(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut RecordedIo>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(cx))?;
+        write(Pin::new(&mut self.io), cx)
+    }
+
     /// Ready when `length` more bytes may be gathered.
     fn poll_room(&mut self, length: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gathered.len() < WRITE_BATCH {
@@ -153,7 +168,7 @@ impl Batch {
         let length = self.gathered.len() + bytes.len();
         if length > self.gathered.capacity() && length > KEPT {
             // What was gathered, and the last piece, which is smaller than what is written directly.
-            let room = length.max(WRITE_BATCH + WRITE_DIRECTLY);
+            let room = length.max(WRITE_BATCH + WRITE_DIRECTLY).max(2 * self.gathered.capacity());
             self.gathered.reserve_exact(room - self.gathered.len());
         }
         self.gathered.extend_from_slice(bytes);
@@ -163,11 +178,14 @@ impl Batch {
 impl AsyncWrite for BatchedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut batch = lock(&self.0);
-        if buf.len() >= WRITE_DIRECTLY && !batch.may_exceed(buf.len()) {
-            ready!(batch.poll_drain(cx))?;
-            return Pin::new(&mut batch.io).poll_write(cx, buf);
+        if buf.len() >= WRITE_DIRECTLY {
+            match batch.poll_directly(cx, |io, cx| io.poll_write(cx, buf)) {
+                Poll::Pending if batch.may_exceed(buf.len()) => {}
+                written => return written,
+            }
+        } else {
+            ready!(batch.poll_room(buf.len(), cx))?;
         }
-        ready!(batch.poll_room(buf.len(), cx))?;
         batch.gather(buf);
         Poll::Ready(Ok(buf.len()))
     }
@@ -179,11 +197,14 @@ impl AsyncWrite for BatchedIo {
     ) -> Poll<io::Result<usize>> {
         let mut batch = lock(&self.0);
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        if length >= WRITE_DIRECTLY && !batch.may_exceed(length) {
-            ready!(batch.poll_drain(cx))?;
-            return Pin::new(&mut batch.io).poll_write_vectored(cx, bufs);
+        if length >= WRITE_DIRECTLY {
+            match batch.poll_directly(cx, |io, cx| io.poll_write_vectored(cx, bufs)) {
+                Poll::Pending if batch.may_exceed(length) => {}
+                written => return written,
+            }
+        } else {
+            ready!(batch.poll_room(length, cx))?;
         }
-        ready!(batch.poll_room(length, cx))?;
         for buf in bufs {
             batch.gather(buf);
         }

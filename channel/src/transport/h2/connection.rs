@@ -14,7 +14,7 @@ use trunkline_proto::{Address, ConnectError, Phase, timeout};
 use super::error;
 use super::io::IoRecord;
 use super::start::NO_SETTINGS_YET;
-use super::stream::{Cancelled, H2Stream, Sending, send_all};
+use super::stream::{Cancelled, H2Stream, Queued, Sending, send_all};
 use crate::control::Usage;
 use crate::transport::early_resets::EarlyResets;
 use crate::transport::quota::StreamQuota;
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     cause: OnceLock<ConnectError>,
     /// The newest stream whose response has begun; zero if there was none.
     answered: AtomicU32,
+    /// How many streams were started.
+    started: AtomicU64,
     /// `None` once the connection has ended.
     early_resets: Mutex<Option<EarlyResets<Cancelled>>>,
     /// Of the driver.
@@ -73,6 +75,7 @@ impl H2Connection {
         let written_before = shared.written();
         let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
         shared.used_at(now);
+        let number = shared.started.fetch_add(1, Ordering::Relaxed) + 1;
         let queued = first.as_ref().map_or(0, Bytes::len);
         if let Some(first) = first {
             // If it fails, the stream has just been lost, and says so itself.
@@ -80,7 +83,11 @@ impl H2Connection {
         }
         let sending = match end {
             false => Sending::Open(sender),
-            true if queued > SOON_WRITTEN => Sending::Queued(sender, queued as u64),
+            true if queued > SOON_WRITTEN => Sending::Queued(Queued {
+                stream: sender,
+                length: queued as u64,
+                alone: (shared.quota.taken() == 1).then_some(number),
+            }),
             true => Sending::Ended,
         };
         Ok(H2Stream::new(shared.clone(), slot, response, sending, written_before))
@@ -101,6 +108,7 @@ impl Shared {
             record,
             cause: OnceLock::new(),
             answered: AtomicU32::new(0),
+            started: AtomicU64::new(0),
             early_resets: Mutex::new(Some(EarlyResets::new())),
             waker: Mutex::new(None),
             last_used: AtomicU64::new(0),
@@ -116,6 +124,14 @@ impl Shared {
 
     pub(super) fn read(&self) -> u64 {
         self.record.read()
+    }
+
+    pub(super) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.record.ended()
     }
 
     pub(super) fn written(&self) -> u64 {

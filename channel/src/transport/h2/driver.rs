@@ -64,8 +64,12 @@ impl Engine {
             }
             // It reads no further while the answer to what it has read finds no room. It finds some before it reads.
             if self.flusher.all_is_read() {
-                break;
+                return None;
             }
+        }
+        // Others get their turn, and then there is more to read.
+        if self.flusher.is_reading() {
+            cx.waker().wake_by_ref();
         }
         None
     }
@@ -106,11 +110,11 @@ impl H2Driver {
 
     pub(in crate::transport) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<DriverNews> {
         let Some(engine) = &mut self.engine else { return Poll::Pending };
-        let read_before = self.shared.read();
+        let ended_before = self.shared.ended();
         let ended = engine.poll(cx);
         let flushed = engine.flusher.poll_flush(cx);
-        if self.shared.read() > read_before && self.shared.quota.taken() > 1 {
-            // Another turn, after those callers who were woken for what came. On some runtimes the first of them that
+        if self.shared.ended() - ended_before > 1 {
+            // Another turn, after those callers who were woken for their answers. On some runtimes the first of them that
             // asks again would else wake this task at once, ahead of the others, and their requests would go out one
             // by one.
             cx.waker().wake_by_ref();

@@ -13,12 +13,15 @@ pub(super) struct EmptyFrames {
     filled: usize,
     /// What is left of the frame's payload.
     payload: usize,
+    /// How many streams the frames that passed have ended.
+    ended: u64,
 }
 
 /// RFC 9113 4.1: 24 bits of length, 8 of type, 8 of flags, 32 of stream.
 const FRAME_HEADER: usize = 9;
 
 const DATA: u8 = 0;
+const HEADERS: u8 = 1;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 
@@ -40,6 +43,11 @@ impl EmptyFrames {
         kept
     }
 
+    /// How many streams have ended so far.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
+    }
+
     /// Follows the bytes to the end of the present header or payload, and returns how many they are.
     fn pass(&mut self, rest: &[u8]) -> usize {
         if self.payload > 0 {
@@ -51,7 +59,8 @@ impl EmptyFrames {
         self.header[self.filled..self.filled + length].copy_from_slice(&rest[..length]);
         self.filled += length;
         if self.filled == FRAME_HEADER {
-            let [a, b, c, ..] = self.header;
+            let [a, b, c, kind, flags, ..] = self.header;
+            self.ended += u64::from((kind == DATA || kind == HEADERS) && flags & END_STREAM != 0);
             self.filled = 0;
             self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         }
@@ -73,7 +82,6 @@ fn says_nothing(header: &[u8; FRAME_HEADER]) -> bool {
 mod tests {
     use super::*;
 
-    const HEADERS: u8 = 1;
     const EMPTY: [u8; FRAME_HEADER] = [0, 0, 0, DATA, 0, 0, 0, 0, 1];
 
     fn frame(kind: u8, flags: u8, stream: u8, length: u8) -> Vec<u8> {
@@ -93,6 +101,25 @@ mod tests {
             left.extend_from_slice(&read[..kept]);
         }
         left
+    }
+
+    #[test]
+    fn what_ends_a_stream_is_counted_however_it_is_cut() {
+        let (settings, ack) = (4, 1);
+        let bytes = [
+            frame(HEADERS, 4, 1, 3),
+            frame(DATA, END_STREAM, 1, 20),
+            frame(settings, ack, 0, 0),
+            frame(HEADERS, 4 | END_STREAM, 3, 5),
+        ]
+        .concat();
+        for at_a_time in 1..=bytes.len() {
+            let mut watch = EmptyFrames::default();
+            for read in bytes.chunks(at_a_time) {
+                watch.take_out(&mut read.to_vec());
+            }
+            assert_eq!(watch.ended(), 2);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct IoRecord {
     address: Address,
     read: AtomicU64,
     written: AtomicU64,
+    /// How many responses have ended.
+    ended: AtomicU64,
     failure: OnceLock<ConnectError>,
     /// The last header blocks that were large.
     large_headers: Mutex<VecDeque<HeaderBlock>>,
@@ -39,6 +41,7 @@ impl IoRecord {
             address,
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             failure: OnceLock::new(),
             large_headers: Mutex::default(),
         }
@@ -47,6 +50,11 @@ impl IoRecord {
     /// How many bytes came from the peer.
     pub(super) fn read(&self) -> u64 {
         self.read.load(Ordering::Acquire)
+    }
+
+    /// How many responses have come to their end.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// How many bytes were written. What was queued while this number stood still has not left this client.
@@ -195,6 +203,7 @@ impl AsyncRead for RecordedIo {
         let end = bytes.is_empty() && room > 0;
         this.after_read(bytes, end)?;
         let kept = this.empty_frames.take_out(bytes);
+        this.record.ended.store(this.empty_frames.ended(), Ordering::Relaxed);
         if kept == 0 && !bytes.is_empty() {
             // No bytes would mean the end of them. Others get their turn first: a server that sends nothing
             // else must not hold this task.

@@ -33,6 +33,18 @@ pub(crate) struct H2Stream {
     slot: Option<Slot>,
 }
 
+/// A request that is queued in the engine as a whole.
+pub(super) struct Queued {
+    pub(super) stream: SendStream<Bytes>,
+    /// In bytes.
+    pub(super) length: u64,
+    /// The number of streams that had been started, if no other was there.
+    pub(super) alone: Option<u64>,
+}
+
+/// What fits into the window of a server that announces none (RFC 9113 6.9.2).
+const USUAL_WINDOW: u64 = 65_535;
+
 enum Receiving {
     Head(ResponseFuture),
     Body(RecvStream),
@@ -44,8 +56,8 @@ enum Receiving {
 pub(super) enum Sending {
     /// Here, not taken.
     Open(SendStream<Bytes>),
-    /// All of the request is queued, so many bytes, and may be long in getting written.
-    Queued(SendStream<Bytes>, u64),
+    /// All of the request is queued, and may be long in getting written.
+    Queued(Queued),
     /// With an [`H2SendHalf`].
     Shared(Arc<SharedSender>),
     /// The request has ended and is not worth a handle, or was reset.
@@ -158,11 +170,12 @@ impl H2Stream {
     fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
         match std::mem::replace(&mut self.sending, Sending::Ended) {
             Sending::Open(stream) => Some(stream),
-            // A reset of what was written is no frame, but the engine would remember it for as long as one. So it is
-            // for what was certainly not written.
-            Sending::Queued(stream, length) => {
+            // A reset of what was written is no frame, but the engine remembers it for as long as one. So it is for
+            // what was certainly not written, and for what may wait for a window while others write.
+            Sending::Queued(Queued { stream, length, alone }) => {
                 let written = self.shared.written() - self.written_before;
-                (written < length).then_some(stream)
+                let in_doubt = length > USUAL_WINDOW && alone != Some(self.shared.started());
+                (written < length || in_doubt).then_some(stream)
             }
             Sending::Shared(shared) => shared.close(),
             Sending::Ended => None,

@@ -134,6 +134,46 @@ async fn an_early_answer_stops_what_is_left_of_a_large_request(#[values(H2, Trun
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn early_answers_stop_what_is_left_of_many_large_requests(#[values(H2, Trunkline)] engine: Transport) {
+    // behaviour 94
+    const REQUESTS: usize = 20;
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    peer.open_window(0, 16 << 20).await;
+    let mut calls = Vec::new();
+    for _ in 0..REQUESTS {
+        let slot = connection.reserve().await.unwrap();
+        let large = Some(Bytes::from(vec![0; 1 << 20]));
+        calls.push(connection.start(slot, head(), large, true, Waker::noop()).unwrap());
+    }
+    // Of each a window; of all together more than one of them has.
+    let mut ids = Vec::new();
+    let mut written = 0;
+    while written < REQUESTS * 65_535 {
+        let (kind, _, stream, payload) = peer.next().await.expect("the client closed the connection");
+        match kind {
+            HEADERS => ids.push(stream),
+            DATA => written += payload.len(),
+            _ => {}
+        }
+    }
+    for id in ids {
+        peer.answer(id, b"").await;
+    }
+    for call in &mut calls {
+        assert_eq!(answer(call).await.1, "0");
+    }
+    let mut reset = 0;
+    while peer.next_of(RST_STREAM).await.2 == NO_ERROR.to_be_bytes() {
+        reset += 1;
+        if reset == REQUESTS {
+            break;
+        }
+    }
+    assert_eq!(reset, REQUESTS);
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn an_answer_to_a_large_request_that_was_written_stops_nothing(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
