@@ -41,6 +41,7 @@ mod ids;
 mod outgoing;
 mod packing;
 mod resets;
+mod schedule;
 mod settings;
 mod staging;
 mod streams;

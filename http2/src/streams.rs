@@ -50,6 +50,8 @@ pub(crate) struct Stream {
 struct Queue {
     /// None of them is empty.
     pieces: VecDeque<Bytes>,
+    /// Bytes that were taken since it was empty.
+    sent: usize,
 }
 
 /// How far the response has come.
@@ -79,6 +81,8 @@ pub(crate) enum Sending {
 pub(crate) struct Lines {
     /// Of those that have data and window.
     pub(crate) turn: bool,
+    /// It is the line of those that have much data.
+    pub(crate) long: bool,
     /// Of those whose window is to be given back.
     pub(crate) returns: bool,
     /// Of those that may wait for room.
@@ -137,14 +141,20 @@ impl Stream {
 
     /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.
     pub(crate) fn pop(&mut self, bytes: usize) -> Bytes {
-        let pieces = &mut self.queue.as_mut().expect("what is queued is in the queue").pieces;
+        let Queue { pieces, sent } = &mut **self.queue.as_mut().expect("what is queued is in the queue");
         let front = pieces.front_mut().expect("what is queued is in the queue");
         let piece = front.split_to(bytes.min(front.len()));
         if front.is_empty() {
             pieces.pop_front();
         }
         self.queued -= piece.len();
+        *sent = if self.queued > 0 { *sent + piece.len() } else { 0 };
         piece
+    }
+
+    /// How much of what waits was sent, since nothing waited.
+    pub(crate) fn sent(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.sent)
     }
 
     /// In how many pieces data waits.
@@ -305,7 +315,7 @@ mod tests {
         stream.receiving = Receiving::Ended;
         stream.sending = Sending::Ending;
         stream.awaits_room = true;
-        stream.lines = Lines { turn: true, returns: true, waiting: true };
+        stream.lines = Lines { turn: true, long: true, returns: true, waiting: true };
         stream.window.consume(1);
         stream.credit.receive(2, 1).unwrap();
         stream.content = Some(3);

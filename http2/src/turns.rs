@@ -18,6 +18,11 @@ impl Turns {
         self.line.push_back(key);
     }
 
+    /// In front of all others: its turn goes on.
+    pub(crate) fn push_front(&mut self, key: StreamKey) {
+        self.line.push_front(key);
+    }
+
     /// The next, which may be over: see [`pass_gap`](Self::pass_gap).
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<StreamKey> {

@@ -120,8 +120,7 @@ impl Connection {
                 ConnectionError::flow_control("SETTINGS raise a window above 2^31-1 (RFC 9113 6.9.2)")
             })?;
             if open.is_ready() {
-                open.lines.turn = true;
-                self.turns.push(key);
+                self.schedule.push(key, open);
             }
         }
         self.tell_who_waits();
@@ -230,8 +229,7 @@ impl Connection {
             return Ok(());
         }
         if open.is_ready() {
-            open.lines.turn = true;
-            self.turns.push(stream);
+            self.schedule.push(stream, open);
         }
         self.tell_room(stream);
         Ok(())

@@ -79,7 +79,7 @@ impl Connection {
     fn leave(&mut self, lines: Lines) {
         let stays = |key| self.streams.get(key).is_some();
         if lines.turn {
-            self.turns.forget(stays);
+            self.schedule.forget(lines.long, stays);
         }
         if lines.returns {
             self.returns.forget(stays);

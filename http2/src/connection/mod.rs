@@ -32,6 +32,7 @@ use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use crate::outgoing::Outgoing;
 use crate::packing::{Packing, ReadBuffer};
 use crate::resets::Resets;
+use crate::schedule::Schedule;
 use crate::settings::{OwnSettings, PeerSettings, announced};
 use crate::staging::Staging;
 use crate::streams::Streams;
@@ -88,7 +89,7 @@ pub struct Connection {
     pseudo_templates: Vec<TemplateId>,
     window: SendWindow,
     /// Streams that have both data and window.
-    turns: Turns,
+    schedule: Schedule,
     /// Streams that had no room for more, and may still have none.
     waiting: Turns,
     outgoing: Outgoing,
@@ -144,7 +145,7 @@ impl Connection {
             encoder: Encoder::new(config.encoder_table_limit),
             pseudo_templates: Vec::new(),
             window: SendWindow::new(peer.initial_window),
-            turns: Turns::default(),
+            schedule: Schedule::default(),
             waiting: Turns::default(),
             outgoing,
             staging: Staging::default(),
@@ -242,7 +243,7 @@ impl Connection {
     /// stays.
     pub fn rest(&mut self) {
         self.streams.rest();
-        self.turns.rest();
+        self.schedule.rest();
         self.waiting.rest();
         self.returns.rest();
         self.packing.rest();

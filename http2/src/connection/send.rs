@@ -148,7 +148,7 @@ impl Connection {
     #[inline]
     fn queue(&mut self, key: StreamKey, data: Bytes, end: bool) {
         let allowed = self.window.available().min(self.peer.frame_limit());
-        let waits = !self.turns.is_empty() || self.outgoing.pending() >= self.staging.limit();
+        let waits = !self.schedule.is_empty() || self.outgoing.pending() >= self.staging.limit();
         let stream = self.streams.get_mut(key).expect("the caller found the stream");
         if stream.queued > 0
             || !data.is_empty() && (waits || data.len() > allowed.min(stream.window.available()))
@@ -179,8 +179,7 @@ impl Connection {
             stream.sending = Sending::Ending;
         }
         if stream.is_ready() {
-            stream.lines.turn = true;
-            self.turns.push(key);
+            self.schedule.push(key, stream);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be written: what lies ready, window updates that are due, and the data that waits, fairly by turns.
+//! What is to be written: what lies ready, window updates that are due, and the data that waits, as the schedule says.
 
 use std::io::IoSlice;
 
@@ -10,7 +10,7 @@ impl Connection {
     /// Shows what is to be written, in at most `slices.len()` pieces, and returns how many were filled. What was
     /// written is told by [`written`](Self::written); until then the same is shown again, and more may follow it.
     ///
-    /// Frames of data that waits are cut here, by turns, one frame each. It may cause [`Event::Writable`](crate::Event::Writable).
+    /// Frames of data that waits are cut here, as the schedule says. It may cause [`Event::Writable`](crate::Event::Writable).
     pub fn outgoing<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.stage();
         let filled = self.outgoing.fill(slices);
@@ -45,7 +45,7 @@ impl Connection {
         if !self.returns.is_empty() {
             self.stage_window_updates();
         }
-        if !self.turns.is_empty() {
+        if !self.schedule.is_empty() {
             self.stage_data();
         }
     }
@@ -66,13 +66,13 @@ impl Connection {
 
     fn stage_data(&mut self) {
         while self.window.available() > 0 && self.outgoing.pending() < self.staging.limit() {
-            let Some(key) = self.turns.pop() else { return };
+            let Some(key) = self.schedule.pop() else { return };
             let limit = self.window.available().min(self.peer.frame_limit());
             let Some(stream) = self.streams.get_mut(key) else {
-                self.turns.pass_gap();
+                self.schedule.pass_gap();
                 continue;
             };
-            stream.lines.turn = false;
+            (stream.lines.turn, stream.lines.long) = (false, false);
             let limit = limit.min(stream.window.available());
             if limit == 0 {
                 // SETTINGS took its window away; WINDOW_UPDATE brings the stream back into the line.
@@ -81,7 +81,7 @@ impl Connection {
             let length = limit.min(stream.queued);
             let end = stream.sending == Sending::Ending && length == stream.queued;
             self.outgoing.data_head(key.id(), length, end);
-            let mut left = length;
+            let (before, mut left) = (stream.sent(), length);
             while left > 0 {
                 let piece = stream.pop(left);
                 left -= piece.len();
@@ -95,8 +95,7 @@ impl Connection {
                 self.budget.earn_sent(length);
             }
             if stream.is_ready() {
-                stream.lines.turn = true;
-                self.turns.push(key);
+                self.schedule.go_on(key, stream, before);
             }
             if end {
                 self.end_sending(key);
