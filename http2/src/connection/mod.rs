@@ -3,7 +3,7 @@
 //! ```text
 //!   receive ── headers, data, control      frames of the peer            -> events, answers
 //!   send                                   open and send                 -> frames, or data that waits
-//!   write                                  data that waits, by turns     -> bytes
+//!   write                                  data that waits, as scheduled -> bytes
 //!   room                                   whether more may be sent      -> Writable
 //!   ends                                   how streams and it all end
 //! ```
