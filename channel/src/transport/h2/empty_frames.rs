@@ -1,6 +1,7 @@
 //! Takes the frames out of a connection's bytes that say nothing. RFC 9113 6.1 lets a server send empty DATA
 //! frames, and some do whenever they flush; the engine takes the hundred and first in the whole life of a
-//! connection for an attack, and gives it up with all its calls.
+//! connection for an attack, and gives it up with all its calls. Since they are told apart from others by following the
+//! frames, the ends of streams are counted on the way.
 
 /// Watches for empty DATA frames among the bytes of a connection, and takes them out.
 ///

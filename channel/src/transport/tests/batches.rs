@@ -26,6 +26,23 @@ async fn with_large_windows(engine: Transport) -> (Dial, Connection, Frames, Cou
     (dial, connection, peer, counters)
 }
 
+/// So many callers who ask, and ask again once they are answered; the ids of what they ask first.
+async fn callers_who_ask_twice(connection: &Connection, peer: &mut Frames, callers: usize) -> Vec<u32> {
+    for _ in 0..callers {
+        let connection = connection.clone();
+        tokio::spawn(async move {
+            for _ in 0..2 {
+                answer(&mut call(&connection, "x").await).await;
+            }
+        });
+    }
+    let mut ids = Vec::new();
+    for _ in 0..callers {
+        ids.push(peer.next_of(HEADERS).await.1);
+    }
+    ids
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn a_large_message_goes_out_in_few_writes(#[values(H2, Trunkline)] engine: Transport) {
@@ -115,18 +132,7 @@ async fn those_who_are_answered_at_once_ask_again_in_one_write(#[values(H2, Trun
     const CALLERS: usize = 8;
     let passing = tokio::spawn(async move {
         let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
-        for _ in 0..CALLERS {
-            let connection = connection.clone();
-            tokio::spawn(async move {
-                for _ in 0..2 {
-                    answer(&mut call(&connection, "x").await).await;
-                }
-            });
-        }
-        let mut ids = Vec::new();
-        for _ in 0..CALLERS {
-            ids.push(peer.next_of(HEADERS).await.1);
-        }
+        let ids = callers_who_ask_twice(&connection, &mut peer, CALLERS).await;
         // There is one worker and no socket: whoever has something to do does it now.
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -172,18 +178,7 @@ async fn of_many_who_are_answered_at_once_half_ask_again_before_the_others_are_w
     // So many that their answers are one read.
     const CALLERS: usize = 80;
     let (_dial, connection, mut peer, counters) = with_large_windows(Trunkline).await;
-    for _ in 0..CALLERS {
-        let connection = connection.clone();
-        tokio::spawn(async move {
-            for _ in 0..2 {
-                answer(&mut call(&connection, "x").await).await;
-            }
-        });
-    }
-    let mut ids = Vec::new();
-    for _ in 0..CALLERS {
-        ids.push(peer.next_of(HEADERS).await.1);
-    }
+    let ids = callers_who_ask_twice(&connection, &mut peer, CALLERS).await;
     settle().await;
     let before = counters.writes();
     // In one go: nobody else runs in between.

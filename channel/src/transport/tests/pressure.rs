@@ -53,6 +53,16 @@ impl Allowance {
     }
 }
 
+/// A peer that lets everything in, as far as a pipe of so many bytes takes it.
+async fn behind_a_narrow_pipe(engine: Transport, bytes: usize) -> (Dial, Connection, Frames) {
+    let (mut dial, io) = Dial::begin_narrow(engine, bytes).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
+    let connection = dial.ready().await;
+    peer.open_window(0, 1 << 24).await;
+    (dial, connection, peer)
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn data_that_arrives_while_its_reader_leaves_is_given_back(#[values(H2, Trunkline)] engine: Transport) {
@@ -266,11 +276,7 @@ async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)]
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] engine: Transport) {
-    let (mut dial, io) = Dial::begin_narrow(engine, 200).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
-    let connection = dial.ready().await;
-    peer.open_window(0, 1 << 24).await;
+    let (mut dial, connection, mut peer) = behind_a_narrow_pipe(engine, 200).await;
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 4 << 20]));
@@ -289,11 +295,7 @@ async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] en
 async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_reading(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
-    let (mut dial, io) = Dial::begin_narrow(engine, 10_000).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
-    let connection = dial.ready().await;
-    peer.open_window(0, 1 << 24).await;
+    let (_dial, connection, mut peer) = behind_a_narrow_pipe(engine, 10_000).await;
     let mut small = call(&connection, "small").await;
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.hear_everything().await;
@@ -316,11 +318,7 @@ async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_re
 async fn a_small_call_does_not_wait_until_all_of_a_large_request_is_written(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
-    let (mut dial, io) = Dial::begin_narrow(engine, 10_000).await;
-    let mut peer = Frames::accept(io).await;
-    peer.settings(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
-    let connection = dial.ready().await;
-    peer.open_window(0, 1 << 24).await;
+    let (_dial, connection, mut peer) = behind_a_narrow_pipe(engine, 10_000).await;
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 8 << 20]));

@@ -84,6 +84,7 @@ mod tests {
             woken.push(count.0.load(Ordering::Relaxed));
         }
         assert_eq!(woken, [50, 82, 100]);
+        assert_eq!(count.0.load(Ordering::Relaxed), 100);
     }
 
     #[test]
@@ -93,6 +94,7 @@ mod tests {
         assert!(wakes.has_share(60));
         wakes.wake_share(1000);
         assert_eq!(count.0.load(Ordering::Relaxed), 60, "a few among many are one share");
+        assert!(wakes.0.is_empty());
     }
 
     #[test]
@@ -100,6 +102,7 @@ mod tests {
         let (mut wakes, count) = waiting(SMALLEST_SHARE);
         wakes.wake_share(0);
         assert_eq!(count.0.load(Ordering::Relaxed), SMALLEST_SHARE);
+        assert!(wakes.0.is_empty());
     }
 
     #[test]
