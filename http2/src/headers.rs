@@ -11,10 +11,54 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// Immutable and cheap to clone; a list that the peer repeats is one object, however many streams got it.
 /// Names are in lowercase. Values are bytes as they were sent; `Debug` does not show them, since they may be
 /// secret.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers {
-    /// Field after field as [`HeadersBuilder`] writes them, in one allocation; none for the empty list.
-    fields: Option<Arc<[u8]>>,
+#[derive(Clone)]
+pub struct Headers(Fields);
+
+/// Field after field, as [`HeadersBuilder`] writes them.
+#[derive(Clone)]
+enum Fields {
+    /// A list that most servers of gRPC send. It is known beforehand, so that a call counts no references to it.
+    Usual(Usual),
+    /// In one allocation.
+    Shared(Arc<[u8]>),
+}
+
+/// The lists that are known beforehand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usual {
+    Empty,
+    /// The head of a response: `content-type: application/grpc`.
+    Grpc,
+    /// The trailers of one that succeeded: `grpc-status: 0`.
+    Ok,
+}
+
+impl Usual {
+    const ALL: [Self; 3] = [Self::Empty, Self::Grpc, Self::Ok];
+
+    fn fields(self) -> &'static [u8] {
+        const GRPC: [u8; LENGTHS + 28] = field(b"content-type", b"application/grpc");
+        const OK: [u8; LENGTHS + 12] = field(b"grpc-status", b"0");
+        match self {
+            Self::Empty => &[],
+            Self::Grpc => &GRPC,
+            Self::Ok => &OK,
+        }
+    }
+}
+
+/// A list of one field. `N` is what it takes.
+const fn field<const N: usize>(name: &[u8], value: &[u8]) -> [u8; N] {
+    assert!(N == LENGTHS + name.len() + value.len());
+    let mut bytes = [0; N];
+    let (lengths, rest) = bytes.split_at_mut(LENGTHS);
+    let (name_length, value_length) = lengths.split_at_mut(LENGTHS / 2);
+    name_length.copy_from_slice(&(name.len() as u32).to_ne_bytes());
+    value_length.copy_from_slice(&(value.len() as u32).to_ne_bytes());
+    let (names, values) = rest.split_at_mut(name.len());
+    names.copy_from_slice(name);
+    values.copy_from_slice(value);
+    bytes
 }
 
 impl Headers {
@@ -30,7 +74,7 @@ impl Headers {
 
     /// All fields in their order: name and value.
     pub fn iter(&self) -> HeadersIter<'_> {
-        HeadersIter { rest: self.fields.as_deref().unwrap_or_default() }
+        HeadersIter { rest: self.fields() }
     }
 
     /// How many fields there are. It counts them.
@@ -40,21 +84,28 @@ impl Headers {
 
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_none()
+        self.fields().is_empty()
     }
 
     /// Whether the two are one object, and so equal without a look. A list that the peer repeats is.
     pub fn is_same_object(&self, other: &Self) -> bool {
-        match (&self.fields, &other.fields) {
-            (Some(fields), Some(others)) => Arc::ptr_eq(fields, others),
-            (None, None) => true,
+        match (&self.0, &other.0) {
+            (Fields::Usual(usual), Fields::Usual(other)) => usual == other,
+            (Fields::Shared(fields), Fields::Shared(others)) => Arc::ptr_eq(fields, others),
             _ => false,
         }
     }
 
     /// The bytes that the list takes in memory.
     pub(crate) fn footprint(&self) -> usize {
-        self.fields.as_deref().map_or(0, <[u8]>::len)
+        self.fields().len()
+    }
+
+    fn fields(&self) -> &[u8] {
+        match &self.0 {
+            Fields::Usual(usual) => usual.fields(),
+            Fields::Shared(fields) => fields,
+        }
     }
 
     /// The list as a map, made anew by each call.
@@ -96,6 +147,21 @@ fn header_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
         None => HeaderValue::from_bytes(value),
     }
 }
+
+impl Default for Headers {
+    /// The empty list.
+    fn default() -> Self {
+        Self(Fields::Usual(Usual::Empty))
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields() == other.fields()
+    }
+}
+
+impl Eq for Headers {}
 
 /// Names only.
 impl fmt::Debug for Headers {
@@ -222,9 +288,10 @@ impl HeadersBuilder {
 
     /// The list; the builder is empty again.
     pub(crate) fn build(&mut self) -> Headers {
-        let fields = (!self.bytes.is_empty()).then(|| Arc::from(&self.bytes[..]));
+        let usual = Usual::ALL.into_iter().find(|usual| usual.fields() == self.bytes);
+        let fields = usual.map_or_else(|| Fields::Shared(Arc::from(&self.bytes[..])), Fields::Usual);
         self.clear();
-        Headers { fields }
+        Headers(fields)
     }
 }
 
@@ -281,6 +348,18 @@ mod tests {
         let headers = Headers::default();
         assert!(headers.is_empty() && headers.iter().next().is_none() && headers.to_map().is_empty());
         assert_eq!(HeadersBuilder::default().build(), headers);
+    }
+
+    #[test]
+    fn what_most_servers_send_is_one_object_however_often_it_is_decoded() {
+        for (name, value) in [("content-type", "application/grpc"), ("grpc-status", "0")] {
+            let [first, second] = [0, 1].map(|_| [(name, value)].into_iter().collect::<Headers>());
+            assert!(first.is_same_object(&second) && first == second);
+            assert_eq!(first.iter().collect::<Vec<_>>(), [(name.as_bytes(), value.as_bytes())]);
+            let other: Headers = [(name, "1")].into_iter().collect();
+            assert!(!first.is_same_object(&other) && first != other);
+        }
+        assert_eq!(size_of::<Headers>(), 2 * size_of::<usize>());
     }
 
     #[test]
