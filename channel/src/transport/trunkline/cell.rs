@@ -3,7 +3,7 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -135,8 +135,20 @@ impl Cell {
     }
 
     /// Takes the whole response, if it is here and plain, and what of it is to be given back now.
-    pub(super) fn take_plain(&self) -> Option<(PlainReply, Option<(StreamKey, usize)>)> {
-        let mut state = self.lock();
+    ///
+    /// The driver lets go of a stream that has ended before it wakes the reader, who then needs no lock.
+    pub(super) fn take_plain(self: &mut Arc<Self>) -> Option<(PlainReply, Option<(StreamKey, usize)>)> {
+        if !self.is_over() {
+            return None;
+        }
+        let mut locked;
+        let state = match Arc::get_mut(self) {
+            Some(cell) => cell.state.get_mut().unwrap_or_else(PoisonError::into_inner),
+            None => {
+                locked = self.lock();
+                &mut *locked
+            }
+        };
         let reply = state.inbox.take_plain()?;
         let owed = state.inbox.settle_all();
         Some((reply, state.key.map(|key| (key, owed))))
