@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use trunkline_balancer::{CallInfo, Failure, LiveCalls, OnFinish, PickResult};
+use trunkline_balancer::{CallInfo, Failure, OnFinish, PickResult};
 use trunkline_proto::{Address, wire::Code};
 
 use super::FailFast;
 use crate::channel::Core;
-use crate::control::Snapshot;
+use crate::control::{Destination, Snapshot};
 use crate::panic::panic_text;
 use crate::transport::Connection;
 
@@ -32,9 +32,8 @@ pub(crate) enum Choice<'s> {
 
 /// A connection for one attempt.
 pub(crate) struct Chosen<'s> {
-    pub(crate) address: &'s Address,
+    pub(crate) destination: &'s Arc<Destination>,
     pub(crate) connection: &'s Connection,
-    pub(crate) live: &'s Arc<LiveCalls>,
     pub(crate) extras: Extras,
 }
 
@@ -95,7 +94,7 @@ fn ask<'s>(
             continue;
         };
         let extras = Extras { metadata: pick.take_metadata(), on_finish: pick.take_on_finish() };
-        let chosen = Chosen { address: pick.address(), connection, live: &entry.live, extras };
+        let chosen = Chosen { destination: &entry.destination, connection, extras };
         if !call.tried().contains(pick.address()) {
             return Choice::Use(chosen);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use tokio::time::Instant;
-use trunkline_proto::{wire, wire::Code};
+use trunkline_proto::{Address, wire, wire::Code};
 
 use super::Upload;
 use super::deadline::Deadline;
@@ -49,7 +49,7 @@ impl From<Problem> for Failed {
 
 impl DirectCall {
     pub(super) fn answered_with(&self, status: wire::Status) -> Failed {
-        Problem::response(status, self.progress.address.as_ref()).into()
+        Problem::response(status, self.address()).into()
     }
 
     /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
@@ -72,7 +72,7 @@ impl DirectCall {
             },
             _ => return self.expired_waiting(deadline),
         };
-        Problem::expired(deadline, doing, sent, Arc::default()).at(self.progress.address.as_ref())
+        Problem::expired(deadline, doing, sent, Arc::default()).at(self.address())
     }
 
     /// What the call was doing when its deadline passed just now. What can be taken back is.
@@ -80,7 +80,7 @@ impl DirectCall {
         match &self.stage {
             Stage::Sent(Attempt { stream, received: Received::Nothing, .. }) if stream.take_back() => {
                 let doing = "waiting for its turn on the connection";
-                Problem::expired(deadline, doing, Sent::No, Arc::default()).at(self.progress.address.as_ref())
+                Problem::expired(deadline, doing, Sent::No, Arc::default()).at(self.address())
             }
             _ => self.expired(deadline),
         }
@@ -103,11 +103,11 @@ impl DirectCall {
             Stage::Reserve(place) => self.progress.queued(now.saturating_duration_since(place.since)),
             _ => {}
         }
-        let core = self.ticket.core();
+        let (core, address) = (self.ticket.core(), self.address());
         let status = match *failed.0 {
             Ending::Here(problem) => self.progress.status(core, problem),
             Ending::Server(status, headers) => {
-                let report = self.progress.answered(core, &status);
+                let report = self.progress.answered(core, &status, address);
                 vocabulary::server_status(status, headers, report)
             }
             Ending::Request(status) => {
@@ -116,19 +116,36 @@ impl DirectCall {
                     Stage::Sent(_) => Sent::Maybe,
                     _ => Sent::No,
                 };
-                self.progress.request_failed(core, status, sent)
+                self.progress.request_failed(core, status, sent, address)
             }
         };
         self.end(vocabulary::wire_code(status.code()), now);
         status
     }
 
+    /// Where the present attempt is, or the last one was.
+    pub(super) fn address(&self) -> Option<&Address> {
+        let destination = match &self.stage {
+            Stage::Reserve(reserving) => Some(&reserving.destination),
+            Stage::Sent(attempt) => attempt.in_flight.destination(),
+            _ => self.progress.last.as_ref(),
+        };
+        destination.map(|destination| &destination.address)
+    }
+
+    /// The attempt ends with `code`, if there is one: it is counted.
+    pub(super) fn leave_attempt(&mut self, code: Code, now: Instant) {
+        match &mut self.stage {
+            Stage::Reserve(reserving) => self.progress.last = Some(Arc::clone(&reserving.destination)),
+            Stage::Sent(attempt) => self.progress.last = attempt.in_flight.finish(code, now),
+            _ => {}
+        }
+    }
+
     /// Ends the call: it is counted, and what it held is let go, a stream that has not ended by a reset, and
     /// the rest of the request.
     pub(super) fn end(&mut self, code: Code, now: Instant) {
-        if let Stage::Sent(attempt) = &mut self.stage {
-            attempt.in_flight.finish(code, now);
-        }
+        self.leave_attempt(code, now);
         self.stage = Stage::Ended;
         self.upload = Upload::spent();
         self.timer.stop();

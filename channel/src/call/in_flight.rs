@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::time::Instant;
-use trunkline_balancer::{CallOutcome, LiveCalls, OnFinish};
+use trunkline_balancer::{CallOutcome, OnFinish};
 use trunkline_proto::wire::Code;
 
-use crate::control::Activity;
+use crate::control::{Activity, Destination};
 use crate::panic::panic_text;
 
 /// How many calls a channel has in flight and when the last one ended: what idleness is judged by.
@@ -52,25 +52,32 @@ impl CallMeter {
 /// One attempt that is counted by its subchannel. Dropped before [`finish`](Self::finish), it counts as
 /// cancelled.
 pub(crate) struct InFlight {
-    live: Arc<LiveCalls>,
+    /// `None` once it has ended.
+    destination: Option<Arc<Destination>>,
     on_finish: Option<OnFinish>,
     started: Instant,
-    finished: bool,
 }
 
 impl InFlight {
-    pub(crate) fn start(live: Arc<LiveCalls>, on_finish: Option<OnFinish>, started: Instant) -> Self {
-        live.start();
-        Self { live, on_finish, started, finished: false }
+    pub(crate) fn start(
+        destination: Arc<Destination>,
+        on_finish: Option<OnFinish>,
+        started: Instant,
+    ) -> Self {
+        destination.live.start();
+        Self { destination: Some(destination), on_finish, started }
     }
 
-    /// The attempt ended with `code`. Later calls change nothing.
-    pub(crate) fn finish(&mut self, code: Code, now: Instant) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
+    /// Where it is, until it has ended.
+    pub(crate) fn destination(&self) -> Option<&Arc<Destination>> {
+        self.destination.as_ref()
+    }
+
+    /// The attempt ended with `code`. Returned is where it was; later calls find nothing.
+    pub(crate) fn finish(&mut self, code: Code, now: Instant) -> Option<Arc<Destination>> {
+        let destination = self.destination.take()?;
         let latency = now.saturating_duration_since(self.started);
-        self.live.finish(code == Code::Ok, latency);
+        destination.live.finish(code == Code::Ok, latency);
         if let Some(on_finish) = self.on_finish.take() {
             let outcome = CallOutcome::new(code, latency);
             // A policy's code, which runs where the call is polled or dropped: its panic is no business of
@@ -82,12 +89,13 @@ impl InFlight {
                 );
             }
         }
+        Some(destination)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if !self.finished {
+        if self.destination.is_some() {
             self.finish(Code::Cancelled, Instant::now());
         }
     }

@@ -98,7 +98,7 @@ impl LayeredCall {
     }
 
     pub(super) fn report(&self) -> CallReport {
-        let made_here = || self.progress.begun(self.channel.core());
+        let made_here = || self.progress.begun(self.channel.core(), None);
         self.report.clone().unwrap_or_else(made_here)
     }
 
@@ -173,7 +173,7 @@ impl LayeredCall {
     }
 
     fn answered(&self, status: wire::Status, headers: HeaderMap) -> Status {
-        let report = self.progress.answered(self.channel.core(), &status);
+        let report = self.progress.answered(self.channel.core(), &status, None);
         vocabulary::server_status(status, headers, report)
     }
 

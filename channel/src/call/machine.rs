@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use http::HeaderMap;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
-use trunkline_balancer::{CallInfo, LiveCalls};
+use trunkline_balancer::CallInfo;
 use trunkline_proto::{ConnectError, wire, wire::Code};
 
 use super::begin::Attached;
@@ -23,6 +23,7 @@ use super::report::Sent;
 use super::response::ForeignResponse;
 use super::{FailFast, Upload};
 use crate::channel::Channel;
+use crate::control::Destination;
 use crate::transport::{
     Connection, Headers, Path, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError,
 };
@@ -89,7 +90,7 @@ pub(super) enum Stage {
 /// A place on a connection that is waited for.
 pub(super) struct Reserving {
     connection: Connection,
-    live: Arc<LiveCalls>,
+    pub(super) destination: Arc<Destination>,
     extras: Extras,
     reserve: Reserve,
     pub(super) since: Instant,
@@ -225,16 +226,15 @@ impl DirectCall {
         self.version = snapshot.version;
         match choose(core, &snapshot, &info, self.fail_fast) {
             Choice::Use(chosen) => {
-                self.progress.address = Some(chosen.address.clone());
                 let mut reserve = chosen.connection.reserve();
                 match Pin::new(&mut reserve).poll(cx) {
                     Poll::Ready(place) => {
-                        self.send(place, chosen.connection, chosen.live, chosen.extras, now, cx)
+                        self.send(place, chosen.connection, chosen.destination, chosen.extras, now, cx)
                     }
                     Poll::Pending => {
                         self.stage = Stage::Reserve(Box::new(Reserving {
                             connection: chosen.connection.clone(),
-                            live: Arc::clone(chosen.live),
+                            destination: Arc::clone(chosen.destination),
                             extras: chosen.extras,
                             reserve,
                             since: now,
@@ -277,9 +277,9 @@ impl DirectCall {
             unreachable!("it was there just above");
         };
         let now = Instant::now();
-        let Reserving { connection, live, extras, since, .. } = *reserving;
+        let Reserving { connection, destination, extras, since, .. } = *reserving;
         self.progress.queued(now.saturating_duration_since(since));
-        Poll::Ready(self.send(place, &connection, &live, extras, now, cx))
+        Poll::Ready(self.send(place, &connection, &destination, extras, now, cx))
     }
 
     /// Sends the request in its place, or looks elsewhere if the connection went away meanwhile.
@@ -287,14 +287,17 @@ impl DirectCall {
         &mut self,
         place: Result<Slot, ConnectError>,
         connection: &Connection,
-        live: &Arc<LiveCalls>,
+        destination: &Arc<Destination>,
         extras: Extras,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Result<(), Failed> {
         let slot = match place {
             Ok(slot) => slot,
-            Err(cause) => return self.look_elsewhere(StreamError::NeverSent(cause)),
+            Err(cause) => {
+                self.progress.last = Some(Arc::clone(destination));
+                return self.look_elsewhere(StreamError::NeverSent(cause));
+            }
         };
         if let Some(deadline) = self.timer.passed(now) {
             return Err(self.expired(deadline).into());
@@ -302,7 +305,7 @@ impl DirectCall {
         if !self.upload.rewind() {
             let text = "not processed by the server, and too long to be kept for sending again";
             return Err(Problem::new(Code::Unavailable, Sent::No, text)
-                .at(self.progress.address.as_ref())
+                .at(Some(&destination.address))
                 .into());
         }
         let (first, end) = self.upload.first(cx).map_err(Failed::request)?;
@@ -314,12 +317,15 @@ impl DirectCall {
                 self.stage = Stage::Sent(Attempt {
                     stream,
                     rest: sender.map_or(Rest::Nothing, Rest::Here),
-                    in_flight: InFlight::start(Arc::clone(live), extras.on_finish, now),
+                    in_flight: InFlight::start(Arc::clone(destination), extras.on_finish, now),
                     received: Received::Nothing,
                 });
                 Ok(())
             }
-            Err(error) => self.look_elsewhere(error),
+            Err(error) => {
+                self.progress.last = Some(Arc::clone(destination));
+                self.look_elsewhere(error)
+            }
         }
     }
 
@@ -338,7 +344,8 @@ impl DirectCall {
 
     /// Sends the request again if that is safe, now or under a newer snapshot.
     pub(super) fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
-        self.stage = match self.progress.again(&error, self.version) {
+        let address = self.address().cloned();
+        let next = match self.progress.again(&error, address.as_ref(), self.version) {
             Again::Now => Stage::Choose,
             Again::After(_) => Stage::Wait { for_good: false, since: Instant::now(), published: None },
             Again::No => {
@@ -346,10 +353,11 @@ impl DirectCall {
                     StreamError::Reset(code) => self.rung(Code::from_reset(*code)),
                     _ => None,
                 };
-                let failed = || Problem::stream(error, false, self.progress.address.as_ref()).into();
-                return Err(rung.unwrap_or_else(failed));
+                return Err(rung.unwrap_or_else(|| Problem::stream(error, false, address.as_ref()).into()));
             }
         };
+        self.leave_attempt(Code::Cancelled, Instant::now());
+        self.stage = next;
         Ok(())
     }
 }

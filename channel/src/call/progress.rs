@@ -11,6 +11,7 @@ use trunkline_proto::{Address, ConnectError, wire, wire::Code};
 use super::deadline::Deadline;
 use super::report::{AttemptEnd, CallReport, Origin, ReportParts, Sent, Times};
 use crate::channel::{Channel, Core};
+use crate::control::Destination;
 use crate::transport::{StreamError, StreamViolation};
 use crate::vocabulary::{self, Status};
 
@@ -62,8 +63,8 @@ impl Drop for Ticket {
 #[derive(Debug)]
 pub(crate) struct Progress {
     began: Instant,
-    /// Where the present attempt is, or the last one was.
-    pub(crate) address: Option<Address>,
+    /// Where the last attempt was; of one that is under way only once it has ended.
+    pub(crate) last: Option<Arc<Destination>>,
     detours: Option<Box<Detours>>,
 }
 
@@ -94,7 +95,7 @@ pub(crate) enum Again {
 
 impl Progress {
     pub(crate) fn new(began: Instant) -> Self {
-        Self { began, address: None, detours: None }
+        Self { began, last: None, detours: None }
     }
 
     /// Where requests were sent in vain.
@@ -112,8 +113,8 @@ impl Progress {
         self.detours().queued += time;
     }
 
-    /// Whether a request that failed so may be sent again: never sent is never lost.
-    pub(crate) fn again(&mut self, error: &StreamError, version: u64) -> Again {
+    /// Whether a request that failed so at `address` may be sent again: never sent is never lost.
+    pub(crate) fn again(&mut self, error: &StreamError, address: Option<&Address>, version: u64) -> Again {
         let detours = self.detours.get_or_insert_default();
         let reason = match error {
             StreamError::NeverSent(_) => {
@@ -134,7 +135,7 @@ impl Progress {
             }
             _ => return Again::No,
         };
-        if let Some(address) = &self.address {
+        if let Some(address) = address {
             detours.tried.push(address.clone());
             detours.earlier.push(AttemptEnd { address: address.clone(), reason });
         }
@@ -174,24 +175,35 @@ impl Progress {
 
     /// The status of a call whose own request failed: it says why, and the report says how far the call had
     /// got.
-    pub(crate) fn request_failed(&self, core: &Core, status: Status, sent: Sent) -> Status {
+    pub(crate) fn request_failed(
+        &self,
+        core: &Core,
+        status: Status,
+        sent: Sent,
+        address: Option<&Address>,
+    ) -> Status {
         let code = vocabulary::wire_code(status.code());
-        let problem = Problem::new(code, sent, status.message().to_owned()).at(self.address.as_ref());
+        let problem = Problem::new(code, sent, status.message().to_owned()).at(address);
         vocabulary::request_status(status, self.report(core, problem))
     }
 
     /// The report of a call whose response has begun, and may be complete.
-    pub(crate) fn begun(&self, core: &Core) -> CallReport {
-        self.by_server(core, "answered by the server".into())
+    pub(crate) fn begun(&self, core: &Core, address: Option<&Address>) -> CallReport {
+        self.by_server(core, "answered by the server".into(), address)
     }
 
     /// The report of a call that the server ended with `status`.
-    pub(crate) fn answered(&self, core: &Core, status: &wire::Status) -> CallReport {
-        self.by_server(core, format!("the server answered {status}").into())
+    pub(crate) fn answered(
+        &self,
+        core: &Core,
+        status: &wire::Status,
+        address: Option<&Address>,
+    ) -> CallReport {
+        self.by_server(core, format!("the server answered {status}").into(), address)
     }
 
-    fn by_server(&self, core: &Core, text: Cow<'static, str>) -> CallReport {
-        let mut problem = Problem::new(Code::Ok, Sent::Yes, text).at(self.address.as_ref());
+    fn by_server(&self, core: &Core, text: Cow<'static, str>, address: Option<&Address>) -> CallReport {
+        let mut problem = Problem::new(Code::Ok, Sent::Yes, text).at(address);
         problem.origin = Origin::Server;
         self.report(core, problem)
     }
@@ -347,9 +359,9 @@ mod tests {
         let mut progress = Progress::new(Instant::now());
         for version in 1..100 {
             for _ in 0..NEVER_SENT_PER_SNAPSHOT {
-                assert_eq!(progress.again(&StreamError::NeverSent(lost()), version), Again::Now);
+                assert_eq!(progress.again(&StreamError::NeverSent(lost()), None, version), Again::Now);
             }
-            assert_eq!(progress.again(&StreamError::NeverSent(lost()), version), Again::After(version));
+            assert_eq!(progress.again(&StreamError::NeverSent(lost()), None, version), Again::After(version));
         }
     }
 
@@ -357,18 +369,18 @@ mod tests {
     fn a_request_above_the_last_id_is_sent_again_five_times_and_a_refused_one_once() {
         let mut progress = Progress::new(Instant::now());
         for _ in 0..ABOVE_GOAWAY {
-            assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), 1), Again::Now);
+            assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), None, 1), Again::Now);
         }
-        assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), 1), Again::No);
-        assert_eq!(progress.again(&StreamError::Refused, 1), Again::Now);
-        assert_eq!(progress.again(&StreamError::Refused, 1), Again::No);
+        assert_eq!(progress.again(&StreamError::AboveGoAway(lost()), None, 1), Again::No);
+        assert_eq!(progress.again(&StreamError::Refused, None, 1), Again::Now);
+        assert_eq!(progress.again(&StreamError::Refused, None, 1), Again::No);
     }
 
     #[test]
     fn what_the_server_may_have_seen_is_never_sent_again() {
         let mut progress = Progress::new(Instant::now());
         for error in [StreamError::Reset(8), StreamError::Lost(lost())] {
-            assert_eq!(progress.again(&error, 1), Again::No);
+            assert_eq!(progress.again(&error, None, 1), Again::No);
         }
     }
 

@@ -49,7 +49,7 @@ impl DirectCall {
 
     /// What happened so far, for a call that succeeds.
     pub(super) fn report(&self) -> CallReport {
-        self.progress.begun(self.ticket.core())
+        self.progress.begun(self.ticket.core(), self.address())
     }
 
     /// The whole reply, if it is here and as nearly all are, as `read` reads it; the call has ended then. `None`:
@@ -135,7 +135,7 @@ impl DirectCall {
         {
             return Failed::request(status.clone());
         }
-        Problem::stream(error, true, self.progress.address.as_ref()).into()
+        Problem::stream(error, true, self.address()).into()
     }
 
     /// The body makes no sense to whoever reads it: ends the call with `status`, and resets the stream.

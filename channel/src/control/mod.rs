@@ -36,4 +36,4 @@ pub(crate) use event::{Activity, DialId, DialNews, Event, Usage};
 pub(crate) use method_table::{MethodConfig, MethodTable};
 pub(crate) use options::ControlOptions;
 pub(crate) use plane::ControlPlane;
-pub(crate) use snapshot::{Entry, Snapshot};
+pub(crate) use snapshot::{Destination, Entry, Snapshot};

@@ -60,7 +60,7 @@ impl<C: Clone> Publisher<C> {
             let connection = subchannel.connection();
             dials.push(connection.map(|(id, _)| id));
             let connection = connection.map(|(_, connection)| connection.clone());
-            entries.push((address.clone(), Entry::new(connection, Arc::clone(subchannel.live()))));
+            entries.push((address.clone(), Entry::new(connection, Arc::clone(subchannel.destination()))));
         }
         let Outlook { state, is_asleep, trouble, next_attempt } = outlook;
         self.current = Arc::new(Snapshot {
@@ -88,9 +88,9 @@ impl<C: Clone> Publisher<C> {
         let current = &self.current;
         let has_same_entries = || {
             let old = current.entries.iter().zip(&self.dials);
-            let old = old.map(|((address, entry), dial)| (address, Arc::as_ptr(&entry.live), *dial));
+            let old = old.map(|((address, entry), dial)| (address, Arc::as_ptr(&entry.destination), *dial));
             let new = subchannels.entries().map(|(address, subchannel)| {
-                (address, Arc::as_ptr(subchannel.live()), subchannel.connection().map(|(id, _)| id))
+                (address, Arc::as_ptr(subchannel.destination()), subchannel.connection().map(|(id, _)| id))
             });
             old.eq(new)
         };

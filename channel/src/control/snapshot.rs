@@ -41,15 +41,31 @@ pub(crate) struct Entry<C> {
     /// The connection that calls may use. A draining one is there until its replacement is, or its time is
     /// over.
     pub(crate) connection: Option<C>,
+    /// Where calls of it go.
+    pub(crate) destination: Arc<Destination>,
+    demanded: AtomicBool,
+}
+
+/// Where calls of one subchannel go, and how many they are: what a call keeps of its subchannel, by one count of
+/// references.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(crate) address: Address,
     /// The subchannel's counters.
     pub(crate) live: Arc<LiveCalls>,
-    demanded: AtomicBool,
+}
+
+impl Destination {
+    /// With counters that nobody has counted with yet.
+    pub(crate) fn new(address: Address) -> Arc<Self> {
+        Arc::new(Self { address, live: Arc::default() })
+    }
 }
 
 impl<C> Entry<C> {
     /// An entry that nobody has demanded yet.
-    pub(crate) fn new(connection: Option<C>, live: Arc<LiveCalls>) -> Self {
-        Self { connection, live, demanded: AtomicBool::new(false) }
+    pub(crate) fn new(connection: Option<C>, destination: Arc<Destination>) -> Self {
+        Self { connection, destination, demanded: AtomicBool::new(false) }
     }
 
     /// Marks the address as demanded under this snapshot; true for the first caller only, whose task it is to

@@ -18,7 +18,7 @@ use trunkline_balancer::{CallInfo, Failure, FixedPicker, LiveCalls, Pick, PickRe
 use trunkline_proto::framing;
 use trunkline_proto::{Address, ConnectError, ConnectivityState, Phase};
 
-use crate::control::{Entry, MethodTable, Snapshot};
+use crate::control::{Destination, Entry, MethodTable, Snapshot};
 use crate::stub::{MethodDescriptor, UnaryCall};
 use crate::transport::{Connection, MemoryRequest};
 use crate::{Channel, ChannelBuilder};
@@ -52,8 +52,11 @@ impl Rig {
     }
 
     fn publish(&self, picker: Arc<dyn Picker>, connections: &[(&str, &Connection)]) {
-        let entry = |connection: &Connection| Entry::new(Some(connection.clone()), Arc::clone(&self.live));
-        let entries = connections.iter().map(|(name, connection)| (Address::other(*name), entry(connection)));
+        let entries = connections.iter().map(|(name, connection)| {
+            let address = Address::other(*name);
+            let destination = Destination { address: address.clone(), live: Arc::clone(&self.live) };
+            (address, Entry::new(Some(Connection::clone(connection)), Arc::new(destination)))
+        });
         self.publish_snapshot(picker, entries.collect(), Arc::from([]));
     }
 

@@ -27,11 +27,11 @@ impl<C> Subchannel<C> {
         endpoint: impl FnOnce(&Address) -> Option<Endpoint>,
         effects: &mut Effects<C>,
     ) -> Slot<C> {
-        let error = error.at(&self.address);
+        let error = error.at(&self.destination.address);
         self.failures += 1;
         effects.grow(&mut self.backoff);
         let permanent = error.is_permanent();
-        self.condemned = if permanent { endpoint(&self.address) } else { None };
+        self.condemned = if permanent { endpoint(&self.destination.address) } else { None };
         let wait = if permanent { effects.longest_wait() } else { dial.wait };
         self.trouble = Some(effects.trouble(error.clone()));
         self.error = Some(error);
@@ -56,7 +56,7 @@ impl<C> Subchannel<C> {
         }
         self.backoff.reset();
         self.claim = Class::Urgent;
-        self.trouble = Some(effects.trouble(cause.at(&self.address)));
+        self.trouble = Some(effects.trouble(cause.at(&self.destination.address)));
         Slot::Idle
     }
 
@@ -74,7 +74,7 @@ impl<C> Subchannel<C> {
             self.losses += 1;
             effects.doubted = true;
             self.backoff.reset();
-            self.trouble = Some(effects.trouble(cause.at(&self.address)));
+            self.trouble = Some(effects.trouble(cause.at(&self.destination.address)));
             return Slot::Replacing { old: live, until: now + REPLACEMENT, dial: None };
         }
         self.leaving.push(live.dial.id);

@@ -9,14 +9,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use trunkline_balancer::{Intent, LiveCalls};
+use trunkline_balancer::Intent;
 use trunkline_proto::{Address, ConnectError, Endpoint};
 
 use super::backoff::BackoffState;
 use super::effects::{Effects, Trouble};
 use super::story::Story;
 use super::turns::Class;
-use super::{Action, DialId, DialNews, Usage};
+use super::{Action, Destination, DialId, DialNews, Usage};
 use slot::{Dial, Slot};
 
 /// Least time between the starts of two dials where no failure asks for more: for an address that was let go
@@ -41,8 +41,7 @@ const SPACING: Duration = Duration::from_secs(1);
 /// owned until their last news.
 #[derive(Debug)]
 pub(super) struct Subchannel<C> {
-    address: Address,
-    live: Arc<LiveCalls>,
+    destination: Arc<Destination>,
     slot: Slot<C>,
     /// As many as have streams in flight, plus those just hung up: the application's calls are their limit.
     leaving: Vec<DialId>,
@@ -70,8 +69,7 @@ pub(super) struct Subchannel<C> {
 impl<C> Subchannel<C> {
     pub(super) fn new(address: Address) -> Self {
         Self {
-            address,
-            live: Arc::default(),
+            destination: Destination::new(address),
             slot: Slot::Idle,
             leaving: Vec::new(),
             intent: None,
@@ -132,7 +130,7 @@ impl<C> Subchannel<C> {
         let cause = match &news {
             DialNews::Connected(_) => None,
             DialNews::Failed(cause) | DialNews::Draining { cause, .. } | DialNews::Lost { cause, .. } => {
-                Some(cause.clone().at(&self.address))
+                Some(cause.clone().at(&self.destination.address))
             }
         };
         self.step(effects, cause.as_ref(), |this, effects| match (this.take_slot(), news) {
@@ -231,7 +229,7 @@ impl<C> Subchannel<C> {
                 if slot.connection().is_some() {
                     this.claim = Class::Urgent;
                 }
-                this.trouble = Some(effects.trouble(cause.clone().at(&this.address)));
+                this.trouble = Some(effects.trouble(cause.clone().at(&this.destination.address)));
                 Slot::Idle
             }
         });
@@ -319,7 +317,7 @@ impl<C> Subchannel<C> {
         let after = self.face();
         if after != before {
             self.revision = effects.revision();
-            effects.note(self.story.tell(Some(&self.address), after.state, cause));
+            effects.note(self.story.tell(Some(&self.destination.address), after.state, cause));
         }
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use trunkline_balancer::{Intent, LiveCalls, SubchannelStatus};
+use trunkline_balancer::{Intent, SubchannelStatus};
 use trunkline_proto::ConnectivityState;
 
 use super::slot::Slot;
-use super::{BackoffState, Class, DialId, Subchannel, Trouble};
+use super::{BackoffState, Class, Destination, DialId, Subchannel, Trouble};
 
 impl<C> Subchannel<C> {
     pub(in crate::control) fn state(&self) -> ConnectivityState {
@@ -20,14 +20,14 @@ impl<C> Subchannel<C> {
     }
 
     pub(in crate::control) fn status(&self) -> SubchannelStatus<'_> {
-        let mut status = SubchannelStatus::idle(&self.live);
+        let mut status = SubchannelStatus::idle(&self.destination.live);
         status.state = self.state();
         status.error = self.error.as_ref();
         status.failures = self.failures;
         status.losses = self.losses;
         status.demanded = self.demanded;
         status.revision = self.revision;
-        status.calls = self.live.counts();
+        status.calls = self.destination.live.counts();
         status
     }
 
@@ -45,8 +45,8 @@ impl<C> Subchannel<C> {
         is_as_wished && self.intent == Some(intent)
     }
 
-    pub(in crate::control) fn live(&self) -> &Arc<LiveCalls> {
-        &self.live
+    pub(in crate::control) fn destination(&self) -> &Arc<Destination> {
+        &self.destination
     }
 
     pub(in crate::control) fn trouble(&self) -> Option<&Trouble> {

@@ -73,13 +73,13 @@ fn a_new_connection_behind_an_unchanged_picker_is_published() {
 fn counters_of_calls_outlive_connections_and_policies() {
     let mut rig = Rig::over(pick_first(), ["a"]);
     rig.connect("a");
-    let live = Arc::clone(&rig.snapshot().entries[&address("a")].live);
+    let live = Arc::clone(&rig.snapshot().entries[&address("a")].destination.live);
     live.start();
     rig.lose("a", true);
     rig.call();
     rig.connect("a");
     rig.handle(crate::control::Event::Configure(RoundRobin.into()));
-    assert!(Arc::ptr_eq(&live, &rig.snapshot().entries[&address("a")].live));
+    assert!(Arc::ptr_eq(&live, &rig.snapshot().entries[&address("a")].destination.live));
     assert_eq!(rig.status("a").calls.in_flight(), 1);
 }
 
