@@ -18,16 +18,18 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 /// When a call ends at the latest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
-    /// How long the call was given.
-    pub(crate) timeout: Duration,
-    /// The end of that.
     pub(crate) at: Instant,
 }
 
 impl Deadline {
     /// `timeout` after `began`; none if that is further away than anybody waits.
     pub(crate) fn after(began: Instant, timeout: Duration) -> Option<Self> {
-        (timeout < FOREVER).then(|| Self { timeout, at: began + timeout })
+        (timeout < FOREVER).then(|| Self { at: began + timeout })
+    }
+
+    /// How long a call was given that began then.
+    pub(crate) fn timeout(self, began: Instant) -> Duration {
+        self.at.saturating_duration_since(began)
     }
 
     /// Whether `code` from the server says no more than that this has passed. Servers keep the deadline too,

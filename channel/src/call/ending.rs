@@ -72,7 +72,7 @@ impl DirectCall {
             },
             _ => return self.expired_waiting(deadline),
         };
-        Problem::expired(deadline, doing, sent, Arc::default()).at(self.address())
+        Problem::expired(self.progress.timeout(deadline), doing, sent, Arc::default()).at(self.address())
     }
 
     /// What the call was doing when its deadline passed just now. What can be taken back is.
@@ -80,7 +80,8 @@ impl DirectCall {
         match &self.stage {
             Stage::Sent(Attempt { stream, received: Received::Nothing, .. }) if stream.take_back() => {
                 let doing = "waiting for its turn on the connection";
-                Problem::expired(deadline, doing, Sent::No, Arc::default()).at(self.address())
+                let timeout = self.progress.timeout(deadline);
+                Problem::expired(timeout, doing, Sent::No, Arc::default()).at(self.address())
             }
             _ => self.expired(deadline),
         }
@@ -88,7 +89,8 @@ impl DirectCall {
 
     fn expired_waiting(&self, deadline: Deadline) -> Problem {
         let trouble = Arc::clone(&self.ticket.core().snapshot().trouble);
-        let problem = Problem::expired(deadline, "waiting for a connection", Sent::No, trouble);
+        let timeout = self.progress.timeout(deadline);
+        let problem = Problem::expired(timeout, "waiting for a connection", Sent::No, trouble);
         match &self.stage {
             Stage::Wait { for_good: true, .. } => problem.permanent(),
             _ => problem,

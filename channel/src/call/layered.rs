@@ -182,7 +182,7 @@ impl LayeredCall {
         let problem = match ready!(self.timer.poll(self.channel.core(), cx, |_| false)) {
             Ok(deadline) => {
                 let doing = "waiting in the channel's layers";
-                Problem::expired(deadline, doing, Sent::Maybe, Arc::default())
+                Problem::expired(self.progress.timeout(deadline), doing, Sent::Maybe, Arc::default())
             }
             Err(no_runtime) => no_runtime.into(),
         };

@@ -98,6 +98,11 @@ impl Progress {
         Self { began, last: None, detours: None }
     }
 
+    /// How long a call was given that has this deadline.
+    pub(crate) fn timeout(&self, deadline: Deadline) -> Duration {
+        deadline.timeout(self.began)
+    }
+
     /// Where requests were sent in vain.
     pub(crate) fn tried(&self) -> &[Address] {
         self.detours.as_ref().map_or(&[], |detours| &detours.tried)
@@ -315,9 +320,9 @@ impl Problem {
         Self::new(code, sent, text).at(address).caused_by(cause.into_iter().collect())
     }
 
-    /// The deadline passed.
-    pub(crate) fn expired(deadline: Deadline, doing: &str, sent: Sent, trouble: Arc<[ConnectError]>) -> Self {
-        let mut text = format!("deadline of {:?} exceeded while {doing}", deadline.timeout);
+    /// The deadline passed, `timeout` after the call began.
+    pub(crate) fn expired(timeout: Duration, doing: &str, sent: Sent, trouble: Arc<[ConnectError]>) -> Self {
+        let mut text = format!("deadline of {timeout:?} exceeded while {doing}");
         if let Some(cause) = trouble.last() {
             text.push_str(&format!("; last cause: {cause}"));
             // The newest may hide the one that only a person can mend.
