@@ -60,7 +60,10 @@ impl Connection {
         reader: &Waker,
     ) -> Result<Stream, StreamError> {
         match self {
-            Self::H2(connection) => connection.start(slot, head, first, end).map(Stream::H2),
+            Self::H2(connection) => {
+                let stream = connection.start(slot, head, first, end)?;
+                Ok(Stream::H2(Box::new(stream)))
+            },
             Self::Trunkline(connection) => {
                 connection.start(slot, head, first, end, reader).map(Stream::Trunkline)
             }
@@ -74,7 +77,8 @@ impl Connection {
 /// limit is held until it has ended or is dropped.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    H2(H2Stream),
+    /// In a box, since it is twice as large.
+    H2(Box<H2Stream>),
     Trunkline(TrunklineStream),
     #[cfg(test)]
     Memory(MemoryStream),
