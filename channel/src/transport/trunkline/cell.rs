@@ -55,8 +55,8 @@ struct State {
 #[derive(Debug)]
 enum Upload {
     Open {
-        /// Bytes in the queue of commands.
-        queued: usize,
+        /// Bytes in the queue of commands; of more than 4 GiB only that it is full.
+        queued: u32,
         /// The engine takes no more for now.
         full: bool,
         writer: Option<Waker>,
@@ -183,7 +183,7 @@ impl Cell {
         let mut state = self.lock();
         let former = match &mut state.upload {
             Upload::Closed => return Poll::Ready(Err(SendClosed)),
-            Upload::Open { queued, full, .. } if !*full && *queued < SEND_BUFFER => {
+            Upload::Open { queued, full, .. } if !*full && is_room_behind(*queued) => {
                 return Poll::Ready(Ok(()));
             }
             Upload::Open { writer, .. } => register(writer, cx.waker()),
@@ -197,7 +197,7 @@ impl Cell {
     pub(super) fn sending(&self, bytes: usize, end: bool) -> Result<(), SendClosed> {
         let mut state = self.lock();
         let Upload::Open { queued, .. } = &mut state.upload else { return Err(SendClosed) };
-        *queued += bytes;
+        *queued = queued.saturating_add(saturated(bytes));
         if end {
             state.upload = Upload::Closed;
         }
@@ -288,9 +288,9 @@ impl Cell {
     pub(super) fn set_room(&self, bytes: usize, room: bool) {
         let mut state = self.lock();
         let Upload::Open { queued, full, writer } = &mut state.upload else { return };
-        *queued -= bytes.min(*queued);
+        *queued = queued.saturating_sub(saturated(bytes));
         *full = !room;
-        let woken = if room && *queued < SEND_BUFFER { writer.take() } else { None };
+        let woken = if room && is_room_behind(*queued) { writer.take() } else { None };
         drop(state);
         wake(woken);
     }
@@ -321,6 +321,15 @@ impl State {
             Upload::Closed => None,
         }
     }
+}
+
+/// Whether more may be queued behind so much.
+fn is_room_behind(queued: u32) -> bool {
+    (queued as usize) < SEND_BUFFER
+}
+
+fn saturated(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Puts `waker` in its place. The former one is to be dropped after the lock: it may be the last of a task, whose

@@ -19,25 +19,24 @@ const SMALL_CHUNK: usize = 512;
 /// How large small chunks become when they are joined.
 const JOINED: usize = 4 << 10;
 
-/// Events on their way to a reader.
+/// Events on their way to a reader. Each open stream has one, so its parts lie where they take least.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    head: Option<Head>,
+    /// Of the head, if it is here.
+    headers: Option<Headers>,
     data: Chunks,
     last: Option<Last>,
     /// When `last` was delivered.
     ended_at: Option<Instant>,
-    /// Bytes in `data` whose window the reader gives back when it takes them. What comes together with the
-    /// end is given back by the driver.
-    owed: usize,
-}
-
-#[derive(Debug)]
-struct Head {
+    /// Bytes in `data` whose window the reader gives back when it takes them, which is less than any window. What
+    /// comes together with the end is given back by the driver.
+    owed: u32,
+    /// Of the head.
     status: StatusCode,
-    headers: Headers,
-    /// Messages of gRPC follow.
+    /// The head says that messages of gRPC follow.
     is_grpc: bool,
+    /// The trailers say OK, and nothing of how it came to that.
+    says_ok: bool,
 }
 
 /// How the stream ended.
@@ -45,24 +44,20 @@ struct Head {
 enum Last {
     /// With the head, or with the last data.
     End,
-    Trailers {
-        headers: Headers,
-        /// They say OK, and nothing of how it came to that.
-        says_ok: bool,
-    },
+    Trailers(Headers),
     Failed(StreamError),
 }
 
 impl Inbox {
     pub(super) fn put_head(&mut self, status: StatusCode, headers: Headers, is_grpc: bool, end: bool) {
-        self.head = Some(Head { status, headers, is_grpc });
+        (self.status, self.headers, self.is_grpc) = (status, Some(headers), is_grpc);
         if end {
             self.last = Some(Last::End);
         }
     }
 
     pub(super) fn put_data(&mut self, data: Bytes, end: bool) {
-        self.owed += data.len();
+        self.owed += window_of(data.len());
         self.data.push(data);
         if end {
             self.last = Some(Last::End);
@@ -70,7 +65,7 @@ impl Inbox {
     }
 
     pub(super) fn put_trailers(&mut self, headers: Headers, says_ok: bool) {
-        self.last = Some(Last::Trailers { headers, says_ok });
+        (self.last, self.says_ok) = (Some(Last::Trailers(headers)), says_ok);
     }
 
     /// The end by an error, unless another end is here already.
@@ -86,22 +81,16 @@ impl Inbox {
     /// The whole response, if it is here and plain: nothing was taken of it, its data is one chunk, and it means
     /// one message and OK.
     pub(super) fn take_plain(&mut self) -> Option<PlainReply> {
-        let (
-            Some(Head { is_grpc: true, .. }),
-            Chunks::One(_),
-            Some(Last::Trailers { says_ok: true, .. }),
-            Some(arrived),
-        ) = (&self.head, &self.data, &self.last, self.ended_at)
+        let (Some(_), Chunks::One(_), Some(Last::Trailers(_)), Some(arrived), true, true) =
+            (&self.headers, &self.data, &self.last, self.ended_at, self.is_grpc, self.says_ok)
         else {
             return None;
         };
-        let (head, data, last) = (self.head.take(), mem::take(&mut self.data), self.last.take());
-        let (Some(head), Chunks::One(body), Some(Last::Trailers { headers: trailers, .. })) =
-            (head, data, last)
-        else {
+        let (headers, data, last) = (self.headers.take(), mem::take(&mut self.data), self.last.take());
+        let (Some(headers), Chunks::One(body), Some(Last::Trailers(trailers))) = (headers, data, last) else {
             unreachable!("they were there just above");
         };
-        Some(PlainReply { headers: head.headers.into(), body, trailers: trailers.into(), arrived })
+        Some(PlainReply { headers: headers.into(), body, trailers: trailers.into(), arrived })
     }
 
     /// Takes over what came after what is here, and leaves nothing there.
@@ -109,17 +98,22 @@ impl Inbox {
         if self.is_empty() {
             return mem::swap(self, later);
         }
-        let Self { head, data, last, ended_at, owed } = mem::take(later);
-        self.head = self.head.take().or(head);
+        let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = mem::take(later);
+        if let Some(headers) = headers {
+            self.put_head(status, headers, is_grpc, false);
+        }
         self.data.append(data);
-        self.last = self.last.take().or(last);
+        if self.last.is_none() {
+            (self.last, self.says_ok) = (last, says_ok);
+        }
         self.ended_at = self.ended_at.or(ended_at);
         self.owed += owed;
     }
 
     /// The next event, and whether it is the last one.
     pub(super) fn next(&mut self) -> Option<(StreamEvent, bool)> {
-        if let Some(Head { status, headers, .. }) = self.head.take() {
+        if let Some(headers) = self.headers.take() {
+            let status = self.status;
             let end = self.data.is_empty() && matches!(self.last, Some(Last::End));
             if end {
                 self.last = None;
@@ -131,14 +125,14 @@ impl Inbox {
         }
         let last = match self.last.take()? {
             Last::End => StreamEvent::End,
-            Last::Trailers { headers, .. } => StreamEvent::Trailers(headers.into()),
+            Last::Trailers(headers) => StreamEvent::Trailers(headers.into()),
             Last::Failed(error) => StreamEvent::Failed(error),
         };
         Some((last, true))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.head.is_none() && self.data.is_empty() && self.last.is_none()
+        self.headers.is_none() && self.data.is_empty() && self.last.is_none()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -147,20 +141,25 @@ impl Inbox {
 
     /// Bytes whose window the reader is to give back.
     pub(super) fn owed(&self) -> usize {
-        self.owed
+        self.owed as usize
     }
 
     /// Of `bytes` that were taken, how many the reader is to give back now.
     pub(super) fn settle(&mut self, bytes: usize) -> usize {
-        let settled = bytes.min(self.owed);
+        let settled = self.owed.min(window_of(bytes));
         self.owed -= settled;
-        settled
+        settled as usize
     }
 
     /// Somebody else gives back all that is owed.
     pub(super) fn settle_all(&mut self) -> usize {
-        mem::take(&mut self.owed)
+        mem::take(&mut self.owed) as usize
     }
+}
+
+/// Bytes of a window, which is less than 2 GiB.
+fn window_of(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Data in the order in which it came. A call of one small reply has one chunk.

@@ -37,13 +37,13 @@ pub(super) struct OpenStream {
     pub(super) cell: Option<Arc<Cell>>,
     /// Of its call, until it has rung.
     deadline: Option<Instant>,
-    /// Bytes that were delivered since the reader was woken.
-    gathered: usize,
+    /// Bytes that were delivered since the reader was woken: less than its window.
+    gathered: u32,
     pub(super) reply: Reply,
     /// The response has begun.
     pub(super) answered: bool,
     /// Where the beginning of what is arriving for it is kept, if something came for others in between.
-    pub(super) begun: Option<usize>,
+    pub(super) begun: Option<u32>,
 }
 
 /// What becomes of events of a stream that is open.
@@ -94,7 +94,7 @@ impl Streams {
         let Some(place) = self.by_index.get_mut(key.index()) else { return };
         let Some(stream) = place.take_if(|stream| stream.key == key) else { return };
         self.open -= 1;
-        self.gathered -= stream.gathered;
+        self.gathered -= stream.gathered as usize;
         self.abandoned -= usize::from(stream.cell.is_none());
     }
 
@@ -112,15 +112,17 @@ impl Streams {
     pub(super) fn delivery(&mut self, key: StreamKey, bytes: usize, ended: bool) -> Option<Delivery<'_>> {
         let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
         stream.begun = None;
-        let gathered = stream.gathered + bytes;
+        let gathered = stream.gathered as usize + bytes;
         self.gathered += bytes;
         let due = ended
             || stream.reply == Reply::Stream
             || gathered >= GATHERED
             || self.gathered >= GATHERED_IN_ALL;
-        stream.gathered = gathered;
         if due {
-            self.gathered -= mem::take(&mut stream.gathered);
+            stream.gathered = 0;
+            self.gathered -= gathered;
+        } else {
+            stream.gathered = u32::try_from(gathered).expect("what is not due is less than that");
         }
         Some(Delivery { cell: stream.cell.as_ref(), due })
     }

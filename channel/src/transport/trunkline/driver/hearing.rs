@@ -113,7 +113,7 @@ impl TrunklineDriver {
     fn turn_to(&mut self, key: StreamKey) -> bool {
         let Some(stream) = self.streams.get(key) else { return false };
         let Arriving { key: newest, inbox, begun } = &mut self.arriving;
-        let place = stream.begun.take();
+        let place = stream.begun.take().map(|place| place as usize);
         let earlier = place.map(|place| mem::take(&mut begun[place].1)).unwrap_or_default();
         let (former, formers) = (newest.replace(key), mem::replace(inbox, earlier));
         if let Some(former) = former
@@ -121,7 +121,7 @@ impl TrunklineDriver {
         {
             // In the place that has become free, so that there are no more of them than streams.
             let place = place.unwrap_or(begun.len());
-            stream.begun = Some(place);
+            stream.begun = Some(u32::try_from(place).expect("there are fewer than ids of streams"));
             match begun.get_mut(place) {
                 Some(free) => *free = (former, formers),
                 None => begun.push((former, formers)),
