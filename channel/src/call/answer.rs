@@ -66,11 +66,10 @@ impl DirectCall {
     fn hand_rest_over(&mut self) -> Result<(), Failed> {
         let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
         if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
-            && !self.upload.is_done()
+            && let Some(rest) = std::mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
             let _entered = self.ticket.core().enter()?;
-            let upload = std::mem::replace(&mut self.upload, Upload::spent());
-            attempt.rest = Rest::Pump(Pump::spawn(upload, sender));
+            attempt.rest = Rest::Pump(Pump::spawn(rest, sender));
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::task::AbortHandle;
 
-use super::Upload;
+use super::streamed::{Next, Streamed};
+use super::upload::poll_hand_over;
 use crate::transport::SendHalf;
 use crate::vocabulary::Status;
 
@@ -21,9 +22,9 @@ pub(crate) struct Pump {
 
 impl Pump {
     /// Starts it on the present runtime.
-    pub(super) fn spawn(upload: Upload, sender: SendHalf) -> Self {
+    pub(super) fn spawn(rest: Streamed, sender: SendHalf) -> Self {
         let failure = Arc::<OnceLock<Status>>::default();
-        let pumping = Pumping { upload, sender, failure: Arc::clone(&failure) };
+        let pumping = Pumping { rest, sender, failure: Arc::clone(&failure) };
         // In a box, so that the task is no larger than tasks must be: streams may be open for long.
         Self { task: tokio::spawn(Box::pin(pumping)).abort_handle(), failure }
     }
@@ -41,7 +42,7 @@ impl Drop for Pump {
 }
 
 struct Pumping {
-    upload: Upload,
+    rest: Streamed,
     sender: SendHalf,
     failure: Arc<OnceLock<Status>>,
 }
@@ -51,7 +52,8 @@ impl Future for Pumping {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if let Err(status) = ready!(this.upload.poll_pump(&mut this.sender, cx)) {
+        let poll_next = |cx: &mut Context<'_>| this.rest.poll_next(cx).map_ok(Next::into_chunk);
+        if let Err(status) = ready!(poll_hand_over(&mut this.sender, cx, poll_next)) {
             // Whoever reads the response hears of the reset and looks here for its reason, so the reason
             // comes first.
             this.failure.get_or_init(|| status);

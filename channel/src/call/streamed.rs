@@ -112,20 +112,28 @@ pub(super) struct Streamed {
     /// The chunk after the one to be handed over: read ahead, to know whether that one is the last and so
     /// carries END_STREAM.
     ahead: Option<Bytes>,
-    /// What was handed over before `ahead`: `kept[..next]` to the present attempt.
-    kept: VecDeque<Bytes>,
-    next: usize,
+    /// In a box, since it is empty once the call is committed, and the rest may take long.
+    replay: Option<Box<Replay>>,
+    budget: Arc<ReplayBudget>,
+    /// Nothing is kept any more, since it is above the limits, or the call is committed.
+    keeps_nothing: bool,
     /// END_STREAM was handed to the present attempt.
     ended: bool,
     /// Something that was handed over is kept no more.
     gone: bool,
-    /// What is kept is counted: so many bytes. `None`: nothing is kept any more, since it is above the limits,
-    /// or the call is committed.
-    held: Option<usize>,
-    budget: Arc<ReplayBudget>,
 }
 
-/// One chunk to send.
+/// What was handed over before what is read ahead.
+#[derive(Default)]
+struct Replay {
+    /// `kept[..next]` to the present attempt.
+    kept: VecDeque<Bytes>,
+    next: usize,
+    /// So many bytes of what is kept are counted.
+    held: usize,
+}
+
+/// What comes next.
 pub(super) enum Next {
     /// This, perhaps empty, and whether it is the last. An end that shows late comes with an empty chunk.
     Chunk(Bytes, bool),
@@ -133,17 +141,26 @@ pub(super) enum Next {
     Sole(Bytes),
 }
 
+impl Next {
+    /// The chunk, and whether it is the last.
+    pub(super) fn into_chunk(self) -> (Bytes, bool) {
+        match self {
+            Self::Chunk(chunk, end) => (chunk, end),
+            Self::Sole(chunk) => (chunk, true),
+        }
+    }
+}
+
 impl Streamed {
     pub(super) fn new(source: Source, budget: Arc<ReplayBudget>) -> Self {
         Self {
             source: Some(source),
             ahead: None,
-            kept: VecDeque::new(),
-            next: 0,
+            replay: None,
+            budget,
+            keeps_nothing: false,
             ended: false,
             gone: false,
-            held: Some(0),
-            budget,
         }
     }
 
@@ -155,13 +172,17 @@ impl Streamed {
     /// Starts again from the beginning, for another attempt. False if that is gone.
     pub(super) fn rewind(&mut self) -> bool {
         if !self.gone {
-            (self.next, self.ended) = (0, false);
+            self.ended = false;
+            if let Some(replay) = &mut self.replay {
+                replay.next = 0;
+            }
         }
         !self.gone
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Status>> {
-        let repeated = self.next < self.kept.len();
+        let left = self.replay.as_ref().map_or(0, |replay| replay.kept.len() - replay.next);
+        let repeated = left > 0;
         let fresh = match repeated {
             true => None,
             false => match self.ahead.take() {
@@ -169,7 +190,7 @@ impl Streamed {
                 None => ready!(self.poll_source(cx)).transpose()?,
             },
         };
-        if self.next + 1 >= self.kept.len()
+        if left <= 1
             && self.ahead.is_none()
             && let Poll::Ready(ahead) = self.poll_source(cx)
         {
@@ -177,7 +198,7 @@ impl Streamed {
         }
         let all_read = self.source.is_none() && self.ahead.is_none();
         let chunk = match fresh {
-            Some(chunk) if all_read && self.held == Some(0) && !self.gone => {
+            Some(chunk) if all_read && self.replay.is_none() && !self.keeps_nothing => {
                 self.ended = true;
                 return Poll::Ready(Ok(Next::Sole(chunk)));
             }
@@ -185,20 +206,21 @@ impl Streamed {
             None if repeated => self.repeat(),
             None => Bytes::new(),
         };
-        self.ended = all_read && self.next == self.kept.len();
+        self.ended = all_read && left <= 1;
         Poll::Ready(Ok(Next::Chunk(chunk, self.ended)))
     }
 
     /// Nothing that was handed over will be needed again.
     pub(super) fn stop_keeping(&mut self) {
         self.release();
-        self.gone |= self.next > 0;
-        self.kept.drain(..self.next);
-        if self.kept.is_empty() {
-            // The rest may take as long as the call.
-            self.kept = VecDeque::new();
+        self.keeps_nothing = true;
+        let Some(replay) = &mut self.replay else { return };
+        self.gone |= replay.next > 0;
+        replay.kept.drain(..replay.next);
+        replay.next = 0;
+        if replay.kept.is_empty() {
+            self.replay = None;
         }
-        self.next = 0;
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
@@ -212,34 +234,38 @@ impl Streamed {
 
     /// Hands over a chunk for the first time.
     fn keep(&mut self, chunk: Bytes) -> Bytes {
-        match &mut self.held {
-            Some(held) if *held + chunk.len() <= REPLAY_PER_CALL && self.budget.take(chunk.len()) => {
-                *held += chunk.len();
-                self.kept.push_back(chunk.clone());
-                self.next += 1;
-            }
-            _ => {
-                self.stop_keeping();
-                self.gone = true;
-            }
+        let held = self.replay.as_ref().map_or(0, |replay| replay.held);
+        let fits = !self.keeps_nothing && held + chunk.len() <= REPLAY_PER_CALL;
+        if fits && self.budget.take(chunk.len()) {
+            let replay = self.replay.get_or_insert_default();
+            replay.held += chunk.len();
+            replay.kept.push_back(chunk.clone());
+            replay.next += 1;
+        } else {
+            self.stop_keeping();
+            self.gone = true;
         }
         chunk
     }
 
     /// Hands over a chunk that another attempt had.
     fn repeat(&mut self) -> Bytes {
-        if self.held.is_some() {
-            self.next += 1;
-            return self.kept[self.next - 1].clone();
+        let replay = self.replay.as_mut().expect("only what is kept is repeated");
+        if !self.keeps_nothing {
+            replay.next += 1;
+            return replay.kept[replay.next - 1].clone();
         }
         self.gone = true;
-        self.kept.pop_front().expect("only what is kept is repeated")
+        let chunk = replay.kept.pop_front().expect("only what is kept is repeated");
+        if replay.kept.is_empty() {
+            self.replay = None;
+        }
+        chunk
     }
 
     fn release(&mut self) {
-        match self.held.take() {
-            None | Some(0) => {}
-            Some(held) => self.budget.give_back(held),
+        if let Some(replay) = &mut self.replay {
+            self.budget.give_back(std::mem::take(&mut replay.held));
         }
     }
 }
@@ -263,9 +289,10 @@ mod tests {
         for _ in 0..2 {
             assert!(std::future::poll_fn(|cx| streamed.poll_next(cx)).await.is_ok());
         }
-        assert_eq!(streamed.kept.len(), 2);
+        assert_eq!(streamed.replay.as_ref().unwrap().kept.len(), 2);
         streamed.stop_keeping();
-        assert_eq!((streamed.kept.capacity(), streamed.budget.used()), (0, 0));
+        assert!(streamed.replay.is_none());
+        assert_eq!(streamed.budget.used(), 0);
         assert!(!streamed.is_done() && !streamed.rewind());
     }
 }

@@ -113,21 +113,20 @@ impl Upload {
         sender: &mut SendHalf,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Status>> {
-        for _ in 0..CHUNKS_PER_TURN {
-            if self.is_done() {
-                return Poll::Ready(Ok(()));
-            }
-            // Closed for sending: the reason comes up the stream.
-            if ready!(sender.poll_ready(cx)).is_err() {
-                return Poll::Ready(Ok(()));
-            }
-            let (chunk, end) = ready!(self.poll_next(cx))?;
-            if sender.send(chunk, end).is_err() {
-                return Poll::Ready(Ok(()));
-            }
+        if self.is_done() {
+            return Poll::Ready(Ok(()));
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        poll_hand_over(sender, cx, |cx| self.poll_next(cx))
+    }
+
+    /// What is left of it, for a task that needs nothing else. There may be nothing.
+    pub(super) fn into_rest(self) -> Option<Streamed> {
+        match self.0 {
+            Content::Streamed(streamed) if !streamed.is_done() => Some(*streamed),
+            // A single message was handed over as a whole, and what was not read yet is read when it is asked for its
+            // beginning.
+            _ => None,
+        }
     }
 
     /// The rest, chunk by chunk, for a body.
@@ -179,6 +178,26 @@ impl Upload {
             }
         }
     }
+}
+
+/// Hands chunks to `sender`, one after the other, until the one that is the last.
+pub(super) fn poll_hand_over(
+    sender: &mut SendHalf,
+    cx: &mut Context<'_>,
+    mut poll_next: impl FnMut(&mut Context<'_>) -> Poll<Result<(Bytes, bool), Status>>,
+) -> Poll<Result<(), Status>> {
+    for _ in 0..CHUNKS_PER_TURN {
+        // Closed for sending: the reason comes up the stream.
+        if ready!(sender.poll_ready(cx)).is_err() {
+            return Poll::Ready(Ok(()));
+        }
+        let (chunk, end) = ready!(poll_next(cx))?;
+        if sender.send(chunk, end).is_err() || end {
+            return Poll::Ready(Ok(()));
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 impl fmt::Debug for Upload {
