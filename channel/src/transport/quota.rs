@@ -56,6 +56,14 @@ impl StreamQuota {
     pub(super) fn taken(&self) -> usize {
         self.places.room.taken()
     }
+
+    /// Wakes `watcher` when a place becomes free that nobody is given, since there are no more. Once; whoever wants
+    /// to hear of the next asks again. False if all are free already.
+    pub(super) fn watch(&self, watcher: &Waker) -> bool {
+        let (watches, former) = self.places.watch(watcher.clone());
+        drop(former);
+        watches
+    }
 }
 
 impl fmt::Debug for StreamQuota {
@@ -108,13 +116,14 @@ impl Future for Reserve {
                 }
                 Err(cause) => Err(cause),
             },
-            Reserving::Waiting(ticket) => {
-                match quota.places.poll(ticket, |waker| waker.clone_from(cx.waker())) {
-                    Turn::Granted => Ok(()),
-                    Turn::Closed(cause) => Err(cause),
-                    Turn::Wait => return Poll::Pending,
+            Reserving::Waiting(ticket) => match quota.places.poll(ticket, cx.waker().clone()) {
+                Turn::Granted => Ok(()),
+                Turn::Closed { cause, woken } => {
+                    woken.into_iter().for_each(Waker::wake);
+                    Err(cause)
                 }
-            }
+                Turn::Wait { former: _dropped } => return Poll::Pending,
+            },
         };
         this.state = Reserving::New;
         let quota = this.quota.take().expect("it is there until a place is");
@@ -125,10 +134,8 @@ impl Future for Reserve {
 impl Drop for Reserve {
     fn drop(&mut self) {
         if let (Some(quota), Reserving::Waiting(ticket)) = (&self.quota, &self.state) {
-            let woken = quota.places.leave(*ticket);
-            if let Some(waker) = woken {
-                waker.wake();
-            }
+            let (_former, woken) = quota.places.leave(*ticket);
+            woken.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -139,7 +146,8 @@ type Ticket = u64;
 /// The machine: how many places there are, how many are taken, who waits. `W` is how a waiter is woken.
 ///
 /// A place that nobody queues for is taken and given back in the [`Room`] alone. The queue has a lock, which
-/// only those take who have to queue, and those who give a place back while somebody does.
+/// only those take who have to queue, and those who give a place back while somebody does. Nothing is made or dropped
+/// under it that is not ours: a waker may be the last of a task, and a task may hold a place.
 struct Places<W> {
     room: Room,
     queue: Mutex<Queue<W>>,
@@ -151,6 +159,8 @@ struct Queue<W> {
     granted: BTreeSet<Ticket>,
     next_ticket: Ticket,
     closed: Option<ConnectError>,
+    /// Who is to hear of the next place that becomes free once it is closed.
+    watcher: Option<W>,
 }
 
 enum Taken {
@@ -158,16 +168,27 @@ enum Taken {
     Ticket(Ticket),
 }
 
-enum Turn {
+enum Turn<W> {
     Granted,
-    Closed(ConnectError),
-    Wait,
+    Closed {
+        cause: ConnectError,
+        woken: Option<W>,
+    },
+    Wait {
+        /// How it was to be woken before.
+        former: W,
+    },
 }
 
 impl<W> Places<W> {
     fn new(limit: usize) -> Self {
-        let queue =
-            Queue { waiting: BTreeMap::new(), granted: BTreeSet::new(), next_ticket: 0, closed: None };
+        let queue = Queue {
+            waiting: BTreeMap::new(),
+            granted: BTreeSet::new(),
+            next_ticket: 0,
+            closed: None,
+            watcher: None,
+        };
         Self { room: Room::new(limit), queue: Mutex::new(queue) }
     }
 
@@ -176,6 +197,8 @@ impl<W> Places<W> {
         if self.room.take() {
             return Ok(Taken::Place);
         }
+        // Declared before the lock, so that it is dropped after it.
+        let waiter = waiter();
         let mut queue = self.lock();
         if let Some(cause) = &queue.closed {
             return Err(cause.clone());
@@ -186,24 +209,20 @@ impl<W> Places<W> {
         }
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
-        queue.waiting.insert(ticket, waiter());
+        queue.waiting.insert(ticket, waiter);
         Ok(Taken::Ticket(ticket))
     }
 
-    /// How `ticket` stands. If it waits, `renew` may change how it is woken.
-    fn poll(&self, ticket: Ticket, renew: impl FnOnce(&mut W)) -> Turn {
+    /// How `ticket` stands. If it waits, it is woken by `waiter` from now on.
+    fn poll(&self, ticket: Ticket, waiter: W) -> Turn<W> {
         let mut queue = self.lock();
         if let Some(cause) = &queue.closed {
             let cause = cause.clone();
-            // Nobody waits any more, so a place that was granted passes on to nobody.
-            self.leave_queue(&mut queue, ticket);
-            return Turn::Closed(cause);
+            let woken = self.leave_queue(&mut queue, ticket);
+            return Turn::Closed { cause, woken };
         }
         match queue.waiting.get_mut(&ticket) {
-            Some(waiter) => {
-                renew(waiter);
-                Turn::Wait
-            }
+            Some(former) => Turn::Wait { former: mem::replace(former, waiter) },
             None => {
                 queue.granted.remove(&ticket);
                 Turn::Granted
@@ -211,27 +230,50 @@ impl<W> Places<W> {
         }
     }
 
-    /// The holder of `ticket` goes away. If it had a place already, the place passes on.
-    fn leave(&self, ticket: Ticket) -> Option<W> {
-        self.leave_queue(&mut self.lock(), ticket)
+    /// The holder of `ticket` goes away. If it had a place already, the place passes on. Returned are how it was to be
+    /// woken, and who is to be.
+    fn leave(&self, ticket: Ticket) -> (Option<W>, Option<W>) {
+        let mut queue = self.lock();
+        let former = queue.waiting.remove(&ticket);
+        if former.is_some() {
+            self.reopen(&queue);
+        }
+        (former, self.leave_queue(&mut queue, ticket))
     }
 
+    /// Gives the place back that was granted to `ticket`, if one was.
     fn leave_queue(&self, queue: &mut Queue<W>, ticket: Ticket) -> Option<W> {
-        if queue.waiting.remove(&ticket).is_some() {
-            self.reopen(queue);
-        }
         if !queue.granted.remove(&ticket) {
             return None;
         }
         self.room.give_back();
-        self.grant(queue)
+        self.pass_on(queue)
     }
 
     /// A place becomes free.
     fn release(&self) -> Option<W> {
         match self.room.give_back() {
             Door::Open => None,
-            Door::Shut => self.grant(&mut self.lock()),
+            Door::Shut => self.pass_on(&mut self.lock()),
+        }
+    }
+
+    /// Who is to hear of a place that has become free.
+    fn pass_on(&self, queue: &mut Queue<W>) -> Option<W> {
+        match queue.closed {
+            None => self.grant(queue),
+            Some(_) => queue.watcher.take(),
+        }
+    }
+
+    /// False if there is nothing to watch: it is closed, and no place is taken. Returned beside is who watched before,
+    /// or does not.
+    fn watch(&self, watcher: W) -> (bool, Option<W>) {
+        let mut queue = self.lock();
+        // Places are given back before the queue is looked at, so whoever is not seen here sees the watcher there.
+        match queue.closed.is_some() && self.room.taken() == 0 {
+            true => (false, Some(watcher)),
+            false => (true, queue.watcher.replace(watcher)),
         }
     }
 
@@ -415,7 +457,7 @@ mod tests {
         let second = queue(&places, "second").unwrap();
         places.release();
         assert!(queue(&places, "third").is_some());
-        assert!(matches!(places.poll(second, |_| ()), Turn::Granted));
+        assert!(matches!(places.poll(second, "second"), Turn::Granted));
     }
 
     #[test]
@@ -443,8 +485,8 @@ mod tests {
         // behaviour 88
         let places = Places::new(0);
         let ticket = queue(&places, "a").unwrap();
-        assert!(matches!(places.poll(ticket, |_| ()), Turn::Wait));
-        assert_eq!(places.set_limit(1), ["a"]);
+        assert!(matches!(places.poll(ticket, "b"), Turn::Wait { former: "a" }));
+        assert_eq!(places.set_limit(1), ["b"], "as it asked last");
     }
 
     #[test]
@@ -454,9 +496,9 @@ mod tests {
         let b = queue(&places, "b").unwrap();
         let c = queue(&places, "c").unwrap();
         queue(&places, "d");
-        assert_eq!(places.leave(b), None);
+        assert_eq!(places.leave(b), (Some("b"), None));
         assert_eq!(places.release(), Some("c"));
-        assert_eq!(places.leave(c), Some("d"));
+        assert_eq!(places.leave(c), (None, Some("d")));
         assert_eq!(places.room.taken(), 1);
     }
 
@@ -467,7 +509,9 @@ mod tests {
         let b = queue(&places, "b").unwrap();
         assert_eq!(places.close(&lost()), ["b"]);
         places.close(&ConnectError::new(Phase::Http2, "later"));
-        assert!(matches!(places.poll(b, |_| ()), Turn::Closed(cause) if cause.message() == "gone"));
+        assert!(
+            matches!(places.poll(b, "b"), Turn::Closed { cause, woken: None } if cause.message() == "gone")
+        );
         assert!(places.take(|| "c").is_err());
         assert_eq!(places.room.taken(), 1);
     }
@@ -479,8 +523,25 @@ mod tests {
         let b = queue(&places, "b").unwrap();
         places.release();
         places.close(&lost());
-        assert!(matches!(places.poll(b, |_| ()), Turn::Closed(_)));
+        assert_eq!(places.watch("driver"), (true, None));
+        assert!(matches!(places.poll(b, "b"), Turn::Closed { woken: Some("driver"), .. }));
         assert_eq!(places.room.taken(), 0);
+    }
+
+    #[test]
+    fn who_watches_hears_of_each_place_that_becomes_free_once_there_are_no_more() {
+        let places = Places::new(3);
+        queue_all(&places, &["a", "b", "c"]);
+        let d = queue(&places, "d").unwrap();
+        assert_eq!(places.watch("driver"), (true, None));
+        assert_eq!(places.release(), Some("d"), "that place is given on");
+        places.close(&lost());
+        assert_eq!(places.leave(d), (None, Some("driver")), "granted and never used");
+        assert_eq!(places.release(), None, "it has not asked again");
+        assert_eq!(places.watch("driver"), (true, None));
+        assert_eq!(places.watch("another"), (true, Some("driver")));
+        assert_eq!(places.release(), Some("another"));
+        assert_eq!(places.watch("driver"), (false, Some("driver")), "all are free");
     }
 
     #[tokio::test]
@@ -501,6 +562,32 @@ mod tests {
         assert_eq!(quota.taken(), 1);
         drop(slot);
         assert_eq!(quota.taken(), 0);
+    }
+
+    #[test]
+    fn a_place_may_be_held_by_the_task_of_a_waker_that_is_let_go() {
+        struct Task(#[allow(dead_code, reason = "it is there to be dropped")] Slot);
+        impl std::task::Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        for moves in [true, false] {
+            let quota = StreamQuota::new(1);
+            let poll = |reserve: &mut Reserve, waker: &Waker| {
+                Pin::new(reserve).poll(&mut Context::from_waker(waker))
+            };
+            let Poll::Ready(Ok(slot)) = poll(&mut quota.reserve(), Waker::noop()) else { panic!("room") };
+            let task = Waker::from(Arc::new(Task(slot)));
+            let mut next = quota.reserve();
+            assert!(poll(&mut next, &task).is_pending());
+            drop(task);
+            if moves {
+                // The former waker was the last of its task.
+                assert!(poll(&mut next, Waker::noop()).is_pending());
+                assert!(matches!(poll(&mut next, Waker::noop()), Poll::Ready(Ok(_))));
+            }
+            drop(next);
+            assert_eq!(quota.taken(), 0);
+        }
     }
 
     #[tokio::test]

@@ -215,17 +215,6 @@ impl Shared {
         self.answered.fetch_max(stream, Ordering::Relaxed);
     }
 
-    /// A stream has left. Where no more are started, the driver waits for the last of them.
-    pub(super) fn left(&self) {
-        if self.quota.is_open() {
-            return;
-        }
-        let driver = self.waker().clone();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-    }
-
     /// A call was cancelled before its response began: resets its stream, now or when the server can bear it.
     pub(super) fn cancel(&self, stream: Cancelled) {
         // Servers accept streams in order: one that has answered a later one has accepted this one.
@@ -235,7 +224,9 @@ impl Shared {
         let (now, waker) = match &mut *self.early_resets() {
             Some(resets) => {
                 let now = resets.cancel(stream);
-                (now, resets.wants_to_ask().then(|| self.waker().clone()).flatten())
+                // A connection that drains lets them all go when nobody else is left.
+                let concerns_driver = resets.wants_to_ask() || !self.quota.is_open();
+                (now, concerns_driver.then(|| self.waker().clone()).flatten())
             }
             None => (Some(stream), None),
         };

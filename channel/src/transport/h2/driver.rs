@@ -159,7 +159,7 @@ impl H2Driver {
 
     /// Ready when a peer has not read what was left to say.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.life != Life::Draining || self.shared.quota.taken() > 0 {
+        if self.life != Life::Draining || self.shared.quota.watch(cx.waker()) {
             self.farewell = None;
             return Poll::Pending;
         }

@@ -164,7 +164,6 @@ impl H2Stream {
         }
         self.receiving = Receiving::Ended;
         self.slot = None;
-        self.shared.left();
     }
 
     fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
@@ -197,7 +196,6 @@ impl Drop for H2Stream {
             rest => drop((rest, sender)),
         }
         self.slot = None;
-        self.shared.left();
     }
 }
 

@@ -292,6 +292,29 @@ async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] en
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_place_that_was_never_used_delays_a_farewell_only_until_it_is_given_back(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = behind_a_narrow_pipe(engine, 200).await;
+    peer.hear_everything().await;
+    let unused = connection.reserve().await.unwrap();
+    let slot = connection.reserve().await.unwrap();
+    let large = Some(Bytes::from(vec![0; 10_000]));
+    let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    settle().await;
+    drop(stream);
+    settle().await;
+    dial.drain();
+    let give_back = async {
+        settle().await;
+        drop(unused);
+    };
+    let (lost, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(3600), dial.lost()), give_back);
+    assert!(lost.is_ok(), "nobody is left");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_reading(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
