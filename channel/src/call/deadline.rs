@@ -105,3 +105,29 @@ impl Timer {
         self.alarm = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::channel::Channel;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_connection_keeps_the_deadline_the_clock_is_looked_at_once_a_call_has_got_on() {
+        let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
+        let timeout = Duration::from_secs(1);
+        for gets_on in [false, true] {
+            let mut timer = Timer::new(Deadline::after(Instant::now(), timeout));
+            timer.attempt_sent();
+            tokio::time::advance(timeout).await;
+            if gets_on {
+                timer.got_on();
+            }
+            let mut poll =
+                || timer.poll(channel.core(), &mut Context::from_waker(Waker::noop()), |_| true).is_ready();
+            assert_eq!(poll(), gets_on, "it had just been looked at, or not");
+            assert!(poll(), "the second look");
+        }
+    }
+}

@@ -63,7 +63,7 @@ impl Connection {
             Self::H2(connection) => {
                 let stream = connection.start(slot, head, first, end)?;
                 Ok(Stream::H2(Box::new(stream)))
-            },
+            }
             Self::Trunkline(connection) => {
                 connection.start(slot, head, first, end, reader).map(Stream::Trunkline)
             }

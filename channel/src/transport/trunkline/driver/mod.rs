@@ -292,7 +292,9 @@ impl TrunklineDriver {
             };
             let due = match beat {
                 Beat::Ping => {
-                    self.engine.ping(now, KEEPALIVE);
+                    // A peer that has left eight of them unanswered gets no more. Should it fall silent, it is dead all
+                    // the same when the clock says so.
+                    let _is_queued = self.engine.ping(now, KEEPALIVE);
                     continue;
                 }
                 Beat::Dead => return Err(told::silent(self.keepalive.as_ref().map(KeepaliveClock::timeout))),
