@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_stream::StreamExt;
 use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Code, Request, RequestExt, Sent};
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
@@ -77,6 +79,32 @@ async fn the_timeout_of_a_request_counts_and_ours_counts_more(#[values(H2, Trunk
 
     let (after, _) = timed(async { greeter(&channel).say_hello(hello("you")).await }).await;
     assert_eq!(after, ms(700), "the channel's own, where a call has none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_turn_never_came_on_a_connection_that_is_stuck_says_that_it_was_not_sent() {
+    let network = Network::new(Trunkline);
+    let mut incoming = network.listen("a");
+    let _stuck = tokio::spawn(async move {
+        let mut io = incoming.next().await.unwrap().unwrap();
+        // Empty SETTINGS (RFC 9113 6.5), after which nothing is read.
+        io.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let channel = network.channel(&["a"]).connect_lazy().unwrap();
+    let mut calls = JoinSet::new();
+    for number in 0..150 {
+        let client = greeter(&channel);
+        let mut request = Request::new(hello("you"));
+        request.metadata_mut().insert("x-large", "x".repeat(8 << 10).parse().unwrap());
+        calls.spawn(async move { (number, client.say_hello(request).timeout(SLOW).await) });
+    }
+    let mut results = calls.join_all().await;
+    results.sort_by_key(|(number, _)| *number);
+    let report = |number: usize| failed(&results[number].1, Code::DeadlineExceeded);
+    assert_eq!(report(0).sent(), Sent::Maybe);
+    assert_eq!(report(149).sent(), Sent::No);
+    assert!(report(149).to_string().contains("waiting for its turn on the connection"), "{}", report(149));
 }
 
 // E5b
