@@ -61,15 +61,15 @@ impl DirectCall {
         }
     }
 
-    /// The rest of a streamed request goes on in a task of its own, since the application may send without
-    /// reading.
+    /// The rest of a streamed request goes on by itself, since the application may send without reading.
     fn hand_rest_over(&mut self) -> Result<(), Failed> {
         let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
         if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
             && let Some(rest) = std::mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
-            let _entered = self.ticket.core().enter()?;
-            attempt.rest = Rest::Pump(Pump::spawn(rest, sender));
+            let runtime = self.ticket.core().runtime()?;
+            let _entered = runtime.enter();
+            attempt.rest = Rest::Pump(Pump::begin(rest, sender, runtime.clone()));
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ pub(super) enum Rest {
     Nothing,
     /// The call itself, until its response begins.
     Here(SendHalf),
-    /// A task.
+    /// Itself.
     Pump(Pump),
 }
 

@@ -1,5 +1,10 @@
 //! Calls with many messages, up or down.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -38,6 +43,58 @@ async fn a_bidirectional_stream_is_handed_out_before_the_server_says_anything() 
     request.ok();
     assert_eq!(replies.message().await.unwrap(), None);
     assert!(replies.trailers().is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_says_nothing_more_has_no_task_until_it_goes_on() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let before = tasks();
+    let (say, mut replies) = chat(&rig, 1).await;
+    let mut request = server.accept().await;
+    request.headers();
+    request.say("heard");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("heard"));
+    tokio::task::yield_now().await;
+    assert_eq!(tasks(), before);
+    // Woken from where no runtime is.
+    std::thread::scope(|scope| scope.spawn(|| say.try_send("one".to_owned()).unwrap()).join().unwrap());
+    assert_eq!(request.chunk().await.unwrap(), framed("one"));
+    assert_eq!(tasks(), before + 1);
+    drop(replies);
+    say.closed().await;
+    assert!(request.was_reset().await);
+    assert_eq!(tasks(), before);
+}
+
+/// Says a number each third time that it is asked, and has itself asked again at once, for ever.
+struct Restless(u32);
+
+impl Stream for Restless {
+    type Item = String;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
+        cx.waker().wake_by_ref();
+        self.0 += 1;
+        if self.0.is_multiple_of(3) { Poll::Ready(Some(self.0.to_string())) } else { Poll::Pending }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_goes_on_in_the_moment_in_which_the_response_begins_goes_on() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let call = BidiStreamingCall::<String>::new(&rig.channel, &super::METHOD, Restless(0));
+    let mut replies = call.await.unwrap();
+    let mut request = server.accept().await;
+    request.headers();
+    request.say("heard");
+    assert_eq!(replies.message().await.unwrap().as_deref(), Some("heard"));
+    for number in 1..=1000 {
+        let chunk = tokio::time::timeout(Duration::from_secs(1), request.chunk()).await.expect("it goes on");
+        assert_eq!(chunk.unwrap(), framed(&(3 * number).to_string()));
+    }
 }
 
 #[tokio::test]
@@ -156,15 +213,12 @@ async fn a_stream_that_nobody_reads_holds_up_no_place_in_the_queue() {
 /// Says one thing, then panics.
 struct Panicking(bool);
 
-impl futures_core::Stream for Panicking {
+impl Stream for Panicking {
     type Item = String;
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<String>> {
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<String>> {
         assert!(!self.0, "oh dear");
         self.0 = true;
-        std::task::Poll::Ready(Some("one".to_owned()))
+        Poll::Ready(Some("one".to_owned()))
     }
 }
 
