@@ -12,6 +12,7 @@ mod greeting;
 mod headers;
 mod options;
 mod path;
+mod places;
 mod quota;
 mod stream;
 
