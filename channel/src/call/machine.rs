@@ -24,9 +24,7 @@ use super::response::ForeignResponse;
 use super::{FailFast, Upload};
 use crate::channel::Channel;
 use crate::control::Destination;
-use crate::transport::{
-    Connection, Headers, Path, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError,
-};
+use crate::transport::{Headers, Path, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError};
 use crate::vocabulary::Status;
 
 /// One call without layers. In every state the deadline ends it. Dropping it leaves every queue, and resets a
@@ -89,7 +87,6 @@ pub(super) enum Stage {
 
 /// A place on a connection that is waited for.
 pub(super) struct Reserving {
-    connection: Connection,
     pub(super) destination: Arc<Destination>,
     extras: Extras,
     reserve: Reserve,
@@ -228,12 +225,9 @@ impl DirectCall {
             Choice::Use(chosen) => {
                 let mut reserve = chosen.connection.reserve();
                 match Pin::new(&mut reserve).poll(cx) {
-                    Poll::Ready(place) => {
-                        self.send(place, chosen.connection, chosen.destination, chosen.extras, now, cx)
-                    }
+                    Poll::Ready(place) => self.send(place, chosen.destination, chosen.extras, now, cx),
                     Poll::Pending => {
                         self.stage = Stage::Reserve(Box::new(Reserving {
-                            connection: chosen.connection.clone(),
                             destination: Arc::clone(chosen.destination),
                             extras: chosen.extras,
                             reserve,
@@ -277,16 +271,15 @@ impl DirectCall {
             unreachable!("it was there just above");
         };
         let now = Instant::now();
-        let Reserving { connection, destination, extras, since, .. } = *reserving;
+        let Reserving { destination, extras, since, .. } = *reserving;
         self.progress.queued(now.saturating_duration_since(since));
-        Poll::Ready(self.send(place, &connection, &destination, extras, now, cx))
+        Poll::Ready(self.send(place, &destination, extras, now, cx))
     }
 
     /// Sends the request in its place, or looks elsewhere if the connection went away meanwhile.
     fn send(
         &mut self,
         place: Result<Slot, ConnectError>,
-        connection: &Connection,
         destination: &Arc<Destination>,
         extras: Extras,
         now: Instant,
@@ -310,7 +303,7 @@ impl DirectCall {
         }
         let (first, end) = self.upload.first(cx).map_err(Failed::request)?;
         let head = self.head(extras.metadata);
-        match connection.start(slot, head, first, end, cx.waker()) {
+        match slot.start(head, first, end, cx.waker()) {
             Ok(mut stream) => {
                 self.timer.attempt_sent();
                 let sender = if end { None } else { stream.take_sender() };

@@ -1,16 +1,22 @@
 //! The seam itself: what calls hold of a connection, whichever engine is below. One variant per engine; the
 //! enums are the whole of the dispatch, so a call costs no box and no virtual call.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use trunkline_proto::ConnectError;
 
-use super::h2::{H2Connection, H2SendHalf, H2Stream};
+use super::h2::{H2Connection, H2Reserve, H2SendHalf, H2Slot, H2Stream};
 #[cfg(test)]
-use super::memory::{MemoryConnection, MemorySendHalf, MemoryStream};
-use super::trunkline::{TrunklineConnection, TrunklineSendHalf, TrunklineStream};
-use super::{PlainReply, RequestHead, Reserve, Slot, StreamError, StreamEvent};
+use super::memory::{MemoryConnection, MemoryReserve, MemorySendHalf, MemorySlot, MemoryStream};
+use super::quota::HasQuota;
+use super::trunkline::{
+    TrunklineConnection, TrunklineReserve, TrunklineSendHalf, TrunklineSlot, TrunklineStream,
+};
+use super::{PlainReply, RequestHead, StreamError, StreamEvent};
 
 /// A live connection, shared by the calls on it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,26 +31,60 @@ impl Connection {
     /// Whether new streams may be started: false from the moment that GOAWAY, loss or a drain was seen.
     pub(crate) fn is_open(&self) -> bool {
         match self {
-            Self::H2(connection) => connection.quota().is_open(),
-            Self::Trunkline(connection) => connection.quota().is_open(),
+            Self::H2(connection) => connection.shared().quota().is_open(),
+            Self::Trunkline(connection) => connection.shared().quota().is_open(),
             #[cfg(test)]
-            Self::Memory(connection) => connection.quota().is_open(),
+            Self::Memory(connection) => connection.shared().quota().is_open(),
         }
     }
 
     /// Waits for a place under the peer's limit of concurrent streams, first come first served.
     pub(crate) fn reserve(&self) -> Reserve {
         match self {
-            Self::H2(connection) => connection.quota().reserve(),
-            Self::Trunkline(connection) => connection.quota().reserve(),
+            Self::H2(connection) => Reserve::H2(H2Reserve::new(connection.shared())),
+            Self::Trunkline(connection) => Reserve::Trunkline(TrunklineReserve::new(connection.shared())),
             #[cfg(test)]
-            Self::Memory(connection) => connection.quota().reserve(),
+            Self::Memory(connection) => Reserve::Memory(MemoryReserve::new(connection.shared())),
         }
     }
+}
 
-    /// Opens a stream in `slot`, which must come from this connection. `first` is the first bytes of the
-    /// body, framed as gRPC wants them, perhaps several messages; with `end`, nothing follows, and head and
-    /// body go out in one write.
+/// Waits for a place, first come first served from the first poll on. Ready at once if there is room and
+/// nobody waits. An error means that the connection closed or drains, and nothing was sent. Dropping it
+/// leaves the queue; a place that was granted and not taken passes on.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) enum Reserve {
+    H2(H2Reserve),
+    Trunkline(TrunklineReserve),
+    #[cfg(test)]
+    Memory(MemoryReserve),
+}
+
+impl Future for Reserve {
+    type Output = Result<Slot, ConnectError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::H2(reserve) => Pin::new(reserve).poll(cx).map_ok(Slot::H2),
+            Self::Trunkline(reserve) => Pin::new(reserve).poll(cx).map_ok(Slot::Trunkline),
+            #[cfg(test)]
+            Self::Memory(reserve) => Pin::new(reserve).poll(cx).map_ok(Slot::Memory),
+        }
+    }
+}
+
+/// A place for one stream on a connection. Dropping it gives the place to whoever waits longest.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    H2(H2Slot),
+    Trunkline(TrunklineSlot),
+    #[cfg(test)]
+    Memory(MemorySlot),
+}
+
+impl Slot {
+    /// Opens a stream in this place. `first` is the first bytes of the body, framed as gRPC wants them, perhaps
+    /// several messages; with `end`, nothing follows, and head and body go out in one write.
     ///
     /// `reader` is woken for the first event, as if it had asked for one: see [`Stream::wakes_starter`].
     ///
@@ -52,23 +92,17 @@ impl Connection {
     /// [`StreamError::Violation`] (the head is no valid HTTP/2 request, and will not be one on another
     /// connection either).
     pub(crate) fn start(
-        &self,
-        slot: Slot,
+        self,
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
         reader: &Waker,
     ) -> Result<Stream, StreamError> {
         match self {
-            Self::H2(connection) => {
-                let stream = connection.start(slot, head, first, end)?;
-                Ok(Stream::H2(Box::new(stream)))
-            }
-            Self::Trunkline(connection) => {
-                connection.start(slot, head, first, end, reader).map(Stream::Trunkline)
-            }
+            Self::H2(slot) => slot.start(head, first, end).map(Box::new).map(Stream::H2),
+            Self::Trunkline(slot) => slot.start(head, first, end, reader).map(Stream::Trunkline),
             #[cfg(test)]
-            Self::Memory(connection) => connection.start(slot, head, first, end).map(Stream::Memory),
+            Self::Memory(slot) => slot.start(head, first, end).map(Stream::Memory),
         }
     }
 }

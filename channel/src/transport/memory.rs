@@ -21,8 +21,8 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use trunkline_proto::ConnectError;
 
-use super::quota::StreamQuota;
-use super::{Connection, RequestHead, ResponseHead, SendClosed, Slot, StreamError, StreamEvent};
+use super::quota::{HasQuota, ReserveOn, SlotOn, StreamQuota};
+use super::{Connection, RequestHead, ResponseHead, SendClosed, StreamError, StreamEvent};
 
 impl Connection {
     /// A connection in memory without a limit of streams, and its server.
@@ -177,8 +177,8 @@ impl MemoryRequest {
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryConnection(Arc<MemoryShared>);
 
-struct MemoryShared {
-    quota: Arc<StreamQuota>,
+pub(crate) struct MemoryShared {
+    quota: StreamQuota,
     closed: Mutex<Option<ConnectError>>,
     accept: UnboundedSender<MemoryRequest>,
 }
@@ -190,18 +190,32 @@ impl fmt::Debug for MemoryShared {
 }
 
 impl MemoryConnection {
-    pub(super) fn quota(&self) -> &Arc<StreamQuota> {
-        &self.0.quota
+    pub(super) fn shared(&self) -> &Arc<MemoryShared> {
+        &self.0
     }
+}
 
+/// A place on it.
+pub(crate) type MemorySlot = SlotOn<MemoryShared>;
+
+/// One that is waited for.
+pub(crate) type MemoryReserve = ReserveOn<MemoryShared>;
+
+impl HasQuota for MemoryShared {
+    fn quota(&self) -> &StreamQuota {
+        &self.quota
+    }
+}
+
+impl MemorySlot {
     pub(super) fn start(
-        &self,
-        slot: Slot,
+        self,
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
     ) -> Result<MemoryStream, StreamError> {
-        if let Some(cause) = &*self.0.closed.lock().unwrap() {
+        let shared = self.connection();
+        if let Some(cause) = &*shared.closed.lock().unwrap() {
             return Err(StreamError::NeverSent(cause.clone()));
         }
         let (events_in, events) = unbounded_channel();
@@ -216,14 +230,14 @@ impl MemoryConnection {
         if first.is_some() || end {
             let _open = request.send(first.unwrap_or_default(), end);
         }
-        let _server_gone = self.0.accept.send(MemoryRequest {
+        let _server_gone = shared.accept.send(MemoryRequest {
             head,
             events: events_in,
             parts,
             request: request.clone(),
             reset: false,
         });
-        Ok(MemoryStream { events, request, may_take: !end, slot: Some(slot) })
+        Ok(MemoryStream { events, request, may_take: !end, slot: Some(self) })
     }
 }
 
@@ -290,7 +304,7 @@ pub(crate) struct MemoryStream {
     request: Arc<RequestSide>,
     may_take: bool,
     /// `None` once ended.
-    slot: Option<Slot>,
+    slot: Option<MemorySlot>,
 }
 
 impl MemoryStream {
@@ -374,7 +388,7 @@ mod tests {
             reply: Reply::Stream,
         };
         let slot = connection.reserve().await.unwrap();
-        connection.start(slot, head, Some(Bytes::from_static(b"hello")), end, Waker::noop())
+        slot.start(head, Some(Bytes::from_static(b"hello")), end, Waker::noop())
     }
 
     #[tokio::test]

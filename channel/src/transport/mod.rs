@@ -4,8 +4,7 @@
 //!
 //! A connection has two sides. The dial owns the [`Driver`]: a poll of it moves bytes and tells how the
 //! connection lives. Calls share the [`Connection`]: [`reserve`](Connection::reserve) waits for a place among
-//! the peer's MAX_CONCURRENT_STREAMS, first come first served, and [`start`](Connection::start) opens a stream
-//! in that place.
+//! the peer's MAX_CONCURRENT_STREAMS, first come first served, and [`start`](Slot::start) opens a stream in it.
 
 mod early_resets;
 mod greeting;
@@ -26,7 +25,7 @@ mod memory;
 mod tests;
 mod trunkline;
 
-pub(crate) use self::connection::{Connection, SendClosed, SendHalf, Stream};
+pub(crate) use self::connection::{Connection, Reserve, SendClosed, SendHalf, Slot, Stream};
 pub(crate) use self::driver::{Driver, DriverNews, start};
 pub(crate) use self::headers::Headers;
 #[cfg(test)]
@@ -34,7 +33,6 @@ pub(crate) use self::memory::MemoryRequest;
 pub use self::options::Transport;
 pub(crate) use self::options::{Keepalive, TransportOptions};
 pub(crate) use self::path::Path;
-pub(crate) use self::quota::{Reserve, Slot};
 pub(crate) use self::stream::{
     Origin, PlainReply, Reply, RequestHead, ResponseHead, StreamError, StreamEvent, StreamViolation,
 };

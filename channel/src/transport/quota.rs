@@ -24,13 +24,8 @@ pub(crate) struct StreamQuota {
 
 impl StreamQuota {
     /// Room for `limit` streams at a time.
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicBool::new(true), places: Places::new(limit) })
-    }
-
-    /// Waits for a place.
-    pub(super) fn reserve(self: &Arc<Self>) -> Reserve {
-        Reserve { quota: Some(self.clone()), state: Reserving::New }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { open: AtomicBool::new(true), places: Places::new(limit) }
     }
 
     /// The peer allows another number of streams. A larger one wakes as many waiters as there is room for; a
@@ -72,26 +67,43 @@ impl fmt::Debug for StreamQuota {
     }
 }
 
-/// A place for one stream. Dropping it gives the place to whoever waits longest.
-#[derive(Debug)]
-pub(crate) struct Slot(Arc<StreamQuota>);
+/// What the driver and the calls of one connection share, and the places with it.
+pub(crate) trait HasQuota {
+    fn quota(&self) -> &StreamQuota;
+}
 
-impl Drop for Slot {
+/// A place for one stream on a connection, which whoever has the place therefore has too. Dropping it gives the place
+/// to whoever waits longest.
+pub(crate) struct SlotOn<C: HasQuota>(Arc<C>);
+
+impl<C: HasQuota> SlotOn<C> {
+    /// Where it is.
+    pub(in crate::transport) fn connection(&self) -> &Arc<C> {
+        &self.0
+    }
+}
+
+impl<C: HasQuota> Drop for SlotOn<C> {
     fn drop(&mut self) {
-        if let Some(waker) = self.0.places.release() {
+        if let Some(waker) = self.0.quota().places.release() {
             waker.wake();
         }
+    }
+}
+
+impl<C: HasQuota> fmt::Debug for SlotOn<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
     }
 }
 
 /// Waits for a place, first come first served from the first poll on. Ready at once if there is room and
 /// nobody waits. An error means that the connection closed or drains, and nothing was sent. Dropping it
 /// leaves the queue; a place that was granted and not taken passes on.
-#[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub(crate) struct Reserve {
+pub(crate) struct ReserveOn<C: HasQuota> {
     /// Handed on to the place when there is one.
-    quota: Option<Arc<StreamQuota>>,
+    connection: Option<Arc<C>>,
     state: Reserving,
 }
 
@@ -101,12 +113,20 @@ enum Reserving {
     Waiting(Ticket),
 }
 
-impl Future for Reserve {
-    type Output = Result<Slot, ConnectError>;
+impl<C: HasQuota> ReserveOn<C> {
+    /// Waits for a place there.
+    pub(in crate::transport) fn new(connection: &Arc<C>) -> Self {
+        Self { connection: Some(Arc::clone(connection)), state: Reserving::New }
+    }
+}
+
+impl<C: HasQuota> Future for ReserveOn<C> {
+    type Output = Result<SlotOn<C>, ConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(quota) = &this.quota else { panic!("`Reserve` polled after it was ready") };
+        let Some(connection) = &this.connection else { panic!("`Reserve` polled after it was ready") };
+        let quota = connection.quota();
         let outcome = match this.state {
             Reserving::New => match quota.places.take(|| cx.waker().clone()) {
                 Ok(Taken::Place) => Ok(()),
@@ -126,15 +146,15 @@ impl Future for Reserve {
             },
         };
         this.state = Reserving::New;
-        let quota = this.quota.take().expect("it is there until a place is");
-        Poll::Ready(outcome.map(|()| Slot(quota)))
+        let connection = this.connection.take().expect("it is there until a place is");
+        Poll::Ready(outcome.map(|()| SlotOn(connection)))
     }
 }
 
-impl Drop for Reserve {
+impl<C: HasQuota> Drop for ReserveOn<C> {
     fn drop(&mut self) {
-        if let (Some(quota), Reserving::Waiting(ticket)) = (&self.quota, &self.state) {
-            let (_former, woken) = quota.places.leave(*ticket);
+        if let (Some(connection), Reserving::Waiting(ticket)) = (&self.connection, &self.state) {
+            let (_former, woken) = connection.quota().places.leave(*ticket);
             woken.into_iter().for_each(Waker::wake);
         }
     }
@@ -145,16 +165,31 @@ mod tests {
     use super::*;
     use trunkline_proto::Phase;
 
+    /// A connection that is nothing but its places.
+    impl HasQuota for StreamQuota {
+        fn quota(&self) -> &StreamQuota {
+            self
+        }
+    }
+
+    fn places(limit: usize) -> Arc<StreamQuota> {
+        Arc::new(StreamQuota::new(limit))
+    }
+
+    fn reserve(quota: &Arc<StreamQuota>) -> ReserveOn<StreamQuota> {
+        ReserveOn::new(quota)
+    }
+
     fn lost() -> ConnectError {
         ConnectError::new(Phase::Http2, "gone")
     }
 
     #[tokio::test]
     async fn a_dropped_future_leaves_the_queue_and_a_dropped_slot_wakes_the_next() {
-        let quota = StreamQuota::new(1);
-        let slot = quota.reserve().await.unwrap();
-        let mut abandoned = Box::pin(quota.reserve());
-        let mut next = Box::pin(quota.reserve());
+        let quota = places(1);
+        let slot = reserve(&quota).await.unwrap();
+        let mut abandoned = Box::pin(reserve(&quota));
+        let mut next = Box::pin(reserve(&quota));
         std::future::poll_fn(|cx| {
             assert!(abandoned.as_mut().poll(cx).is_pending());
             assert!(next.as_mut().poll(cx).is_pending());
@@ -171,18 +206,18 @@ mod tests {
 
     #[test]
     fn a_place_may_be_held_by_the_task_of_a_waker_that_is_let_go() {
-        struct Task(#[allow(dead_code, reason = "it is there to be dropped")] Slot);
+        struct Task(#[allow(dead_code, reason = "it is there to be dropped")] SlotOn<StreamQuota>);
         impl std::task::Wake for Task {
             fn wake(self: Arc<Self>) {}
         }
         for moves in [true, false] {
-            let quota = StreamQuota::new(1);
-            let poll = |reserve: &mut Reserve, waker: &Waker| {
+            let quota = places(1);
+            let poll = |reserve: &mut ReserveOn<StreamQuota>, waker: &Waker| {
                 Pin::new(reserve).poll(&mut Context::from_waker(waker))
             };
-            let Poll::Ready(Ok(slot)) = poll(&mut quota.reserve(), Waker::noop()) else { panic!("room") };
+            let Poll::Ready(Ok(slot)) = poll(&mut reserve(&quota), Waker::noop()) else { panic!("room") };
             let task = Waker::from(Arc::new(Task(slot)));
-            let mut next = quota.reserve();
+            let mut next = reserve(&quota);
             assert!(poll(&mut next, &task).is_pending());
             drop(task);
             if moves {
@@ -197,25 +232,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_quota_is_not_open_and_says_why() {
-        let quota = StreamQuota::new(1);
+        let quota = places(1);
         assert!(quota.is_open());
         quota.close(&lost());
         assert!(!quota.is_open());
-        assert_eq!(quota.reserve().await.unwrap_err().message(), "gone");
+        assert_eq!(reserve(&quota).await.unwrap_err().message(), "gone");
     }
 
     #[test]
     fn threads_that_fight_for_places_take_no_more_than_there_are_and_all_come_through() {
         use tokio::runtime::Builder;
         const LIMIT: usize = 2;
-        let quota = StreamQuota::new(LIMIT);
+        let quota = places(LIMIT);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let runtime = Builder::new_current_thread().build().unwrap();
                     runtime.block_on(async {
                         for _ in 0..2_000 {
-                            let slot = quota.reserve().await.unwrap();
+                            let slot = reserve(&quota).await.unwrap();
                             assert!(quota.taken() <= LIMIT);
                             tokio::task::yield_now().await;
                             drop(slot);

@@ -17,8 +17,8 @@ use super::start::NO_SETTINGS_YET;
 use super::stream::{Cancelled, H2Stream, Queued, Sending, send_all};
 use crate::control::Usage;
 use crate::transport::early_resets::EarlyResets;
-use crate::transport::quota::StreamQuota;
-use crate::transport::{Origin, RequestHead, Slot, StreamError, StreamViolation};
+use crate::transport::quota::{HasQuota, ReserveOn, SlotOn, StreamQuota};
+use crate::transport::{Origin, RequestHead, StreamError, StreamViolation};
 
 /// A request of up to so many bytes, a frame of the usual size, is not worth a handle: it is soon written, unless a window
 /// is shut, and then it is little that goes out in vain after an early answer.
@@ -29,8 +29,8 @@ const SOON_WRITTEN: usize = 16 << 10;
 pub(crate) struct H2Connection(Arc<Shared>);
 
 /// What the driver, the calls and the streams of one connection share.
-pub(super) struct Shared {
-    pub(super) quota: Arc<StreamQuota>,
+pub(crate) struct Shared {
+    pub(super) quota: StreamQuota,
     /// Opens streams. `None` once no more may be started: the engine closes a connection when its last handle
     /// is gone.
     requests: Mutex<Option<SendRequest<Bytes>>>,
@@ -57,18 +57,31 @@ impl H2Connection {
         Self(shared)
     }
 
-    pub(in crate::transport) fn quota(&self) -> &Arc<StreamQuota> {
-        &self.0.quota
+    pub(in crate::transport) fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
+}
 
+/// A place on it.
+pub(crate) type H2Slot = SlotOn<Shared>;
+
+/// One that is waited for.
+pub(crate) type H2Reserve = ReserveOn<Shared>;
+
+impl HasQuota for Shared {
+    fn quota(&self) -> &StreamQuota {
+        &self.quota
+    }
+}
+
+impl H2Slot {
     pub(in crate::transport) fn start(
-        &self,
-        slot: Slot,
+        self,
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
     ) -> Result<H2Stream, StreamError> {
-        let shared = &self.0;
+        let shared = Arc::clone(self.connection());
         let now = tokio::time::Instant::now().into_std();
         let request = request(head, &shared.origin, now)?;
         // Before the stream exists, so that a write that carries it is always counted after this.
@@ -90,7 +103,7 @@ impl H2Connection {
             }),
             true => Sending::Ended,
         };
-        Ok(H2Stream::new(shared.clone(), slot, response, sending, written_before))
+        Ok(H2Stream::new(shared, self, response, sending, written_before))
     }
 }
 

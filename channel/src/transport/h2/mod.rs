@@ -14,7 +14,7 @@ mod large_headers;
 mod start;
 mod stream;
 
-pub(crate) use connection::H2Connection;
+pub(crate) use connection::{H2Connection, H2Reserve, H2Slot};
 pub(crate) use driver::H2Driver;
 pub(super) use start::start;
 pub(crate) use stream::{H2SendHalf, H2Stream};

@@ -12,9 +12,9 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use trunkline_proto::wire::names;
 
-use super::connection::Shared;
+use super::connection::{H2Slot, Shared};
 use super::error;
-use crate::transport::{ResponseHead, SendClosed, Slot, StreamEvent};
+use crate::transport::{ResponseHead, SendClosed, StreamEvent};
 
 /// The response side.
 pub(crate) struct H2Stream {
@@ -30,7 +30,7 @@ pub(crate) struct H2Stream {
     status_in_head: Option<Box<HeaderMap>>,
     /// Last, so that it is dropped after the handles above: the reset of this stream is queued before the
     /// next stream is.
-    slot: Option<Slot>,
+    slot: Option<H2Slot>,
 }
 
 /// A request that is queued in the engine as a whole.
@@ -67,7 +67,7 @@ pub(super) enum Sending {
 impl H2Stream {
     pub(super) fn new(
         shared: Arc<Shared>,
-        slot: Slot,
+        slot: H2Slot,
         response: ResponseFuture,
         sending: Sending,
         written_before: u64,
@@ -206,7 +206,7 @@ pub(super) struct Cancelled {
     _response: ResponseFuture,
     _sender: Option<SendStream<Bytes>>,
     /// Last, as in [`H2Stream`].
-    _slot: Option<Slot>,
+    _slot: Option<H2Slot>,
 }
 
 impl Cancelled {

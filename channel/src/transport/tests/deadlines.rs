@@ -11,24 +11,24 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
 
 use super::fixture::*;
-use crate::transport::{Connection, Slot, Stream};
+use crate::transport::{Slot, Stream};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
 /// A call with a deadline, and how often its starter was woken.
-fn start(connection: &Connection, slot: Slot) -> (Stream, Arc<Wakes>) {
+fn start(slot: Slot) -> (Stream, Arc<Wakes>) {
     let wakes = Arc::<Wakes>::default();
     let mut head = head();
     head.deadline = Some((Instant::now() + LIMIT).into_std());
     let body = Some(Bytes::from_static(b"hello"));
-    let stream = connection.start(slot, head, body, true, &Waker::from(Arc::clone(&wakes))).unwrap();
+    let stream = slot.start(head, body, true, &Waker::from(Arc::clone(&wakes))).unwrap();
     (stream, wakes)
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_starter_is_woken_at_the_deadline_once_and_told_nothing() {
     let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
-    let (mut stream, wakes) = start(&connection, connection.reserve().await.unwrap());
+    let (mut stream, wakes) = start(connection.reserve().await.unwrap());
     assert!(stream.wakes_starter() && stream.keeps_deadline(&Handle::current()));
     let (_, id, _) = peer.next_of(HEADERS).await;
     tokio::time::sleep(LIMIT - Duration::from_millis(2)).await;
@@ -50,9 +50,9 @@ async fn a_stream_that_is_out_of_time_before_its_turn_is_never_sent() {
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
     settle().await;
     let [first, second] = slots;
-    let mut long = call_in(&connection, first);
+    let mut long = call_in(first);
     let (_, id, _) = peer.next_of(HEADERS).await;
-    let (_stream, wakes) = start(&connection, second);
+    let (_stream, wakes) = start(second);
     tokio::time::sleep(LIMIT + Duration::from_millis(2)).await;
     assert_eq!(wakes.count(), 1);
     peer.answer(id, b"x").await;
@@ -68,13 +68,13 @@ async fn no_connection_keeps_the_deadline_of_a_reader_on_another_runtime(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
     let (_dial, connection, _peer) = Dial::with_frames(engine).await;
-    let (stream, _) = start(&connection, connection.reserve().await.unwrap());
+    let (stream, _) = start(connection.reserve().await.unwrap());
     let elsewhere = Builder::new_current_thread().build().unwrap();
     assert!(!stream.keeps_deadline(elsewhere.handle()));
     elsewhere.shutdown_background();
 }
 
 /// A call without a deadline.
-fn call_in(connection: &Connection, slot: Slot) -> Stream {
-    connection.start(slot, head(), Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
+fn call_in(slot: Slot) -> Stream {
+    slot.start(head(), Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
 }

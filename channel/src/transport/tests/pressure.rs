@@ -7,12 +7,12 @@ use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::{Connection, Keepalive, Reply, RequestHead, Stream, StreamEvent};
+use crate::transport::{Connection, Keepalive, Reply, RequestHead, Slot, Stream, StreamEvent};
 
 async fn call_for_whole(connection: &Connection) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    connection.start(slot, head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
+    slot.start(head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
 }
 
 /// What is left of the connection's window for a server, who keeps to it.
@@ -141,7 +141,7 @@ async fn what_a_withdrawn_call_would_have_sent_is_let_go() {
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
     settle().await;
     let body = Bytes::from(vec![0; 1 << 20]);
-    let start = |slot| connection.start(slot, head(), Some(body.clone()), true, Waker::noop()).unwrap();
+    let start = |slot: Slot| slot.start(head(), Some(body.clone()), true, Waker::noop()).unwrap();
     let mut streams: Vec<_> = slots.into_iter().map(start).collect();
     settle().await;
     assert!(!body.is_unique());
@@ -216,8 +216,7 @@ async fn a_stream_that_waits_for_its_turn_hears_of_a_reset_that_makes_room(
     // Until no timer is left that could make up for a lost wake-up.
     tokio::time::sleep(Duration::from_secs(5)).await;
     peer.hear_everything().await;
-    let _second =
-        connection.start(slot, head(), Some(Bytes::from_static(b"y")), true, Waker::noop()).unwrap();
+    let _second = slot.start(head(), Some(Bytes::from_static(b"y")), true, Waker::noop()).unwrap();
     settle().await;
     drop(first);
     peer.next_of(HEADERS).await;
@@ -263,7 +262,7 @@ async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)]
         peer.hear_everything().await;
         let slot = connection.reserve().await.unwrap();
         let large = Some(Bytes::from(vec![0; 10_000]));
-        let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+        let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
         settle().await;
         drop(stream);
         settle().await;
@@ -280,7 +279,7 @@ async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] en
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 4 << 20]));
-    let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
     settle().await;
     dial.drain();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -300,7 +299,7 @@ async fn a_place_that_was_never_used_delays_a_farewell_only_until_it_is_given_ba
     let unused = connection.reserve().await.unwrap();
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 10_000]));
-    let stream = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
     settle().await;
     drop(stream);
     settle().await;
@@ -325,7 +324,7 @@ async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_re
     // What fills the socket, and all that lies before it.
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 4 << 20]));
-    let _large = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    let _large = slot.start(head(), large, true, Waker::noop()).unwrap();
     settle().await;
     // Two peers that read only once their own answer is written would wait for each other for ever.
     for _ in 0..20 {
@@ -345,7 +344,7 @@ async fn a_small_call_does_not_wait_until_all_of_a_large_request_is_written(
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = Some(Bytes::from(vec![0; 8 << 20]));
-    let _large = connection.start(slot, head(), large, true, Waker::noop()).unwrap();
+    let _large = slot.start(head(), large, true, Waker::noop()).unwrap();
     let (_, first, _) = peer.next_of(HEADERS).await;
     settle().await;
     let _small = call(&connection, "small").await;

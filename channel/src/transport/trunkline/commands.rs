@@ -14,8 +14,8 @@ use trunkline_http2::StreamKey;
 use trunkline_proto::ConnectError;
 
 use super::cell::Cell;
+use super::connection::TrunklineSlot;
 use super::request::Request;
-use crate::transport::Slot;
 
 /// From so many bytes on that readers have taken and the driver has not heard of, it is woken to hear of
 /// them: a small part of the connection's window, and many messages.
@@ -29,7 +29,7 @@ pub(super) enum Command {
     /// More of the request.
     Send { cell: Arc<Cell>, data: Bytes, end: bool },
     /// The call wants no more of this stream. One that was open holds its place until the reset is on its way.
-    Withdraw { cell: Arc<Cell>, slot: Option<Slot> },
+    Withdraw { cell: Arc<Cell>, slot: Option<TrunklineSlot> },
     /// The sender gave up in the middle: the stream is reset, and its reader is told.
     Abandon(Arc<Cell>),
     /// The reader has taken so many bytes.

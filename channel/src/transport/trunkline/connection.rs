@@ -12,8 +12,8 @@ use super::cell::Cell;
 use super::commands::Commands;
 use super::request::{self, Request};
 use super::stream::TrunklineStream;
-use crate::transport::quota::StreamQuota;
-use crate::transport::{RequestHead, Slot, StreamError};
+use crate::transport::quota::{HasQuota, ReserveOn, SlotOn, StreamQuota};
+use crate::transport::{RequestHead, StreamError};
 
 /// A connection, as calls hold it.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct TrunklineConnection(Arc<Shared>);
 
 /// What the driver and the calls of one connection share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) quota: Arc<StreamQuota>,
+pub(crate) struct Shared {
+    pub(super) quota: StreamQuota,
     pub(super) commands: Commands,
     /// Where the driver runs.
     pub(super) runtime: Option<runtime::Id>,
@@ -33,13 +33,26 @@ impl TrunklineConnection {
         Self(shared)
     }
 
-    pub(in crate::transport) fn quota(&self) -> &Arc<StreamQuota> {
-        &self.0.quota
+    pub(in crate::transport) fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
+}
 
+/// A place on it.
+pub(crate) type TrunklineSlot = SlotOn<Shared>;
+
+/// One that is waited for.
+pub(crate) type TrunklineReserve = ReserveOn<Shared>;
+
+impl HasQuota for Shared {
+    fn quota(&self) -> &StreamQuota {
+        &self.quota
+    }
+}
+
+impl TrunklineSlot {
     pub(in crate::transport) fn start(
-        &self,
-        slot: Slot,
+        self,
         head: RequestHead,
         first: Option<Bytes>,
         end: bool,
@@ -48,8 +61,8 @@ impl TrunklineConnection {
         request::check(&head)?;
         let cell = Arc::new(Cell::new(end, reader.clone()));
         let request = Request { cell: Arc::clone(&cell), head, body: first.unwrap_or_default(), end };
-        self.0.commands.start(request).map_err(StreamError::NeverSent)?;
-        Ok(TrunklineStream::new(Arc::clone(&self.0), cell, slot, end))
+        self.connection().commands.start(request).map_err(StreamError::NeverSent)?;
+        Ok(TrunklineStream::new(self, cell, end))
     }
 }
 

@@ -29,7 +29,7 @@ mod told;
 mod wakes;
 mod wire;
 
-pub(crate) use connection::TrunklineConnection;
+pub(crate) use connection::{TrunklineConnection, TrunklineReserve, TrunklineSlot};
 pub(crate) use driver::TrunklineDriver;
 pub(super) use start::start;
 pub(crate) use stream::{TrunklineSendHalf, TrunklineStream};

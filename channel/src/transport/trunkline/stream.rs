@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 use super::cell::{Cell, Taken, Withdrawn};
 use super::commands::Command;
-use super::connection::Shared;
-use crate::transport::{PlainReply, SendClosed, Slot, StreamEvent};
+use super::connection::{Shared, TrunklineSlot};
+use crate::transport::{PlainReply, SendClosed, StreamEvent};
 
 /// How much is handed on before the driver is told, while there is more to be taken.
 const RELEASE_FROM: usize = 64 << 10;
@@ -18,18 +18,17 @@ const RELEASE_FROM: usize = 64 << 10;
 /// withdraws it if it was not sent yet.
 #[derive(Debug)]
 pub(crate) struct TrunklineStream {
-    shared: Arc<Shared>,
     cell: Arc<Cell>,
-    /// `None` once the last event was taken.
-    slot: Option<Slot>,
+    /// Its place on the connection. `None` once the last event was taken.
+    slot: Option<TrunklineSlot>,
     /// Bytes that were handed on, and whose window the driver has not been given back.
     unreleased: usize,
     may_take_sender: bool,
 }
 
 impl TrunklineStream {
-    pub(super) fn new(shared: Arc<Shared>, cell: Arc<Cell>, slot: Slot, end: bool) -> Self {
-        Self { shared, cell, slot: Some(slot), unreleased: 0, may_take_sender: !end }
+    pub(super) fn new(slot: TrunklineSlot, cell: Arc<Cell>, end: bool) -> Self {
+        Self { cell, slot: Some(slot), unreleased: 0, may_take_sender: !end }
     }
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
@@ -48,17 +47,18 @@ impl TrunklineStream {
     }
 
     pub(in crate::transport) fn take_plain(&mut self) -> Option<PlainReply> {
-        let (reply, owed) = self.slot.as_ref().and_then(|_| self.cell.take_plain())?;
-        self.slot = None;
+        let slot = self.slot.as_ref()?;
+        let (reply, owed) = self.cell.take_plain()?;
         // What came before the end, if it was delivered apart from it.
         if let Some((key, bytes)) = owed.filter(|(_, bytes)| *bytes > 0) {
-            self.shared.commands.push(Command::Release { key, bytes });
+            slot.connection().commands.push(Command::Release { key, bytes });
         }
+        self.slot = None;
         Some(reply)
     }
 
     pub(in crate::transport) fn keeps_deadline(&self, runtime: &Handle) -> bool {
-        self.shared.runtime == Some(runtime.id())
+        self.slot.as_ref().is_some_and(|slot| slot.connection().runtime == Some(runtime.id()))
     }
 
     pub(in crate::transport) fn take_back(&self) -> bool {
@@ -66,17 +66,18 @@ impl TrunklineStream {
     }
 
     pub(in crate::transport) fn take_sender(&mut self) -> Option<TrunklineSendHalf> {
-        let sender = || TrunklineSendHalf { shared: Arc::clone(&self.shared), cell: Arc::clone(&self.cell) };
-        std::mem::take(&mut self.may_take_sender).then(sender)
+        let slot = self.slot.as_ref().filter(|_| std::mem::take(&mut self.may_take_sender))?;
+        let (shared, cell) = (Arc::clone(slot.connection()), Arc::clone(&self.cell));
+        Some(TrunklineSendHalf { shared, cell })
     }
 
     /// Gives back the window of what was taken.
     fn release(&mut self) {
         let bytes = std::mem::take(&mut self.unreleased);
         if bytes > 0
-            && let Some(key) = self.cell.key()
+            && let (Some(slot), Some(key)) = (&self.slot, self.cell.key())
         {
-            self.shared.commands.push(Command::Release { key, bytes });
+            slot.connection().commands.push(Command::Release { key, bytes });
         }
     }
 }
@@ -84,16 +85,17 @@ impl TrunklineStream {
 impl Drop for TrunklineStream {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
+        let shared = Arc::clone(slot.connection());
         let Withdrawn { had_ended, owed } = self.cell.withdraw();
         if let Some((key, owed)) = owed
             && owed + self.unreleased > 0
         {
-            self.shared.commands.push(Command::Release { key, bytes: owed + self.unreleased });
+            shared.commands.push(Command::Release { key, bytes: owed + self.unreleased });
         }
         if !had_ended {
             // A place in which nothing was sent is free at once.
             let slot = (!self.cell.take_back()).then_some(slot);
-            self.shared.commands.push(Command::Withdraw { cell: Arc::clone(&self.cell), slot });
+            shared.commands.push(Command::Withdraw { cell: Arc::clone(&self.cell), slot });
         }
     }
 }

@@ -15,7 +15,7 @@ use trunkline_http2::{Config, Connection as Engine, ErrorCode, StreamKey};
 use trunkline_proto::{Address, ConnectError};
 
 use super::commands::Command;
-use super::connection::Shared;
+use super::connection::{Shared, TrunklineSlot};
 use super::deadlines::Deadlines;
 use super::familiar::Familiar;
 use super::heads::Heads;
@@ -32,7 +32,7 @@ use crate::control::Usage;
 use crate::transport::early_resets::EarlyResets;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
 use crate::transport::options::{FAREWELL, KeepalivePenalty};
-use crate::transport::{DriverNews, Origin, Slot, TransportOptions};
+use crate::transport::{DriverNews, Origin, TransportOptions};
 
 /// Most reads of one poll. Then others get their turn.
 const READS: usize = 8;
@@ -115,7 +115,7 @@ struct Arriving {
 #[derive(Debug)]
 struct Cancelled {
     key: StreamKey,
-    _slot: Option<Slot>,
+    _slot: Option<TrunklineSlot>,
 }
 
 impl TrunklineDriver {

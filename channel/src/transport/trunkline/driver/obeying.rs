@@ -9,10 +9,11 @@ use trunkline_http2::{ErrorCode, OpenError, StreamKey};
 
 use super::super::cell::{Cell, HeldBack};
 use super::super::commands::Command;
+use super::super::connection::TrunklineSlot;
 use super::super::request::Request;
 use super::super::told;
 use super::{Cancelled, Life, TrunklineDriver};
-use crate::transport::{Slot, StreamError, StreamViolation};
+use crate::transport::{StreamError, StreamViolation};
 
 impl TrunklineDriver {
     /// Does what is in the queue.
@@ -142,7 +143,7 @@ impl TrunklineDriver {
     }
 
     /// A call went away.
-    fn withdraw(&mut self, cell: &Arc<Cell>, slot: Option<Slot>) {
+    fn withdraw(&mut self, cell: &Arc<Cell>, slot: Option<TrunklineSlot>) {
         let Some(key) = self.streams.key_of(cell) else {
             return self.let_go_of_withdrawn();
         };
