@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Extensions, HeaderMap};
+use http::HeaderMap;
 use prost::Message;
 use trunkline_proto::wire::metadata::is_reserved;
 use trunkline_proto::wire::names::GRPC_TIMEOUT;
@@ -31,12 +31,13 @@ impl Prepared {
         reply: Reply,
     ) -> Self {
         let (metadata, extensions, message) = request.into_request().into_parts();
+        let attached = Attached::some(metadata.into_headers(), extensions);
         let limit = channel.core().settings().max_send_message_size;
         let upload = match framing::encode(&message, limit) {
             Ok(message) => Ok(Upload::whole(message)),
             Err(error) => Err(Box::new(wire::Status::from(error))),
         };
-        Self::new(channel, method, metadata.into_headers(), extensions, reply, upload)
+        Self::new(channel, method, attached, reply, upload)
     }
 
     /// A call with a stream of messages.
@@ -51,29 +52,29 @@ impl Prepared {
         R::Message: Message,
     {
         let (metadata, extensions, messages) = requests.into_streaming_request().into_parts();
+        let attached = Attached::some(metadata.into_headers(), extensions);
         let core = channel.core();
         let frames = Encoded::new(messages, core.settings().max_send_message_size);
         let upload = Upload::streaming(Source::Stream(Box::pin(frames)), core.replay_budget().clone());
-        Self::new(channel, method, metadata.into_headers(), extensions, reply, Ok(upload))
+        Self::new(channel, method, attached, reply, Ok(upload))
     }
 
     fn new(
         channel: &Channel,
         method: &'static MethodDescriptor,
-        headers: HeaderMap,
-        extensions: Extensions,
+        attached: Option<Box<Attached>>,
         reply: Reply,
-        upload: Result<Upload, Box<wire::Status>>,
+        mut upload: Result<Upload, Box<wire::Status>>,
     ) -> Self {
-        let upload = upload.and_then(|upload| match reserved_name(&headers) {
-            None => Ok(upload),
-            Some(name) => {
-                let text = format!("the metadata name {name:?} is reserved: gRPC or HTTP/2 uses it");
-                Err(Box::new(wire::Status::new(wire::Code::Internal, text)))
-            }
-        });
+        if upload.is_ok()
+            && let Some(attached) = &attached
+            && let Some(name) = reserved_name(&attached.headers)
+        {
+            let text = format!("the metadata name {name:?} is reserved: gRPC or HTTP/2 uses it");
+            upload = Err(Box::new(wire::Status::new(wire::Code::Internal, text)));
+        }
         let path = Path::Method(method.path_and_query());
-        let start = CallStart::new(path, Attached::some(headers, extensions), reply, upload);
+        let start = CallStart::new(path, attached, reply, upload);
         Self { channel: channel.clone(), start }
     }
 
