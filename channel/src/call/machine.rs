@@ -101,13 +101,22 @@ pub(super) struct Attempt {
     pub(super) received: Received,
 }
 
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        // The stream goes first, so that its reset keeps to the transport's pace. That wakes who waits for room.
+        if let Rest::Pump(pump) = &self.rest {
+            pump.let_go();
+        }
+    }
+}
+
 /// What sends the rest of the request.
 pub(super) enum Rest {
     /// There is no rest, or nobody wants it.
     Nothing,
     /// The call itself, until its response begins.
     Here(SendHalf),
-    /// Itself.
+    /// It goes on by itself, since the response has begun.
     Pump(Pump),
 }
 
@@ -117,6 +126,13 @@ pub(super) enum Received {
     /// The head of what is not gRPC's, and a part of its body.
     Foreign(Box<ForeignResponse>),
     Head,
+}
+
+/// Why a request was not sent in its place.
+enum NotSent {
+    Failed(Failed),
+    /// The connection did not take it; another may.
+    Refused(StreamError),
 }
 
 /// What a step came to.
@@ -285,41 +301,44 @@ impl DirectCall {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Result<(), Failed> {
-        let slot = match place {
-            Ok(slot) => slot,
-            Err(cause) => {
-                self.progress.last = Some(Arc::clone(destination));
-                return self.look_elsewhere(StreamError::NeverSent(cause));
-            }
-        };
+        let Err(not_sent) = self.try_to_send(place, destination, extras, now, cx) else { return Ok(()) };
+        self.progress.last = Some(Arc::clone(destination));
+        match not_sent {
+            NotSent::Failed(failed) => Err(failed),
+            NotSent::Refused(error) => self.look_elsewhere(error),
+        }
+    }
+
+    fn try_to_send(
+        &mut self,
+        place: Result<Slot, ConnectError>,
+        destination: &Arc<Destination>,
+        extras: Extras,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NotSent> {
+        let slot = place.map_err(|cause| NotSent::Refused(StreamError::NeverSent(cause)))?;
         if let Some(deadline) = self.timer.passed(now) {
-            return Err(self.expired(deadline).into());
+            return Err(NotSent::Failed(self.expired(deadline).into()));
         }
         if !self.upload.rewind() {
             let text = "not processed by the server, and too long to be kept for sending again";
-            return Err(Problem::new(Code::Unavailable, Sent::No, text)
-                .at(Some(&destination.address))
-                .into());
+            let problem = Problem::new(Code::Unavailable, Sent::No, text).at(Some(&destination.address));
+            return Err(NotSent::Failed(problem.into()));
         }
-        let (first, end) = self.upload.first(cx).map_err(Failed::request)?;
+        let first = self.upload.first(cx);
+        let (first, end) = first.map_err(|status| NotSent::Failed(Failed::request(status)))?;
         let head = self.head(extras.metadata);
-        match slot.start(head, first, end, cx.waker()) {
-            Ok(mut stream) => {
-                self.timer.attempt_sent();
-                let sender = if end { None } else { stream.take_sender() };
-                self.stage = Stage::Sent(Attempt {
-                    stream,
-                    rest: sender.map_or(Rest::Nothing, Rest::Here),
-                    in_flight: InFlight::start(Arc::clone(destination), extras.on_finish, now),
-                    received: Received::Nothing,
-                });
-                Ok(())
-            }
-            Err(error) => {
-                self.progress.last = Some(Arc::clone(destination));
-                self.look_elsewhere(error)
-            }
-        }
+        let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::Refused)?;
+        self.timer.attempt_sent();
+        let sender = if end { None } else { stream.take_sender() };
+        self.stage = Stage::Sent(Attempt {
+            stream,
+            rest: sender.map_or(Rest::Nothing, Rest::Here),
+            in_flight: InFlight::start(Arc::clone(destination), extras.on_finish, now),
+            received: Received::Nothing,
+        });
+        Ok(())
     }
 
     fn head(&self, picked: Option<Box<HeaderMap>>) -> RequestHead {

@@ -5,6 +5,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
+use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -16,9 +17,9 @@ use crate::vocabulary::Status;
 
 /// What sends the rest of a streamed request. It ends with the request, with the stream, or when this is
 /// dropped.
-pub(crate) struct Pump(Arc<Shared>);
+pub(crate) struct Pump(Arc<Pumping>);
 
-struct Shared {
+struct Pumping {
     stage: Mutex<Stage>,
     failure: OnceLock<Status>,
     runtime: Handle,
@@ -28,19 +29,31 @@ struct Shared {
 /// is made when the rest goes on for the first time; from then on it is there.
 ///
 /// ```text
-///   Begun --waits--> Parked --woken--> Starting --> Running
-///      '------- woken meanwhile -------^
-///
-///   any --the request has ended, or nobody wants it any more--> Over
+///   Begun --waits--> Parked --woken--> Starting --first turn of the task--> Running
+///    | '-------- woken meanwhile --------^ |                                   |
+///    |                                     | the runtime has ended             |
+///    |                                     v                                   |
+///    '--all is handed over--------------> Over <------ all is handed over -----'
+///                                          ^
+///                         dropped, whatever the stage
 /// ```
+///
+/// Whoever wakes may hold locks that the application's stream or the sender take when they are dropped. So a wake never
+/// owns them: they stay here until the task has its first turn.
 enum Stage {
     /// With whoever began it, who tries how far it gets.
     Begun {
         woken: bool,
     },
     Parked(Rest),
-    Starting,
-    Running(AbortHandle),
+    /// No wake changes anything any more.
+    Starting {
+        rest: Rest,
+        task: Option<AbortHandle>,
+    },
+    Running {
+        task: Option<AbortHandle>,
+    },
     Over,
 }
 
@@ -48,57 +61,101 @@ impl Pump {
     /// Hands over what is there, and the rest when it comes, then on `runtime`, whose context is to be the present one.
     pub(super) fn begin(rest: Streamed, sender: SendHalf, runtime: Handle) -> Self {
         let stage = Mutex::new(Stage::Begun { woken: false });
-        let shared = Arc::new(Shared { stage, failure: OnceLock::new(), runtime });
+        let pumping = Arc::new(Pumping { stage, failure: OnceLock::new(), runtime });
         let mut rest = Rest { chunks: rest, sender };
-        let waker = Waker::from(Arc::clone(&shared));
-        match rest.poll(&shared.failure, &mut Context::from_waker(&waker)) {
-            Poll::Ready(()) => *shared.stage() = Stage::Over,
-            Poll::Pending => shared.park(rest),
+        let waker = Waker::from(Arc::clone(&pumping));
+        match rest.poll(&pumping.failure, &mut Context::from_waker(&waker)) {
+            Poll::Ready(()) => pumping.end(),
+            Poll::Pending => pumping.park(rest),
         }
-        Self(shared)
+        Self(pumping)
     }
 
     /// Why the request itself failed, if it did.
     pub(super) fn failure(&self) -> Option<&Status> {
         self.0.failure.get()
     }
-}
 
-impl Drop for Pump {
-    fn drop(&mut self) {
-        // Not under the lock: what is dropped is the application's, and may wake.
-        let former = mem::replace(&mut *self.0.stage(), Stage::Over);
-        if let Stage::Running(task) = former {
-            task.abort();
+    /// The stream is about to be dropped, and this behind it. What wakes for that makes no task.
+    pub(super) fn let_go(&self) {
+        let mut stage = self.0.stage();
+        match mem::replace(&mut *stage, Stage::Over) {
+            Stage::Parked(rest) => *stage = Stage::Starting { rest, task: None },
+            other => *stage = other,
         }
     }
 }
 
-impl Shared {
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Pumping {
     /// It waits for the first time.
     fn park(self: &Arc<Self>, rest: Rest) {
         let mut stage = self.stage();
         if let Stage::Begun { woken: true } = &*stage {
-            *stage = Stage::Starting;
+            *stage = Stage::Starting { rest, task: None };
             drop(stage);
-            self.spawn(rest);
+            self.spawn();
         } else {
             *stage = Stage::Parked(rest);
         }
     }
 
-    fn spawn(self: &Arc<Self>, rest: Rest) {
-        let running = Running { rest, shared: Arc::clone(self) };
-        // In a box, so that the task is no larger than tasks must be.
-        let task = self.runtime.spawn(Box::pin(running)).abort_handle();
+    /// Makes the task.
+    fn spawn(self: &Arc<Self>) {
+        let run = Run { pumping: Arc::clone(self), rest: None, has_begun: false };
+        let handle = self.runtime.spawn(run).abort_handle();
         let mut stage = self.stage();
-        match &*stage {
-            Stage::Starting => *stage = Stage::Running(task),
+        match &mut *stage {
+            Stage::Starting { task, .. } | Stage::Running { task } => *task = Some(handle),
             _ => {
                 drop(stage);
-                task.abort();
+                handle.abort();
             }
         }
+    }
+
+    /// The first turn of the task. `None` if nobody wants it any more.
+    fn start(&self) -> Option<Rest> {
+        let mut stage = self.stage();
+        match mem::replace(&mut *stage, Stage::Over) {
+            Stage::Starting { rest, task } => {
+                *stage = Stage::Running { task };
+                Some(rest)
+            }
+            _ => None,
+        }
+    }
+
+    /// The task was dropped before its first turn: its runtime has ended. The stream is reset, as it is when a runtime ends
+    /// that has the task. By another thread, since this may be a wake.
+    fn strand(self: &Arc<Self>) {
+        if !matches!(&*self.stage(), Stage::Starting { .. }) {
+            return;
+        }
+        let text = "the runtime that would have sent the rest of the request has stopped";
+        self.failure.get_or_init(|| Status::unavailable(text));
+        let pumping = Arc::clone(self);
+        let spawned = thread::Builder::new().name("trunkline-stranded".into()).spawn(move || pumping.end());
+        if let Err(error) = spawned {
+            tracing::error!(%error, "a request whose runtime has stopped stays until its call ends");
+        }
+    }
+
+    fn end(&self) {
+        if let Stage::Running { task: Some(task) } | Stage::Starting { task: Some(task), .. } = &self.leave()
+        {
+            task.abort();
+        }
+    }
+
+    /// Over. The former stage is to be dropped now, not under the lock: it holds what is the application's, and may wake.
+    fn leave(&self) -> Stage {
+        mem::replace(&mut *self.stage(), Stage::Over)
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -108,23 +165,21 @@ impl Shared {
 }
 
 /// Until it has a task, whose own waker is another.
-impl Wake for Shared {
+impl Wake for Pumping {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut stage = self.stage();
-        match &mut *stage {
-            Stage::Begun { woken } => *woken = true,
-            Stage::Parked(_) => {
-                let Stage::Parked(rest) = mem::replace(&mut *stage, Stage::Starting) else {
-                    unreachable!("it was there just above");
-                };
+        match mem::replace(&mut *stage, Stage::Begun { woken: true }) {
+            Stage::Begun { .. } => {}
+            Stage::Parked(rest) => {
+                *stage = Stage::Starting { rest, task: None };
                 drop(stage);
-                self.spawn(rest);
+                self.spawn();
             }
-            Stage::Starting | Stage::Running(_) | Stage::Over => {}
+            other => *stage = other,
         }
     }
 }
@@ -150,16 +205,44 @@ impl Rest {
 }
 
 /// The task of it.
-struct Running {
-    rest: Rest,
-    shared: Arc<Shared>,
+struct Run {
+    pumping: Arc<Pumping>,
+    /// In a box, so that the task is no larger than tasks must be.
+    rest: Option<Box<Rest>>,
+    has_begun: bool,
 }
 
-impl Future for Running {
+impl Future for Run {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { rest, shared } = &mut *self;
-        rest.poll(&shared.failure, cx)
+        let Self { pumping, rest, has_begun } = &mut *self;
+        if !mem::replace(has_begun, true) {
+            *rest = pumping.start().map(Box::new);
+        }
+        if let Some(rest) = rest {
+            ready!(rest.poll(&pumping.failure, cx));
+        }
+        drop(pumping.leave());
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.has_begun {
+            self.pumping.strand();
+        }
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_says_nothing_for_now_is_small() {
+        // As an open stream, of which it is a part.
+        assert!(size_of::<Pumping>() <= 160, "{}", size_of::<Pumping>());
     }
 }

@@ -22,7 +22,7 @@ pub struct BidiStreamingCall<R> {
 }
 
 impl<R: Message + Default> BidiStreamingCall<R> {
-    /// A call of `method` with those requests. They are asked for by a task of the call's own, so the
+    /// A call of `method` with those requests. They are asked for by tasks of the call's own, so the
     /// application may send without reading.
     pub fn new<S>(channel: &Channel, method: &'static MethodDescriptor, requests: S) -> Self
     where

@@ -25,7 +25,7 @@ pub struct ClientStreamingCall<R> {
 
 impl<R: Message + Default> ClientStreamingCall<R> {
     /// A call of `method` with those requests. They are asked for while the call is polled; once the response
-    /// has begun, from a task of their own.
+    /// has begun, by a task of the call's own when there are more.
     pub fn new<S>(channel: &Channel, method: &'static MethodDescriptor, requests: S) -> Self
     where
         S: IntoStreamingRequest,

@@ -302,6 +302,6 @@ mod tests {
     fn an_open_stream_is_small() {
         // There may be a hundred thousand. Who makes these larger should know why.
         assert!(size_of::<Streaming<()>>() <= 88, "{}", size_of::<Streaming<()>>());
-        assert!(size_of::<Call>() <= 480, "{}", size_of::<Call>());
+        assert!(size_of::<Call>() <= 376, "{}", size_of::<Call>());
     }
 }

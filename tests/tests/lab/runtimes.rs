@@ -1,14 +1,19 @@
 //! Runtimes come and go; a channel stays. These tests make runtimes of their own, so they are no tokio tests.
 
+use std::iter;
 use std::pin::pin;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio_stream::StreamExt;
 use trunkline::Transport::{self, H2, Trunkline};
-use trunkline::{Channel, Code, Sent};
+use trunkline::{Channel, Code, Sent, Streaming};
+use trunkline_tests::greeter::HelloReply;
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
 use crate::asking::{failed, greet, greeter, hello, loopback, watch};
@@ -179,6 +184,107 @@ fn the_deadline_of_a_call_does_not_hang_on_the_runtime_of_its_connection(
     let result = awake.block_on(greeter(&channel).say_hello(hello("x")).timeout(ms(20)).into_future());
     failed(&result, Code::DeadlineExceeded);
     drop(asleep);
+}
+
+/// A server that answers with a head at once, and with the rest when it has read the request, which it does once `reads`.
+async fn answer_early(io: DuplexStream, reads: watch::Receiver<bool>) {
+    let mut connection = h2::server::handshake(io).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let mut reads = reads.clone();
+        tokio::spawn(async move {
+            let head = http::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+            let mut reply = respond.send_response(head, false).unwrap();
+            let mut body = request.into_body();
+            if reads.wait_for(|reads| *reads).await.is_ok() {
+                while let Some(Ok(data)) = body.data().await {
+                    body.flow_control().release_capacity(data.len()).unwrap();
+                }
+            }
+            let _gone = reply.send_data(vec![0; 5].into(), false);
+            let trailers =
+                [(http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("0"))];
+            let _gone = reply.send_trailers(trailers.into_iter().collect());
+        });
+    }
+}
+
+/// A network with such a server at `a`, the runtime that it is on, and what lets it read.
+fn early_answers(engine: Transport) -> (Runtime, Network, watch::Sender<bool>) {
+    let serving = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let network = Network::new(engine);
+    let mut incoming = network.listen("a");
+    let (read, reads) = watch::channel(false);
+    serving.spawn(async move {
+        while let Some(Ok(io)) = incoming.next().await {
+            tokio::spawn(answer_early(io, reads.clone()));
+        }
+    });
+    (serving, network, read)
+}
+
+/// A call whose request is more than any window lets through unread, once its response has begun.
+async fn too_much(channel: &Channel) -> Streaming<HelloReply> {
+    let requests = tokio_stream::iter(iter::repeat_n(hello(&"x".repeat(40_000)), 100));
+    let mut replies = greeter(channel).chat(requests).await.unwrap();
+    replies.headers().await.unwrap();
+    replies
+}
+
+/// Does what must not hang.
+fn in_time(what: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        what();
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+// E11
+#[rstest]
+fn a_runtime_ends_although_requests_wait_for_room_on_it(#[values(H2, Trunkline)] engine: Transport) {
+    in_time(move || {
+        let (_serving, network, _read) = early_answers(engine);
+        for is_held_elsewhere in [false, true] {
+            let calling = multi_thread();
+            let channel = network.channel(&["a"]).connect_lazy().unwrap();
+            let held = calling.block_on(async {
+                let mut calls = Vec::new();
+                for _ in 0..10 {
+                    let replies = too_much(&channel).await;
+                    if is_held_elsewhere {
+                        calls.push(replies);
+                    } else {
+                        tokio::spawn(async move { drop((replies, std::future::pending::<()>().await)) });
+                    }
+                }
+                calls
+            });
+            drop(calling);
+            drop(held);
+        }
+    });
+}
+
+// E11
+#[rstest]
+fn a_request_whose_runtime_has_ended_fails_its_call_and_no_other(#[values(H2, Trunkline)] engine: Transport) {
+    in_time(move || {
+        let (_serving, network, read) = early_answers(engine);
+        let channel = network.channel(&["a"]).connect_lazy().unwrap();
+        let (connected, calling) = (multi_thread(), multi_thread());
+        connected.block_on(async { channel.ready(Duration::from_secs(60)).await.unwrap() });
+        let mut replies = calling.block_on(too_much(&channel));
+        drop(calling);
+        read.send(true).unwrap();
+        connected.block_on(async {
+            let status = replies.message().await.unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable);
+            assert!(status.message().contains("has stopped"), "{status}");
+            greet(&channel).await.unwrap();
+        });
+        assert_eq!(network.dials("a").len(), 1);
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Answer, Rig, framed, lost};
 use crate::stub::{BidiStreamingCall, ClientStreamingCall, ServerStreamingCall};
 use crate::transport::{Connection, StreamError};
-use crate::{Code, Sent, StatusExt, Streaming};
+use crate::{Address, Code, Sent, StatusExt, Streaming};
 
 async fn chat(rig: &Rig, capacity: usize) -> (mpsc::Sender<String>, Streaming<String>) {
     let (say, said) = mpsc::channel(capacity);
@@ -66,6 +66,32 @@ async fn a_request_that_says_nothing_more_has_no_task_until_it_goes_on() {
     say.closed().await;
     assert!(request.was_reset().await);
     assert_eq!(tasks(), before);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_room_when_the_response_begins_goes_on_and_ends_with_its_call() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for goes_on in [true, false] {
+        let (connection, mut server) = Connection::memory();
+        let rig = Rig::connected(&connection);
+        let before = tasks();
+        let (say, mut replies) = chat(&rig, 1).await;
+        let mut request = server.accept().await;
+        request.set_window(false);
+        say.send("one".to_owned()).await.unwrap();
+        request.headers();
+        request.say("heard");
+        assert_eq!(replies.message().await.unwrap().as_deref(), Some("heard"));
+        if goes_on {
+            request.set_window(true);
+            assert_eq!(request.chunk().await.unwrap(), framed("one"));
+        }
+        drop(replies);
+        // No task was made for it, only to be dropped.
+        assert_eq!(tasks(), before + usize::from(goes_on));
+        say.closed().await;
+        assert!(request.was_reset().await);
+    }
 }
 
 /// Says a number each third time that it is asked, and has itself asked again at once, for ever.
@@ -231,7 +257,13 @@ async fn a_request_stream_that_panics_ends_its_call_and_says_so() {
     assert_eq!(status.code(), Code::Internal);
     assert!(status.message().contains("oh dear"), "{status}");
     let call = ClientStreamingCall::<String>::new(&rig.channel, &super::METHOD, Panicking(false));
-    assert_eq!(call.await.unwrap_err().code(), Code::Internal);
+    let status = call.await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert_eq!(
+        status.call_report().unwrap().address(),
+        Some(&Address::other("a")),
+        "where it was to be sent"
+    );
 }
 
 #[tokio::test]
