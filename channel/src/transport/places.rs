@@ -1,5 +1,5 @@
 //! The machine of the places for streams on one connection: how many there are, how many are taken, who waits.
-//! It knows neither tasks nor wakers.
+//! It wakes nobody, and says who is to be woken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

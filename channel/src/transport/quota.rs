@@ -53,7 +53,7 @@ impl StreamQuota {
     }
 
     /// Wakes `watcher` when a place becomes free that nobody is given, since there are no more. Once; whoever wants
-    /// to hear of the next asks again. False if all are free already.
+    /// to hear of the next asks again. False if there is nothing to hear: it is closed, and all are free.
     pub(super) fn watch(&self, watcher: &Waker) -> bool {
         let (watches, former) = self.places.watch(watcher.clone());
         drop(former);

@@ -122,7 +122,7 @@ impl Streams {
             stream.gathered = 0;
             self.gathered -= gathered;
         } else {
-            stream.gathered = u32::try_from(gathered).expect("what is not due is less than that");
+            stream.gathered = u32::try_from(gathered).expect("a reader is due at less than 4 GiB");
         }
         Some(Delivery { cell: stream.cell.as_ref(), due })
     }
@@ -157,5 +157,19 @@ impl Streams {
 
     pub(super) fn open(&self) -> usize {
         self.open
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+    use crate::transport::trunkline::inbox::Inbox;
+
+    #[test]
+    fn what_is_kept_of_each_open_stream_is_small() {
+        // There may be a hundred thousand. Who makes these larger should know why.
+        assert!(size_of::<Option<OpenStream>>() <= 48, "{}", size_of::<Option<OpenStream>>());
+        assert!(size_of::<Cell>() <= 208, "{}", size_of::<Cell>());
+        assert!(size_of::<Inbox>() <= 120, "{}", size_of::<Inbox>());
     }
 }
