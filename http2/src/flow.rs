@@ -42,6 +42,16 @@ impl SendWindow {
     }
 }
 
+/// How long what is to be given back is gathered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Thrift {
+    /// Up to half of a window, so that an update comes once for many frames and long before the peer has to wait.
+    Usual,
+    /// Until but an eighth of the window is left. For a peer that leaves: it may have sent all that it will, and be gone
+    /// before it reads the update. Then its socket resets the connection, and what it sent and we have not read is lost.
+    Greatest,
+}
+
 /// The peer sent more than it was allowed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Exceeded;
@@ -85,11 +95,16 @@ impl StreamCredit {
         self.returnable += bytes;
     }
 
-    /// Whether there is enough to be told to the peer: half of the window, so that an update comes once for many
-    /// frames and long before the peer has to wait.
+    /// Whether there is enough to be told to the peer.
     #[inline]
-    pub(crate) fn is_due(&self, in_force: u32) -> bool {
-        self.returnable >= (in_force / 2).max(1)
+    pub(crate) fn is_due(&self, in_force: u32, thrift: Thrift) -> bool {
+        match thrift {
+            Thrift::Usual => self.returnable >= (in_force / 2).max(1),
+            Thrift::Greatest => {
+                let eighth = in_force / 8;
+                self.available <= i64::from(eighth) && self.returnable >= eighth.max(1)
+            }
+        }
     }
 
     /// What WINDOW_UPDATE is to say. It counts as said from here on.
@@ -144,12 +159,16 @@ impl ConnectionCredit {
 
     /// What WINDOW_UPDATE is to raise the window by, if it is worth a frame.
     #[inline]
-    pub(crate) fn due(&self) -> Option<u32> {
+    pub(crate) fn due(&self, thrift: Thrift) -> Option<u32> {
         let raise = self.missing();
-        let half = (self.available + raise) / 2;
+        let target = self.available + raise;
+        let least = match thrift {
+            Thrift::Usual => target / 2,
+            Thrift::Greatest => target - target / 8,
+        };
         // Near the limit the window is small: then a frame's worth is awaited, not single bytes, which would make
         // the peer send single bytes (the silly window of RFC 9293 section 3.8.6.2).
-        (raise > 0 && raise >= half.max(SMALLEST_UPDATE)).then_some(raise)
+        (raise > 0 && raise >= least.max(SMALLEST_UPDATE)).then_some(raise)
     }
 
     /// The update was queued.
@@ -190,19 +209,35 @@ mod tests {
         let mut credit = StreamCredit::new(100);
         assert_eq!(credit.receive(60, 0), Ok(()));
         credit.release(49);
-        assert!(!credit.is_due(100));
+        assert!(!credit.is_due(100, Thrift::Usual));
         credit.release(1);
-        assert!(credit.is_due(100));
+        assert!(credit.is_due(100, Thrift::Usual));
         assert_eq!(credit.take(), 50);
         assert_eq!(credit.receive(91, 0), Err(Exceeded));
         assert_eq!(credit.receive(90, 0), Ok(()));
     }
 
     #[test]
+    fn a_peer_that_leaves_is_given_its_window_when_it_nearly_has_to_wait() {
+        let mut credit = StreamCredit::new(800);
+        assert_eq!(credit.receive(699, 0), Ok(()));
+        credit.release(699);
+        assert!(credit.is_due(800, Thrift::Usual) && !credit.is_due(800, Thrift::Greatest));
+        assert_eq!(credit.receive(1, 0), Ok(()));
+        assert!(credit.is_due(800, Thrift::Greatest), "whoever has read or not");
+        let mut slow = StreamCredit::new(800);
+        assert_eq!(slow.receive(800, 0), Ok(()));
+        slow.release(99);
+        assert!(!slow.is_due(800, Thrift::Greatest));
+        slow.release(1);
+        assert!(slow.is_due(800, Thrift::Greatest));
+    }
+
+    #[test]
     fn padding_is_given_back_without_being_read() {
         let mut credit = StreamCredit::new(100);
         assert_eq!(credit.receive(60, 50), Ok(()));
-        assert!(credit.is_due(100));
+        assert!(credit.is_due(100, Thrift::Usual));
         assert_eq!(credit.take(), 50);
     }
 
@@ -220,12 +255,12 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(credit.receive(INITIAL_WINDOW), Ok(()));
             credit.hand_over(INITIAL_WINDOW as usize);
-            assert_eq!(credit.due(), Some(INITIAL_WINDOW));
+            assert_eq!(credit.due(Thrift::Usual), Some(INITIAL_WINDOW));
             credit.raise(INITIAL_WINDOW);
         }
         assert_eq!(credit.receive(INITIAL_WINDOW), Ok(()));
         credit.hand_over(INITIAL_WINDOW as usize);
-        assert_eq!(credit.due(), None);
+        assert_eq!(credit.due(Thrift::Usual), None);
         assert_eq!(credit.receive(1), Err(Exceeded));
     }
 
@@ -235,8 +270,8 @@ mod tests {
         assert_eq!(credit.receive(INITIAL_WINDOW), Ok(()));
         credit.hand_over(INITIAL_WINDOW as usize);
         credit.release(SMALLEST_UPDATE as usize - 1);
-        assert_eq!(credit.due(), None);
+        assert_eq!(credit.due(Thrift::Usual), None);
         credit.release(1);
-        assert_eq!(credit.due(), Some(SMALLEST_UPDATE));
+        assert_eq!(credit.due(Thrift::Usual), Some(SMALLEST_UPDATE));
     }
 }

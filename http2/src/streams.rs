@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::StreamKey;
-use crate::flow::{SendWindow, StreamCredit};
+use crate::flow::{SendWindow, StreamCredit, Thrift};
 use crate::ids::Ids;
 
 /// A stream from HEADERS to its end. One that is idle or closed has no record (RFC 9113 section 5.1):
@@ -171,8 +171,8 @@ impl Stream {
     /// Whether it ought to stand in the line of those whose window is to be given back, and does not. `window` is the
     /// one that is in force.
     #[inline]
-    pub(crate) fn owes_credit(&self, window: u32) -> bool {
-        self.receiving != Receiving::Ended && !self.lines.returns && self.credit.is_due(window)
+    pub(crate) fn owes_credit(&self, window: u32, thrift: Thrift) -> bool {
+        self.receiving != Receiving::Ended && !self.lines.returns && self.credit.is_due(window, thrift)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -97,10 +97,11 @@ impl Connection {
         if self.own.acknowledged()? {
             // From here on the peer uses what we announced.
             let delta = i64::from(self.config.stream_window) - i64::from(INITIAL_WINDOW);
+            let thrift = self.thrift();
             for (key, open) in self.streams.iter_mut() {
                 open.credit.shift(delta);
                 // Of a smaller window, half may have been released before.
-                if open.owes_credit(self.config.stream_window) {
+                if open.owes_credit(self.config.stream_window, thrift) {
                     open.lines.returns = true;
                     self.returns.push(key);
                 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use crate::budget::USEFUL_FRAME;
-use crate::flow::Exceeded;
+use crate::flow::{Exceeded, Thrift};
 use crate::frame::{Head, flag, split_padding};
 use crate::packing::Packing;
 use crate::streams::Receiving;
@@ -61,7 +61,7 @@ impl Connection {
         self.credit.hand_over(length);
         if end {
             self.end_receiving(stream);
-        } else if head.has(flag::PADDED) {
+        } else if head.has(flag::PADDED) || self.thrift() == Thrift::Greatest {
             self.return_credit(stream);
         }
         Ok(Some((stream, from..to)))
@@ -133,8 +133,9 @@ impl Connection {
     /// Lines the stream up for a WINDOW_UPDATE, if one is due.
     #[inline]
     fn return_credit(&mut self, stream: StreamKey) {
+        let thrift = self.thrift();
         let Some(open) = self.streams.get_mut(stream) else { return };
-        if open.owes_credit(self.own.window_in_force(&self.config)) {
+        if open.owes_credit(self.own.window_in_force(&self.config), thrift) {
             open.lines.returns = true;
             self.returns.push(stream);
         }

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use crate::budget::Budget;
 use crate::config::LAST_STREAM_ID;
-use crate::flow::{ConnectionCredit, SendWindow};
+use crate::flow::{ConnectionCredit, SendWindow, Thrift};
 use crate::frame::{write_settings, write_window_update};
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use crate::outgoing::Outgoing;
@@ -255,6 +255,12 @@ impl Connection {
 
     fn refuses_streams(&self) -> bool {
         self.is_closed || self.goaway.is_some() || matches!(self.phase, Phase::Over(_))
+    }
+
+    /// How windows are given back to this peer.
+    #[inline]
+    fn thrift(&self) -> Thrift {
+        if self.goaway.is_some() { Thrift::Greatest } else { Thrift::Usual }
     }
 
     fn has_place(&self) -> bool {

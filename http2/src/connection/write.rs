@@ -38,7 +38,7 @@ impl Connection {
         if matches!(self.phase, Phase::Over(_)) || self.outgoing.pending() >= self.staging.limit() {
             return;
         }
-        if let Some(raise) = self.credit.due() {
+        if let Some(raise) = self.credit.due(self.thrift()) {
             self.credit.raise(raise);
             self.outgoing.frames(|out| write_window_update(out, 0, raise));
         }

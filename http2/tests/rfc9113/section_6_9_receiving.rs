@@ -283,6 +283,35 @@ fn section_6_9_a_window_of_nothing_is_one_of_a_byte() {
 }
 
 #[test]
+fn section_6_9_a_peer_that_leaves_is_told_nothing_that_it_does_not_need() {
+    let mut story =
+        Story::with(Config { stream_window: 100_000, connection_window: 200_000, ..Config::default() });
+    let (one, two) = (begun(&mut story), begun(&mut story));
+    story.server().goaway(two.id(), ErrorCode::NO_ERROR, b"max_age");
+    story.expect(Told::GoAway { last: two.id(), code: ErrorCode::NO_ERROR.0, debug: b"max_age".to_vec() });
+    for call in [one, two] {
+        pour(&mut story, call, 87_499);
+        story.expect_data(call, vec![b'd'; 87_499]);
+        story.release(call, 87_499);
+        story.expect_no_frames();
+    }
+    // Who goes on is given all of it in time.
+    pour(&mut story, one, 1);
+    story.expect_data(one, b"d");
+    let updates = story.take_frames();
+    assert_eq!((given(&updates, 0), given(&updates, one.id()), given(&updates, two.id())), (0, 87_499, 0));
+    story.release(one, 1);
+    pour(&mut story, one, 1);
+    let updates = story.take_frames();
+    assert_eq!((given(&updates, 0), given(&updates, one.id())), (175_000, 0));
+    pour(&mut story, one, 99_998);
+    story.server().trailers(one).trailers(two);
+    story.expect_data(one, vec![b'd'; 99_999]);
+    story.expect_trailers(one);
+    story.expect_trailers(two);
+}
+
+#[test]
 fn section_6_9_the_connection_too_is_given_its_window_in_portions() {
     let config = Config { stream_window: 1 << 20, connection_window: 1 << 20, ..Config::default() };
     let mut story = Story::with(config);
