@@ -19,7 +19,7 @@ use super::start::NO_SETTINGS_YET;
 use crate::connect::classify;
 use crate::control::Usage;
 use crate::transport::keepalive::{Beat, KeepaliveClock};
-use crate::transport::options::{FAREWELL, KeepalivePenalty, STREAM_WINDOW};
+use crate::transport::options::{CONNECTION_WINDOW, FAREWELL, KeepalivePenalty, STREAM_WINDOW};
 use crate::transport::{Connection, DriverNews, TransportOptions};
 
 /// The owner of the engine.
@@ -197,6 +197,12 @@ impl H2Driver {
         }
         self.life = Life::Draining;
         self.shared.close(&cause);
+        if let Some(Engine { connection, .. }) = &mut self.engine {
+            // The server may have answered all, and be gone before it reads what it is told. Then its socket resets the
+            // connection, and what it sent and we have not read is lost. With half the window to aim at, the engine gives
+            // none of it back before two thirds are used up; with less, a few who do not read would starve the others.
+            connection.set_target_window_size(CONNECTION_WINDOW / 2);
+        }
         Poll::Ready(DriverNews::Draining(cause))
     }
 

@@ -61,6 +61,33 @@ async fn readers_that_leave_give_back_what_they_did_not_read(#[values(H2, Trunkl
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_server_that_leaves_is_told_of_the_connections_window_when_it_needs_it(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    const ANSWERS: u32 = 40;
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut calls = Vec::new();
+    for _ in 0..ANSWERS {
+        calls.push(call(&connection, "x").await);
+    }
+    peer.hear_everything().await;
+    peer.goaway(2 * ANSWERS - 1, 0, "max_age").await;
+    dial.draining().await;
+    let mut told = None;
+    for (call, number) in calls.iter_mut().zip(0..) {
+        // Less than half of a stream's window, and more than a fourtieth of the connection's.
+        peer.answer_long(2 * number + 1, 500_000).await;
+        assert_eq!(answer(call).await.0.len(), 500_000);
+        if peer.window_updates(0).await > 0 {
+            told.get_or_insert(number);
+        }
+    }
+    // It may be gone after each of them, and then what it is told costs what it has said. But it may go on, too.
+    assert!(told.is_some_and(|told| told >= 20), "told after {told:?} answers");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn a_megabyte_each_way_passes_windows_of_any_size(
     #[values(H2, Trunkline)] engine: Transport,
     #[values(1_000, 16_384, 65_535)] window: u32,
