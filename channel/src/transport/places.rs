@@ -28,6 +28,10 @@ struct Queue<W> {
     granted: BTreeSet<Ticket>,
     next_ticket: Ticket,
     closed: Option<ConnectError>,
+    /// How many places the peer allows.
+    allowed: usize,
+    /// How many fewer there are, since the peer counts streams for longer than we do.
+    withheld: usize,
     /// Who is to hear of the next place that becomes free once it is closed.
     watcher: Option<W>,
 }
@@ -56,6 +60,8 @@ impl<W> Places<W> {
             granted: BTreeSet::new(),
             next_ticket: 0,
             closed: None,
+            allowed: limit,
+            withheld: 0,
             watcher: None,
         };
         Self { room: Room::new(limit), queue: Mutex::new(queue) }
@@ -159,8 +165,20 @@ impl<W> Places<W> {
 
     pub(super) fn set_limit(&self, limit: usize) -> Vec<W> {
         let mut queue = self.lock();
+        (queue.allowed, queue.withheld) = (limit, 0);
         self.room.set_limit(limit);
         std::iter::from_fn(|| self.grant(&mut queue)).collect()
+    }
+
+    /// The peer refused a stream that it allows. If (nearly) all places were taken, it counts some that have ended: from
+    /// now on one place is withheld more, up to half of them, until it changes its limit.
+    pub(super) fn refused(&self) {
+        let mut queue = self.lock();
+        let limit = queue.allowed - queue.withheld;
+        if self.room.taken() + 1 >= limit && queue.withheld < queue.allowed / 2 {
+            queue.withheld += 1;
+            self.room.set_limit(limit - 1);
+        }
     }
 
     pub(super) fn close(&self, cause: &ConnectError) -> Vec<W> {
@@ -358,6 +376,25 @@ mod tests {
         assert_eq!(places.release(), None);
         assert_eq!(places.release(), None);
         assert_eq!(places.release(), Some("d"));
+    }
+
+    #[test]
+    fn a_peer_that_refuses_what_it_allows_is_asked_for_less_up_to_half() {
+        let places = Places::new(4);
+        queue(&places, "a");
+        places.refused();
+        assert_eq!(places.room.limit(), 4, "that was for another reason");
+        queue_all(&places, &["b", "c", "d"]);
+        for left in [3, 2, 2] {
+            places.refused();
+            assert_eq!(places.room.limit(), left);
+        }
+        assert_eq!(places.set_limit(4), [] as [&str; 0]);
+        assert_eq!(places.room.limit(), 4, "it has changed its mind");
+        let lone = Places::new(1);
+        queue(&lone, "a");
+        lone.refused();
+        assert_eq!(lone.room.limit(), 1, "there must be one");
     }
 
     #[test]

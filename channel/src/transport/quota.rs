@@ -35,6 +35,12 @@ impl StreamQuota {
         woken.into_iter().for_each(Waker::wake);
     }
 
+    /// The peer refused a stream although there was a place. Some (C-core's servers) count a stream for some moments after
+    /// its end is here, and refuse the one that takes its place: of those, one place less is taken from now on.
+    pub(super) fn refused(&self) {
+        self.places.refused();
+    }
+
     /// No more places: who waits is told `cause`. The first cause stays.
     pub(super) fn close(&self, cause: &ConnectError) {
         self.open.store(false, Ordering::Release);

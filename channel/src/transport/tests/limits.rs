@@ -42,6 +42,30 @@ async fn the_servers_limit_of_streams_is_obeyed_and_places_go_to_who_waits_longe
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_streams_below_its_limit_is_given_one_less_at_a_time(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    const REFUSED_STREAM: u32 = 7;
+    let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 4)]).await;
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        calls.push(call(&connection, "x").await);
+    }
+    peer.hear_everything().await;
+    peer.reset(7, REFUSED_STREAM).await;
+    assert!(matches!(failed(&mut calls[3]).await, StreamError::Refused));
+    drop(calls.pop());
+    let mut next = Box::pin(call(&connection, "x"));
+    settle().await;
+    let is_early = tokio::time::timeout(std::time::Duration::from_secs(1), &mut next).await.is_ok();
+    assert!(!is_early, "a fourth at a time is what it has just refused");
+    peer.answer(1, b"").await;
+    answer(&mut calls[0]).await;
+    next.await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn a_limit_of_zero_is_ready_and_waits_and_raising_it_wakes(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 88
     let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(MAX_CONCURRENT_STREAMS, 0)]).await;

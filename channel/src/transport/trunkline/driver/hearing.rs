@@ -50,6 +50,7 @@ impl TrunklineDriver {
                 self.gather(stream, |inbox| inbox.put_trailers(headers, says_ok));
             }
             Event::Reset { stream, code: ErrorCode::REFUSED_STREAM } => {
+                self.shared.quota.refused();
                 self.fail(stream, StreamError::Refused);
             }
             Event::Reset { stream, code } => self.fail(stream, StreamError::Reset(code.0)),
