@@ -132,7 +132,7 @@ pub(super) enum Received {
 enum NotSent {
     Failed(Failed),
     /// The connection did not take it; another may.
-    Refused(StreamError),
+    NotTaken(StreamError),
 }
 
 /// What a step came to.
@@ -305,7 +305,7 @@ impl DirectCall {
         self.progress.last = Some(Arc::clone(destination));
         match not_sent {
             NotSent::Failed(failed) => Err(failed),
-            NotSent::Refused(error) => self.look_elsewhere(error),
+            NotSent::NotTaken(error) => self.look_elsewhere(error),
         }
     }
 
@@ -317,7 +317,7 @@ impl DirectCall {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Result<(), NotSent> {
-        let slot = place.map_err(|cause| NotSent::Refused(StreamError::NeverSent(cause)))?;
+        let slot = place.map_err(|cause| NotSent::NotTaken(StreamError::NeverSent(cause)))?;
         if let Some(deadline) = self.timer.passed(now) {
             return Err(NotSent::Failed(self.expired(deadline).into()));
         }
@@ -329,7 +329,7 @@ impl DirectCall {
         let first = self.upload.first(cx);
         let (first, end) = first.map_err(|status| NotSent::Failed(Failed::request(status)))?;
         let head = self.head(extras.metadata);
-        let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::Refused)?;
+        let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::NotTaken)?;
         self.timer.attempt_sent();
         let sender = if end { None } else { stream.take_sender() };
         self.stage = Stage::Sent(Attempt {

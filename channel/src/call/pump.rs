@@ -35,7 +35,7 @@ struct Pumping {
 ///    |                                     v                                   |
 ///    '--all is handed over--------------> Over <------ all is handed over -----'
 ///                                          ^
-///                         dropped, whatever the stage
+///                         dropped, whatever the stage; Parked by way of LetGo
 /// ```
 ///
 /// Whoever wakes may hold locks that the application's stream or the sender take when they are dropped. So a wake never
@@ -46,7 +46,8 @@ enum Stage {
         woken: bool,
     },
     Parked(Rest),
-    /// No wake changes anything any more.
+    /// It is about to be dropped, and no wake makes a task for that.
+    LetGo(#[expect(dead_code, reason = "it is there to be dropped after the stream")] Rest),
     Starting {
         rest: Rest,
         task: Option<AbortHandle>,
@@ -80,7 +81,7 @@ impl Pump {
     pub(super) fn let_go(&self) {
         let mut stage = self.0.stage();
         match mem::replace(&mut *stage, Stage::Over) {
-            Stage::Parked(rest) => *stage = Stage::Starting { rest, task: None },
+            Stage::Parked(rest) => *stage = Stage::LetGo(rest),
             other => *stage = other,
         }
     }
@@ -137,13 +138,17 @@ impl Pumping {
         if !matches!(&*self.stage(), Stage::Starting { .. }) {
             return;
         }
-        let text = "the runtime that would have sent the rest of the request has stopped";
-        self.failure.get_or_init(|| Status::unavailable(text));
+        self.fail_for_want_of_a_runtime();
         let pumping = Arc::clone(self);
         let spawned = thread::Builder::new().name("trunkline-stranded".into()).spawn(move || pumping.end());
         if let Err(error) = spawned {
             tracing::error!(%error, "a request whose runtime has stopped stays until its call ends");
         }
+    }
+
+    fn fail_for_want_of_a_runtime(&self) {
+        let text = "the runtime that would have sent the rest of the request has stopped";
+        self.failure.get_or_init(|| Status::unavailable(text));
     }
 
     fn end(&self) {
@@ -172,8 +177,8 @@ impl Wake for Pumping {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut stage = self.stage();
-        match mem::replace(&mut *stage, Stage::Begun { woken: true }) {
-            Stage::Begun { .. } => {}
+        match mem::replace(&mut *stage, Stage::Over) {
+            Stage::Begun { .. } => *stage = Stage::Begun { woken: true },
             Stage::Parked(rest) => {
                 *stage = Stage::Starting { rest, task: None };
                 drop(stage);
@@ -232,6 +237,9 @@ impl Drop for Run {
     fn drop(&mut self) {
         if !self.has_begun {
             self.pumping.strand();
+        } else if matches!(&*self.pumping.stage(), Stage::Running { .. }) {
+            // Neither is it done nor does nobody want it. What is dropped next resets the stream.
+            self.pumping.fail_for_want_of_a_runtime();
         }
     }
 }
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_request_that_says_nothing_for_now_is_small() {
-        // As an open stream, of which it is a part.
+        // There may be a hundred thousand of them. Who makes it larger should know why.
         assert!(size_of::<Pumping>() <= 160, "{}", size_of::<Pumping>());
     }
 }

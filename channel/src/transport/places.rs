@@ -171,11 +171,13 @@ impl<W> Places<W> {
     }
 
     /// The peer refused a stream that it allows. If (nearly) all places were taken, it counts some that have ended: from
-    /// now on one place is withheld more, up to half of them, until it changes its limit.
+    /// now on one place is withheld more, up to half of them, until it changes its limit. While more are taken than there
+    /// are, nothing follows: they were sent under another limit.
     pub(super) fn refused(&self) {
         let mut queue = self.lock();
         let limit = queue.allowed - queue.withheld;
-        if self.room.taken() + 1 >= limit && queue.withheld < queue.allowed / 2 {
+        let taken = self.room.taken();
+        if (limit.saturating_sub(1)..=limit).contains(&taken) && queue.withheld < queue.allowed / 2 {
             queue.withheld += 1;
             self.room.set_limit(limit - 1);
         }
@@ -388,6 +390,9 @@ mod tests {
         for left in [3, 2, 2] {
             places.refused();
             assert_eq!(places.room.limit(), left);
+            places.refused();
+            assert_eq!(places.room.limit(), left, "it was sent before");
+            places.release();
         }
         assert_eq!(places.set_limit(4), [] as [&str; 0]);
         assert_eq!(places.room.limit(), 4, "it has changed its mind");

@@ -11,6 +11,7 @@ use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
+use tokio_stream::wrappers::IntervalStream;
 use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::{Channel, Code, Sent, Streaming};
 use trunkline_tests::greeter::HelloReply;
@@ -284,6 +285,35 @@ fn a_request_whose_runtime_has_ended_fails_its_call_and_no_other(#[values(H2, Tr
             greet(&channel).await.unwrap();
         });
         assert_eq!(network.dials("a").len(), 1);
+    });
+}
+
+// E11
+#[rstest]
+fn a_request_that_goes_on_says_the_same_when_its_runtime_ends(#[values(H2, Trunkline)] engine: Transport) {
+    in_time(move || {
+        let scene = Scene::new(engine, &TestGreeter::new("a"));
+        let channel = scene.channel();
+        let (connected, calling) = (multi_thread(), multi_thread());
+        connected.block_on(async { channel.ready(Duration::from_secs(60)).await.unwrap() });
+        let mut replies = calling.block_on(async {
+            let ticks = IntervalStream::new(tokio::time::interval(ms(1)));
+            let mut replies = greeter(&channel).chat(ticks.map(|_| hello("you"))).await.unwrap();
+            for _ in 0..3 {
+                replies.message().await.unwrap().unwrap();
+            }
+            replies
+        });
+        drop(calling);
+        let status = connected.block_on(async {
+            loop {
+                if let Err(status) = replies.message().await {
+                    return status;
+                }
+            }
+        });
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("has stopped"), "{status}");
     });
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct H2Driver {
     /// Rings when a peer that does not read has been waited for long enough. While no stream is left on a connection
     /// that drains.
     farewell: Option<Pin<Box<Sleep>>>,
+    /// Until then the connection's window is given back late, since the server has said that it leaves.
+    thrift: Option<Pin<Box<Sleep>>>,
 }
 
 /// The engine, and what writes its bytes when it is done with them.
@@ -105,6 +107,7 @@ impl H2Driver {
             doublings,
             limit: NO_SETTINGS_YET,
             farewell: None,
+            thrift: None,
         }
     }
 
@@ -149,6 +152,7 @@ impl H2Driver {
                     engine.flusher.rest();
                 }
                 self.reset_cancelled(cx);
+                self.end_thrift(cx);
                 match self.poll_farewell(cx) {
                     Poll::Ready(()) => self.lost(let_go()),
                     Poll::Pending => self.keep_alive(cx),
@@ -197,13 +201,32 @@ impl H2Driver {
         }
         self.life = Life::Draining;
         self.shared.close(&cause);
-        if let Some(Engine { connection, .. }) = &mut self.engine {
-            // The server may have answered all, and be gone before it reads what it is told. Then its socket resets the
-            // connection, and what it sent and we have not read is lost. With half the window to aim at, the engine gives
-            // none of it back before two thirds are used up; with less, a few who do not read would starve the others.
-            connection.set_target_window_size(CONNECTION_WINDOW / 2);
+        if closed.is_go_away() {
+            self.be_thrifty();
         }
         Poll::Ready(DriverNews::Draining(cause))
+    }
+
+    /// The server leaves. It may have answered all, and be gone before it reads what it is told. Then its socket resets
+    /// the connection, and what it sent and we have not read is lost. With half the window to aim at, the engine gives
+    /// none of it back before two thirds are used up. Half as many who do not read could starve the others then, so it
+    /// ends after a while: whoever is there still goes on.
+    fn be_thrifty(&mut self) {
+        if let Some(Engine { connection, .. }) = &mut self.engine {
+            connection.set_target_window_size(CONNECTION_WINDOW / 2);
+            self.thrift = Some(Box::pin(tokio::time::sleep(FAREWELL)));
+        }
+    }
+
+    fn end_thrift(&mut self, cx: &mut Context<'_>) {
+        if let (Some(until), Some(Engine { connection, .. })) = (&mut self.thrift, &mut self.engine)
+            && until.as_mut().poll(cx).is_ready()
+        {
+            self.thrift = None;
+            connection.set_target_window_size(CONNECTION_WINDOW);
+            // It tells the server when it is polled next.
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// Lets those resets go out that the server can bear now.

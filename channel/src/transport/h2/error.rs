@@ -52,16 +52,13 @@ pub(super) fn is_draining(error: &h2::Error) -> bool {
     (error.is_go_away() && error.is_remote()) || is_out_of_streams(error)
 }
 
-/// How stream number `id` failed, asked once. `written_before` is what had been written on the connection when it was
+/// How stream number `id` failed. `written_before` is what had been written on the connection when it was
 /// started.
 pub(super) fn stream(error: &h2::Error, shared: &Shared, id: u32, written_before: u64) -> StreamError {
     let reason = error.reason().unwrap_or(Reason::NO_ERROR);
     if error.is_reset() {
         return match reason {
-            Reason::REFUSED_STREAM if error.is_remote() => {
-                shared.quota.refused();
-                StreamError::Refused
-            }
+            Reason::REFUSED_STREAM if error.is_remote() => StreamError::Refused,
             reason if error.is_remote() => StreamError::Reset(reason.into()),
             Reason::PROTOCOL_ERROR if error.is_library() && shared.had_large_headers(id) => {
                 headers_too_large()

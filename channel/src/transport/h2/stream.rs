@@ -14,7 +14,7 @@ use trunkline_proto::wire::names;
 
 use super::connection::{H2Slot, Shared};
 use super::error;
-use crate::transport::{ResponseHead, SendClosed, StreamEvent};
+use crate::transport::{ResponseHead, SendClosed, StreamError, StreamEvent};
 
 /// The response side.
 pub(crate) struct H2Stream {
@@ -87,6 +87,9 @@ impl H2Stream {
                 }
             },
         };
+        if let StreamEvent::Failed(StreamError::Refused) = &event {
+            self.shared.quota.refused();
+        }
         match &event {
             StreamEvent::Head(head) if !head.end => {}
             StreamEvent::Data(_) => self.status_in_head = None,

@@ -56,7 +56,6 @@ async fn a_server_that_refuses_streams_below_its_limit_is_given_one_less_at_a_ti
     assert!(matches!(failed(&mut calls[3]).await, StreamError::Refused));
     drop(calls.pop());
     let mut next = Box::pin(call(&connection, "x"));
-    settle().await;
     let is_early = tokio::time::timeout(std::time::Duration::from_secs(1), &mut next).await.is_ok();
     assert!(!is_early, "a fourth at a time is what it has just refused");
     peer.answer(1, b"").await;

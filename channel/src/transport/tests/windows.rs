@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
-use crate::transport::options::STREAM_WINDOW;
+use crate::transport::options::{FAREWELL, STREAM_WINDOW};
 
 #[rstest]
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn a_server_that_leaves_is_told_of_the_connections_window_when_it_needs_it
     dial.draining().await;
     let mut told = None;
     for (call, number) in calls.iter_mut().zip(0..) {
-        // Less than half of a stream's window, and more than a fourtieth of the connection's.
+        // Somewhat less than a thirtieth of the connection's window.
         peer.answer_long(2 * number + 1, 500_000).await;
         assert_eq!(answer(call).await.0.len(), 500_000);
         if peer.window_updates(0).await > 0 {
@@ -84,6 +84,33 @@ async fn a_server_that_leaves_is_told_of_the_connections_window_when_it_needs_it
     }
     // It may be gone after each of them, and then what it is told costs what it has said. But it may go on, too.
     assert!(told.is_some_and(|told| told >= 20), "told after {told:?} answers");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn readers_that_do_not_read_starve_nobody_for_long_where_the_server_leaves(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut calls = Vec::new();
+    for _ in 0..15 {
+        calls.push(call(&connection, "x").await);
+    }
+    peer.hear_everything().await;
+    peer.goaway(29, 0, "max_age").await;
+    dial.draining().await;
+    for number in 0..12 {
+        peer.begin_answer(2 * number + 1, 1 << 20).await;
+    }
+    settle().await;
+    for (call, number) in calls[12..].iter_mut().zip(12..) {
+        peer.answer_long(2 * number + 1, 1 << 20).await;
+        assert_eq!(answer(call).await.0.len(), 1 << 20);
+    }
+    tokio::time::sleep(FAREWELL).await;
+    // A twelfth of it is left, and what was read may come again.
+    let given = peer.window_updates(0).await;
+    assert!(given >= 3 << 20, "{given}");
 }
 
 #[rstest]
