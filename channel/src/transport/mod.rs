@@ -1,6 +1,6 @@
 //! The engine below a connection, behind one narrow seam. Nothing outside this folder names an HTTP/2
 //! implementation; two stand side by side in it, [`h2`] and [`trunkline`], each one variant of [`Driver`],
-//! [`Connection`], [`Stream`] and [`SendHalf`].
+//! [`Connection`], [`Reserve`], [`Slot`], [`Stream`] and [`SendHalf`].
 //!
 //! A connection has two sides. The dial owns the [`Driver`]: a poll of it moves bytes and tells how the
 //! connection lives. Calls share the [`Connection`]: [`reserve`](Connection::reserve) waits for a place among

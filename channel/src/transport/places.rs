@@ -138,12 +138,6 @@ impl<W> Places<W> {
         self.room.taken()
     }
 
-    /// Whether there is a place, and nobody waits.
-    #[cfg(test)]
-    pub(super) fn is_open(&self) -> bool {
-        self.room.take() && self.release().is_none()
-    }
-
     /// Who is to hear of a place that has become free.
     fn pass_on(&self, queue: &mut Queue<W>) -> Option<W> {
         match queue.closed {

@@ -78,8 +78,7 @@ pub(crate) trait HasQuota {
     fn quota(&self) -> &StreamQuota;
 }
 
-/// A place for one stream on a connection, which whoever has the place therefore has too. Dropping it gives the place
-/// to whoever waits longest.
+/// A [`Slot`](super::Slot) on one kind of connection, which whoever has the place therefore has too.
 pub(crate) struct SlotOn<C: HasQuota>(Arc<C>);
 
 impl<C: HasQuota> SlotOn<C> {
@@ -103,9 +102,7 @@ impl<C: HasQuota> fmt::Debug for SlotOn<C> {
     }
 }
 
-/// Waits for a place, first come first served from the first poll on. Ready at once if there is room and
-/// nobody waits. An error means that the connection closed or drains, and nothing was sent. Dropping it
-/// leaves the queue; a place that was granted and not taken passes on.
+/// A [`Reserve`](super::Reserve) on one kind of connection.
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct ReserveOn<C: HasQuota> {
     /// Handed on to the place when there is one.
@@ -266,6 +263,7 @@ mod tests {
             }
         });
         assert_eq!(quota.taken(), 0);
-        assert!(quota.places.is_open(), "who comes next need not queue");
+        let at_once = Pin::new(&mut reserve(&quota)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(at_once, Poll::Ready(Ok(_))), "who comes next need not queue");
     }
 }

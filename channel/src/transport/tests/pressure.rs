@@ -247,6 +247,16 @@ async fn calls_that_give_up_while_the_server_does_not_read_are_never_said(
     assert!(heads < 20_000, "{heads} heads of calls that were given up long before");
 }
 
+/// A call that is cancelled when a part of its request is written and the pipe is full.
+async fn cancel_when_stuck(connection: &Connection) {
+    let slot = connection.reserve().await.unwrap();
+    let large = Some(Bytes::from(vec![0; 10_000]));
+    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
+    settle().await;
+    drop(stream);
+    settle().await;
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)] engine: Transport) {
@@ -260,12 +270,7 @@ async fn a_farewell_that_nobody_reads_ends_all_the_same(#[values(H2, Trunkline)]
         peer.settings(&[]).await;
         let connection = dial.ready().await;
         peer.hear_everything().await;
-        let slot = connection.reserve().await.unwrap();
-        let large = Some(Bytes::from(vec![0; 10_000]));
-        let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
-        settle().await;
-        drop(stream);
-        settle().await;
+        cancel_when_stuck(&connection).await;
         dial.drain();
         let lost = tokio::time::timeout(Duration::from_secs(3600), dial.lost()).await;
         assert!(lost.is_ok(), "with keepalive {keepalive:?}");
@@ -297,12 +302,7 @@ async fn a_place_that_was_never_used_delays_a_farewell_only_until_it_is_given_ba
     let (mut dial, connection, mut peer) = behind_a_narrow_pipe(engine, 200).await;
     peer.hear_everything().await;
     let unused = connection.reserve().await.unwrap();
-    let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 10_000]));
-    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
-    settle().await;
-    drop(stream);
-    settle().await;
+    cancel_when_stuck(&connection).await;
     dial.drain();
     let give_back = async {
         settle().await;
