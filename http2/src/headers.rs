@@ -1,7 +1,7 @@
 //! A header list as it was received. Apart from HPACK, since callers keep it long after the block is gone.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use http::header::{CONTENT_TYPE, InvalidHeaderName, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,35 +14,30 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 #[derive(Clone)]
 pub struct Headers(Fields);
 
-/// Field after field, as [`HeadersBuilder`] writes them.
+/// Field after field, as [`HeadersBuilder`] writes them. Lists that most servers of gRPC send are known beforehand, so
+/// that a call counts no references to them.
 #[derive(Clone)]
 enum Fields {
-    /// A list that most servers of gRPC send. It is known beforehand, so that a call counts no references to it.
-    Usual(Usual),
-    /// In one allocation.
-    Shared(Arc<[u8]>),
-}
-
-/// The lists that are known beforehand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Usual {
+    /// None.
     Empty,
     /// The head of a response: `content-type: application/grpc`.
     Grpc,
     /// The trailers of one that succeeded: `grpc-status: 0`.
     Ok,
+    /// Any others. In two allocations, since a list is made once, and kept in many places where its size counts.
+    Shared(Arc<Box<[u8]>>),
 }
 
-impl Usual {
-    const ALL: [Self; 3] = [Self::Empty, Self::Grpc, Self::Ok];
+const GRPC: [u8; LENGTHS + 28] = field(b"content-type", b"application/grpc");
+const OK: [u8; LENGTHS + 12] = field(b"grpc-status", b"0");
 
-    fn fields(self) -> &'static [u8] {
-        const GRPC: [u8; LENGTHS + 28] = field(b"content-type", b"application/grpc");
-        const OK: [u8; LENGTHS + 12] = field(b"grpc-status", b"0");
+impl Fields {
+    fn bytes(&self) -> &[u8] {
         match self {
             Self::Empty => &[],
             Self::Grpc => &GRPC,
             Self::Ok => &OK,
+            Self::Shared(fields) => fields,
         }
     }
 }
@@ -90,9 +85,8 @@ impl Headers {
     /// Whether the two are one object, and so equal without a look. A list that the peer repeats is.
     pub fn is_same_object(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Fields::Usual(usual), Fields::Usual(other)) => usual == other,
             (Fields::Shared(fields), Fields::Shared(others)) => Arc::ptr_eq(fields, others),
-            _ => false,
+            (usual, other) => mem::discriminant(usual) == mem::discriminant(other),
         }
     }
 
@@ -102,10 +96,7 @@ impl Headers {
     }
 
     fn fields(&self) -> &[u8] {
-        match &self.0 {
-            Fields::Usual(usual) => usual.fields(),
-            Fields::Shared(fields) => fields,
-        }
+        self.0.bytes()
     }
 
     /// The list as a map, made anew by each call.
@@ -151,7 +142,7 @@ fn header_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
 impl Default for Headers {
     /// The empty list.
     fn default() -> Self {
-        Self(Fields::Usual(Usual::Empty))
+        Self(Fields::Empty)
     }
 }
 
@@ -288,8 +279,12 @@ impl HeadersBuilder {
 
     /// The list; the builder is empty again.
     pub(crate) fn build(&mut self) -> Headers {
-        let usual = Usual::ALL.into_iter().find(|usual| usual.fields() == self.bytes);
-        let fields = usual.map_or_else(|| Fields::Shared(Arc::from(&self.bytes[..])), Fields::Usual);
+        let fields = match &self.bytes[..] {
+            [] => Fields::Empty,
+            bytes if bytes == GRPC => Fields::Grpc,
+            bytes if bytes == OK => Fields::Ok,
+            bytes => Fields::Shared(Arc::new(bytes.into())),
+        };
         self.clear();
         Headers(fields)
     }
@@ -359,7 +354,7 @@ mod tests {
             let other: Headers = [(name, "1")].into_iter().collect();
             assert!(!first.is_same_object(&other) && first != other);
         }
-        assert_eq!(size_of::<Headers>(), 2 * size_of::<usize>());
+        assert_eq!(size_of::<Option<Headers>>(), 2 * size_of::<usize>());
     }
 
     #[test]

@@ -45,7 +45,8 @@ enum Last {
     /// With the head, or with the last data.
     End,
     Trailers(Headers),
-    Failed(StreamError),
+    /// In a box, since most streams do not fail, and each has room for its end.
+    Failed(Box<StreamError>),
 }
 
 impl Inbox {
@@ -70,7 +71,7 @@ impl Inbox {
 
     /// The end by an error, unless another end is here already.
     pub(super) fn fail(&mut self, error: StreamError) {
-        self.last.get_or_insert(Last::Failed(error));
+        self.last.get_or_insert_with(|| Last::Failed(Box::new(error)));
     }
 
     /// Notes when the end was delivered.
@@ -126,7 +127,7 @@ impl Inbox {
         let last = match self.last.take()? {
             Last::End => StreamEvent::End,
             Last::Trailers(headers) => StreamEvent::Trailers(headers.into()),
-            Last::Failed(error) => StreamEvent::Failed(error),
+            Last::Failed(error) => StreamEvent::Failed(*error),
         };
         Some((last, true))
     }
@@ -163,14 +164,20 @@ fn window_of(bytes: usize) -> u32 {
 }
 
 /// Data in the order in which it came. A call of one small reply has one chunk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Chunks {
-    #[default]
-    None,
     One(Bytes),
-    Many(Box<Many>),
+    /// None, or many.
+    Others(Option<Box<Many>>),
 }
 
+impl Default for Chunks {
+    fn default() -> Self {
+        Self::Others(None)
+    }
+}
+
+/// At least one, and most often many.
 #[derive(Debug, Default)]
 struct Many {
     chunks: VecDeque<Bytes>,
@@ -181,11 +188,7 @@ struct Many {
 
 impl Chunks {
     fn is_empty(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::One(_) => false,
-            Self::Many(many) => many.chunks.is_empty() && many.joined.is_empty(),
-        }
+        matches!(self, Self::Others(None))
     }
 
     fn push(&mut self, data: Bytes) {
@@ -193,46 +196,41 @@ impl Chunks {
             return;
         }
         match self {
-            Self::None => *self = Self::One(data),
+            Self::Others(None) => *self = Self::One(data),
             Self::One(first) => {
                 let chunks = VecDeque::from([mem::take(first), data]);
-                *self = Self::Many(Box::new(Many { chunks, joined: BytesMut::new() }));
+                *self = Self::Others(Some(Box::new(Many { chunks, joined: BytesMut::new() })));
             }
-            Self::Many(many) => many.push(data),
+            Self::Others(Some(many)) => many.push(data),
         }
     }
 
     fn pop(&mut self) -> Option<Bytes> {
-        match self {
-            Self::None => None,
-            Self::One(_) => match mem::take(self) {
-                Self::One(data) => Some(data),
-                _ => None,
-            },
-            Self::Many(many) => {
+        match mem::take(self) {
+            Self::One(data) => Some(data),
+            Self::Others(others) => {
+                let mut many = others?;
                 let data = many.pop();
-                if many.chunks.is_empty() && many.joined.is_empty() {
-                    *self = Self::None;
+                if !many.is_empty() {
+                    *self = Self::Others(Some(many));
                 }
                 data
             }
         }
     }
 
-    fn append(&mut self, later: Self) {
-        match later {
-            Self::None => {}
-            Self::One(data) => self.push(data),
-            Self::Many(mut many) => {
-                while let Some(data) = many.pop() {
-                    self.push(data);
-                }
-            }
+    fn append(&mut self, mut later: Self) {
+        while let Some(data) = later.pop() {
+            self.push(data);
         }
     }
 }
 
 impl Many {
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.joined.is_empty()
+    }
+
     fn push(&mut self, data: Bytes) {
         if data.len() < SMALL_CHUNK && self.chunks.len() >= MANY_CHUNKS {
             self.joined.extend_from_slice(&data);

@@ -169,7 +169,7 @@ mod tests {
     fn what_is_kept_of_each_open_stream_is_small() {
         // There may be a hundred thousand. Who makes these larger should know why.
         assert!(size_of::<Option<OpenStream>>() <= 48, "{}", size_of::<Option<OpenStream>>());
-        assert!(size_of::<Cell>() <= 208, "{}", size_of::<Cell>());
-        assert!(size_of::<Inbox>() <= 120, "{}", size_of::<Inbox>());
+        assert!(size_of::<Cell>() <= 168, "{}", size_of::<Cell>());
+        assert!(size_of::<Inbox>() <= 88, "{}", size_of::<Inbox>());
     }
 }
