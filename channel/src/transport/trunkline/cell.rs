@@ -42,7 +42,8 @@ const TAKEN_BACK: u32 = u32::MAX - 2;
 
 #[derive(Debug)]
 struct State {
-    inbox: Inbox,
+    /// What came and was not taken; in a box, since most of the time there is nothing.
+    inbox: Option<Box<Inbox>>,
     reader: Option<Waker>,
     /// From the first delivery on.
     key: Option<StreamKey>,
@@ -100,7 +101,7 @@ impl Cell {
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
         let state =
-            State { inbox: Inbox::default(), reader: Some(reader), key: None, upload, held_back: None };
+            State { inbox: None, reader: Some(reader), key: None, upload, held_back: None };
         Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
@@ -120,12 +121,17 @@ impl Cell {
     /// Takes what came first, or waits for it.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut state = self.lock();
-        if let Some((event, is_last)) = state.inbox.next() {
+        if let Some(inbox) = &mut state.inbox
+            && let Some((event, is_last)) = inbox.next()
+        {
             let settled = match &event {
-                StreamEvent::Data(data) => state.inbox.settle(data.len()),
+                StreamEvent::Data(data) => inbox.settle(data.len()),
                 _ => 0,
             };
-            let owes_more = state.inbox.owed() > 0;
+            let owes_more = inbox.owed() > 0;
+            if inbox.is_empty() {
+                state.inbox = None;
+            }
             return Poll::Ready(Taken { event, is_last, settled, owes_more });
         }
         let former = register(&mut state.reader, cx.waker());
@@ -149,8 +155,10 @@ impl Cell {
                 &mut *locked
             }
         };
-        let reply = state.inbox.take_plain()?;
-        let owed = state.inbox.settle_all();
+        let inbox = state.inbox.as_mut()?;
+        let reply = inbox.take_plain()?;
+        let owed = inbox.settle_all();
+        state.inbox = None;
         Some((reply, state.key.map(|key| (key, owed))))
     }
 
@@ -164,13 +172,14 @@ impl Cell {
         let mut state = self.lock();
         // What was not sent yet never will be: the driver finds it over.
         let had_ended = self.over.swap(true, Relaxed);
-        let inbox = mem::take(&mut state.inbox);
+        let inbox = state.inbox.take();
         let (key, woken) = (state.key, state.close_upload());
         let of_no_use = (state.held_back.take(), state.reader.take());
         drop(state);
         drop(of_no_use);
         wake(woken);
-        Withdrawn { had_ended, owed: key.map(|key| (key, inbox.owed())) }
+        let owed = inbox.map_or(0, |inbox| inbox.owed());
+        Withdrawn { had_ended, owed: key.map(|key| (key, owed)) }
     }
 
     /// The key of the stream, once something came.
@@ -240,21 +249,21 @@ impl Cell {
         self.lock().held_back.take().map_or_else(HeldBack::default, |held_back| *held_back)
     }
 
-    /// Hands events of stream `key` on, which it takes. A reader to whom they are `due` is put among those to be
+    /// Hands events of stream `key` on. A reader to whom they are `due` is put among those to be
     /// woken; another finds them when it asks for its own reasons. Returned is how many bytes the driver is to
     /// give back: those of a call that went away meanwhile.
     #[must_use]
     pub(super) fn deliver(
         &self,
         key: StreamKey,
-        events: &mut Inbox,
+        events: Box<Inbox>,
         due: bool,
         now: Instant,
         wakes: &mut Wakes,
     ) -> usize {
         let mut state = self.lock();
         if self.is_over() {
-            return mem::take(events).owed();
+            return events.owed();
         }
         state.key = Some(key);
         let (reader, writer) = self.put(&mut state, events, due, now);
@@ -266,13 +275,13 @@ impl Cell {
 
     /// It failed before, or after, it was opened.
     pub(super) fn fail(&self, error: StreamError, now: Instant) {
-        let mut events = Inbox::default();
+        let mut events = Box::<Inbox>::default();
         events.fail(error);
         let mut state = self.lock();
         if self.is_over() {
             return;
         }
-        let (reader, writer) = self.put(&mut state, &mut events, true, now);
+        let (reader, writer) = self.put(&mut state, events, true, now);
         drop(state);
         wake(reader);
         wake(writer);
@@ -299,7 +308,7 @@ impl Cell {
     fn put(
         &self,
         state: &mut State,
-        events: &mut Inbox,
+        mut events: Box<Inbox>,
         due: bool,
         now: Instant,
     ) -> (Option<Waker>, Option<Waker>) {
@@ -309,7 +318,10 @@ impl Cell {
             events.ended_at(now);
             writer = state.close_upload();
         }
-        state.inbox.append(events);
+        match &mut state.inbox {
+            Some(inbox) => inbox.append(*events),
+            none => *none = Some(events),
+        }
         (if due { state.reader.take() } else { None }, writer)
     }
 }
@@ -381,15 +393,15 @@ mod tests {
         engine.open(template, &[], Bytes::new(), true).unwrap()
     }
 
-    fn data(bytes: &'static [u8], end: bool) -> Inbox {
-        let mut inbox = Inbox::default();
+    fn data(bytes: &'static [u8], end: bool) -> Box<Inbox> {
+        let mut inbox = Box::<Inbox>::default();
         inbox.put_data(Bytes::from_static(bytes), end);
         inbox
     }
 
-    fn deliver(cell: &Cell, mut events: Inbox, due: bool) -> usize {
+    fn deliver(cell: &Cell, events: Box<Inbox>, due: bool) -> usize {
         let mut wakes = Wakes::default();
-        let owed = cell.deliver(key(), &mut events, due, Instant::now(), &mut wakes);
+        let owed = cell.deliver(key(), events, due, Instant::now(), &mut wakes);
         wakes.wake_all();
         owed
     }

@@ -19,7 +19,7 @@ const SMALL_CHUNK: usize = 512;
 /// How large small chunks become when they are joined.
 const JOINED: usize = 4 << 10;
 
-/// Events on their way to a reader. Each open stream has one, so its parts lie where they take least.
+/// Events on their way to a reader.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// Of the head, if it is here.
@@ -94,12 +94,9 @@ impl Inbox {
         Some(PlainReply { headers: headers.into(), body, trailers: trailers.into(), arrived })
     }
 
-    /// Takes over what came after what is here, and leaves nothing there.
-    pub(super) fn append(&mut self, later: &mut Self) {
-        if self.is_empty() {
-            return mem::swap(self, later);
-        }
-        let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = mem::take(later);
+    /// Takes over what came after what is here.
+    pub(super) fn append(&mut self, later: Self) {
+        let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = later;
         if let Some(headers) = headers {
             self.put_head(status, headers, is_grpc, false);
         }
@@ -324,7 +321,7 @@ mod tests {
             expected.extend_from_slice(&chunk);
             let mut later = Inbox::default();
             later.put_data(chunk.into(), false);
-            inbox.append(&mut later);
+            inbox.append(later);
         }
         assert_eq!(inbox.owed(), expected.len());
         let chunks = data(&mut inbox);

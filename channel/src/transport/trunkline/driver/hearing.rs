@@ -99,11 +99,12 @@ impl TrunklineDriver {
     /// handed on in one piece. False if the stream is not open.
     #[inline]
     fn gather(&mut self, key: StreamKey, put: impl FnOnce(&mut Inbox)) -> bool {
-        if self.arriving.key != Some(key) && !self.turn_to(key) {
+        if self.arriving.newest.as_ref().is_none_or(|(newest, _)| *newest != key) && !self.turn_to(key) {
             return false;
         }
-        put(&mut self.arriving.inbox);
-        if self.arriving.inbox.has_ended() {
+        let Some((_, inbox)) = &mut self.arriving.newest else { unreachable!("it is the one turned to") };
+        put(inbox);
+        if inbox.has_ended() {
             self.deliver_newest();
         }
         true
@@ -113,19 +114,19 @@ impl TrunklineDriver {
     /// those of many in turns. False if the stream is not open.
     fn turn_to(&mut self, key: StreamKey) -> bool {
         let Some(stream) = self.streams.get(key) else { return false };
-        let Arriving { key: newest, inbox, begun } = &mut self.arriving;
+        let Arriving { newest, begun } = &mut self.arriving;
         let place = stream.begun.take().map(|place| place as usize);
-        let earlier = place.map(|place| mem::take(&mut begun[place].1)).unwrap_or_default();
-        let (former, formers) = (newest.replace(key), mem::replace(inbox, earlier));
+        let earlier = place.and_then(|place| begun[place].take());
+        let former = newest.replace(earlier.unwrap_or_else(|| (key, Box::default())));
         if let Some(former) = former
-            && let Some(stream) = self.streams.get(former)
+            && let Some(stream) = self.streams.get(former.0)
         {
             // In the place that has become free, so that there are no more of them than streams.
             let place = place.unwrap_or(begun.len());
             stream.begun = Some(u32::try_from(place).expect("there are fewer than ids of streams"));
             match begun.get_mut(place) {
-                Some(free) => *free = (former, formers),
-                None => begun.push((former, formers)),
+                Some(free) => *free = Some(former),
+                None => begun.push(Some(former)),
             }
         }
         true
@@ -134,34 +135,29 @@ impl TrunklineDriver {
     /// Hands on what has come.
     pub(super) fn deliver(&mut self) {
         if !self.arriving.begun.is_empty() {
-            let Arriving { key, inbox, mut begun } = mem::take(&mut self.arriving);
-            for (key, inbox) in begun.drain(..) {
-                // Of what has ended since only the place is left.
-                if !inbox.is_empty() {
-                    (self.arriving.key, self.arriving.inbox) = (Some(key), inbox);
-                    self.deliver_newest();
-                }
+            let Arriving { newest, mut begun } = mem::take(&mut self.arriving);
+            for earlier in begun.drain(..).flatten() {
+                self.arriving.newest = Some(earlier);
+                self.deliver_newest();
             }
-            self.arriving = Arriving { key, inbox, begun };
+            self.arriving = Arriving { newest, begun };
         }
         self.deliver_newest();
     }
 
     /// Hands on what has come for the stream that something came for last.
     fn deliver_newest(&mut self) {
-        let Some(key) = self.arriving.key.take() else { return };
-        let inbox = &mut self.arriving.inbox;
+        let Some((key, mut inbox)) = self.arriving.newest.take() else { return };
         let ended = inbox.has_ended();
         let Some(delivery) = self.streams.delivery(key, inbox.owed(), ended) else {
             // It was reset by us meanwhile.
-            let bytes = mem::take(inbox).owed();
-            return self.engine.release(key, bytes);
+            return self.engine.release(key, inbox.owed());
         };
         // What comes with the end is given back now, and what nobody waits for.
         let mut bytes = if ended { inbox.settle_all() } else { 0 };
         bytes += match delivery.cell {
             Some(cell) => cell.deliver(key, inbox, delivery.due, self.now, &mut self.wakes),
-            None => mem::take(inbox).owed(),
+            None => inbox.owed(),
         };
         self.engine.release(key, bytes);
         if ended {

@@ -105,10 +105,9 @@ enum Life {
 #[derive(Debug, Default)]
 struct Arriving {
     /// Whom something came for last; nobody between two reads.
-    key: Option<StreamKey>,
-    inbox: Inbox,
-    /// What came for others before, whose responses have not ended.
-    begun: Vec<(StreamKey, Inbox)>,
+    newest: Option<(StreamKey, Box<Inbox>)>,
+    /// What came for others before, whose responses have not ended. Of what has ended since only the place is left.
+    begun: Vec<Option<(StreamKey, Box<Inbox>)>>,
 }
 
 /// A stream that was cancelled before its response began. It holds its place until it is reset.
