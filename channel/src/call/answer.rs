@@ -7,7 +7,7 @@ use trunkline_proto::wire::Code;
 
 use super::Upload;
 use super::ending::Failed;
-use super::machine::{Attempt, DirectCall, Received, Rest, Stage, Step};
+use super::machine::{DirectCall, Stage, Step};
 use super::pump::Pump;
 use super::response::{Response, missing_status};
 use crate::transport::StreamEvent;
@@ -15,37 +15,38 @@ use crate::transport::StreamEvent;
 impl DirectCall {
     /// Moves the request on and takes what came back.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
-        if let Rest::Here(sender) = &mut attempt.rest {
-            match self.upload.poll_pump(sender, cx) {
-                Poll::Ready(Ok(())) => attempt.rest = Rest::Nothing,
+        let (Stage::Sent { sender }, Some(attempt)) = (&mut self.stage, &mut self.exchange.attempt) else {
+            unreachable!("only what was sent is answered")
+        };
+        if let Some(half) = sender {
+            match self.upload.poll_pump(half, cx) {
+                Poll::Ready(Ok(())) => *sender = None,
                 Poll::Ready(Err(status)) => return Poll::Ready(Err(Failed::request(status))),
                 Poll::Pending => {}
             }
         }
         Poll::Ready(match ready!(attempt.stream.poll_event(cx)) {
-            StreamEvent::Head(head) => self.begun(Response::read(head)),
+            StreamEvent::Head(head) => self.begin(Response::read(head)),
             StreamEvent::Failed(error) => self.look_elsewhere(error),
             StreamEvent::Data(_) | StreamEvent::Trailers(_) | StreamEvent::End => {
-                Err(self.answered_with(missing_status()))
+                Err(self.exchange.answered_with(missing_status()))
             }
         })
     }
 
     /// The response has begun: from here on nothing is sent again.
-    fn begun(&mut self, response: Response) -> Result<(), Failed> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("only what was sent is answered") };
+    fn begin(&mut self, response: Response) -> Result<(), Failed> {
         match response {
             // A head that is the end has no body to wait for.
             Response::Foreign(response) => match response.status() {
-                Some(status) => Err(self.answered_with(status)),
+                Some(status) => Err(self.exchange.answered_with(status)),
                 None => {
-                    attempt.received = Received::Foreign(response);
+                    self.stage = Stage::Foreign(response);
                     Ok(())
                 }
             },
             Response::Status(status, headers) if status.code == Code::Ok => {
-                self.headers = Some(headers);
+                self.exchange.headers = Some(headers);
                 self.end(Code::Ok, Instant::now());
                 Ok(())
             }
@@ -53,8 +54,7 @@ impl DirectCall {
                 Err(self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers.into_map())))
             }
             Response::Messages(headers) => {
-                self.headers = Some(headers);
-                attempt.received = Received::Head;
+                self.exchange.headers = Some(headers);
                 self.upload.commit();
                 self.hand_rest_over()
             }
@@ -63,25 +63,24 @@ impl DirectCall {
 
     /// The rest of a streamed request goes on by itself, since the application may send without reading.
     fn hand_rest_over(&mut self) -> Result<(), Failed> {
-        let Stage::Sent(attempt) = &mut self.stage else { unreachable!("the response has just begun") };
-        if let Rest::Here(sender) = std::mem::replace(&mut attempt.rest, Rest::Nothing)
+        let stage = std::mem::replace(&mut self.stage, Stage::Begun);
+        if let (Stage::Sent { sender: Some(sender) }, Some(attempt)) = (stage, &mut self.exchange.attempt)
             && let Some(rest) = std::mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
-            let runtime = self.ticket.core().runtime()?;
+            let runtime = self.exchange.ticket.core().runtime()?;
             let _entered = runtime.enter();
-            attempt.rest = Rest::Pump(Pump::begin(rest, sender, runtime.clone()));
+            attempt.pump = Some(Pump::begin(rest, sender, runtime.clone()));
         }
         Ok(())
     }
 
     /// Reads what is not gRPC's for the text of a status.
     pub(super) fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let Stage::Sent(Attempt { stream, received: Received::Foreign(response), .. }) = &mut self.stage
-        else {
+        let (Stage::Foreign(response), Some(attempt)) = (&mut self.stage, &mut self.exchange.attempt) else {
             unreachable!("only a foreign response is read so");
         };
         let status = loop {
-            let data = match ready!(stream.poll_event(cx)) {
+            let data = match ready!(attempt.stream.poll_event(cx)) {
                 StreamEvent::Data(data) => data,
                 _ => break response.status_now(),
             };
@@ -90,6 +89,6 @@ impl DirectCall {
                 break status;
             }
         };
-        Poll::Ready(Err(self.answered_with(status)))
+        Poll::Ready(Err(self.exchange.answered_with(status)))
     }
 }

@@ -9,6 +9,7 @@ use trunkline_proto::wire::names;
 use trunkline_proto::{timeout, wire};
 
 use super::deadline::Deadline;
+use super::exchange::Exchange;
 use super::layered::{LayeredCall, UploadBody};
 use super::machine::{DirectCall, Request};
 use super::{Call, CallOptions, FailFast, Upload};
@@ -193,7 +194,8 @@ impl Terms {
         upload: Result<Upload, Box<wire::Status>>,
         began: Instant,
     ) -> DirectCall {
-        DirectCall::new(channel, request, upload, self.fail_fast, began, self.deadline)
+        let exchange = Exchange::new(channel, began, self.deadline);
+        DirectCall::new(exchange, request, upload, self.fail_fast)
     }
 }
 

@@ -45,13 +45,11 @@ impl Deadline {
 pub(crate) struct Timer {
     deadline: Option<Deadline>,
     alarm: Option<Alarm>,
-    /// It had not passed when the present attempt was sent, and nothing was waited for since then.
-    just_looked: bool,
 }
 
 impl Timer {
     pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, alarm: None, just_looked: false }
+        Self { deadline, alarm: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -63,27 +61,18 @@ impl Timer {
         self.deadline.filter(|deadline| deadline.at <= now)
     }
 
-    /// An attempt is sent now: from now on its connection may keep the deadline.
-    pub(crate) fn attempt_sent(&mut self) {
-        self.just_looked = true;
-    }
-
-    /// The call got on with what it waits for: whoever waits next looks at the clock.
-    pub(crate) fn got_on(&mut self) {
-        self.just_looked = false;
-    }
-
     /// Ready when the deadline has passed; never without one. An error if there is no runtime, which whatever
-    /// else a call waits for needs too. `is_kept`: on that runtime somebody else wakes `cx` at the deadline.
+    /// else a call waits for needs too. `just_looked`: it had not passed, and nothing was waited for since then.
+    /// `is_kept`: on that runtime somebody else wakes `cx` at the deadline.
     pub(crate) fn poll(
         &mut self,
         core: &Core,
         cx: &mut Context<'_>,
+        just_looked: bool,
         is_kept: impl FnOnce(&Handle) -> bool,
     ) -> Poll<Result<Deadline, NoRuntime>> {
         let runtime = core.runtime()?;
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        let just_looked = std::mem::take(&mut self.just_looked);
         if is_kept(&runtime) {
             self.alarm = None;
             let has_passed = !just_looked && deadline.at <= Instant::now();
@@ -114,20 +103,15 @@ mod tests {
     use crate::channel::Channel;
 
     #[tokio::test(start_paused = true)]
-    async fn where_a_connection_keeps_the_deadline_the_clock_is_looked_at_once_a_call_has_got_on() {
+    async fn where_a_connection_keeps_the_deadline_the_clock_is_looked_at_unless_it_just_was() {
         let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
         let timeout = Duration::from_secs(1);
-        for gets_on in [false, true] {
-            let mut timer = Timer::new(Deadline::after(Instant::now(), timeout));
-            timer.attempt_sent();
-            tokio::time::advance(timeout).await;
-            if gets_on {
-                timer.got_on();
-            }
-            let mut poll =
-                || timer.poll(channel.core(), &mut Context::from_waker(Waker::noop()), |_| true).is_ready();
-            assert_eq!(poll(), gets_on, "it had just been looked at, or not");
-            assert!(poll(), "the second look");
+        let mut timer = Timer::new(Deadline::after(Instant::now(), timeout));
+        tokio::time::advance(timeout).await;
+        for just_looked in [true, false] {
+            let mut cx = Context::from_waker(Waker::noop());
+            let poll = timer.poll(channel.core(), &mut cx, just_looked, |_| true);
+            assert_eq!(poll.is_ready(), !just_looked);
         }
     }
 }

@@ -8,7 +8,8 @@ use trunkline_proto::{Address, wire, wire::Code};
 
 use super::Upload;
 use super::deadline::Deadline;
-use super::machine::{Attempt, DirectCall, Received, Rest, Stage};
+use super::exchange::Exchange;
+use super::machine::{DirectCall, Stage};
 use super::progress::Problem;
 use super::report::Sent;
 use crate::channel::NoRuntime;
@@ -47,64 +48,29 @@ impl From<Problem> for Failed {
     }
 }
 
-impl DirectCall {
+impl Exchange {
     pub(super) fn answered_with(&self, status: wire::Status) -> Failed {
         Problem::response(status, self.address()).into()
     }
 
-    /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
-    pub(super) fn rung(&self, code: Code) -> Option<Failed> {
-        let deadline = self.timer.deadline().filter(|deadline| deadline.explains(code))?;
-        Some(self.expired(deadline).into())
+    /// The deadline, if it has passed and that is all the server means by ending the call with `code`.
+    pub(super) fn rung(&self, code: Code) -> Option<Deadline> {
+        self.timer.deadline().filter(|deadline| deadline.explains(code))
     }
 
-    /// What the call was doing when its deadline passed.
+    /// The deadline passed while the response was read.
     pub(super) fn expired(&self, deadline: Deadline) -> Problem {
-        let (doing, sent) = match &self.stage {
-            Stage::Reserve(_) => {
-                ("queued for a stream, since the server's limit of concurrent streams is reached", Sent::No)
-            }
-            Stage::Sent(attempt) => match (&attempt.received, &attempt.rest) {
-                (Received::Nothing, Rest::Here(_)) => ("sending the request", Sent::Maybe),
-                (Received::Nothing, _) => ("waiting for the response", Sent::Maybe),
-                (Received::Foreign(_), _) => ("reading a response that is not gRPC", Sent::Yes),
-                (Received::Head, _) => ("reading the response", Sent::Yes),
-            },
-            _ => return self.expired_waiting(deadline),
-        };
+        self.expired_while("reading the response", Sent::Yes, deadline)
+    }
+
+    /// The deadline passed while the call did that, which is all there is to say of why.
+    pub(super) fn expired_while(&self, doing: &'static str, sent: Sent, deadline: Deadline) -> Problem {
         Problem::expired(self.progress.timeout(deadline), doing, sent, Arc::default()).at(self.address())
     }
 
-    /// What the call was doing when its deadline passed just now. What can be taken back is.
-    pub(super) fn give_up(&self, deadline: Deadline) -> Problem {
-        match &self.stage {
-            Stage::Sent(Attempt { stream, received: Received::Nothing, .. }) if stream.take_back() => {
-                let doing = "waiting for its turn on the connection";
-                let timeout = self.progress.timeout(deadline);
-                Problem::expired(timeout, doing, Sent::No, Arc::default()).at(self.address())
-            }
-            _ => self.expired(deadline),
-        }
-    }
-
-    fn expired_waiting(&self, deadline: Deadline) -> Problem {
-        let trouble = Arc::clone(&self.ticket.core().snapshot().trouble);
-        let timeout = self.progress.timeout(deadline);
-        let problem = Problem::expired(timeout, "waiting for a connection", Sent::No, trouble);
-        match &self.stage {
-            Stage::Wait { for_good: true, .. } => problem.permanent(),
-            _ => problem,
-        }
-    }
-
-    /// Ends the call, and makes the status that says why.
-    pub(super) fn fail(&mut self, failed: Failed) -> Status {
-        let now = Instant::now();
-        match &self.stage {
-            Stage::Wait { since, .. } => self.progress.waited(now.saturating_duration_since(*since)),
-            Stage::Reserve(place) => self.progress.queued(now.saturating_duration_since(place.since)),
-            _ => {}
-        }
+    /// Ends the call, and makes the status that says why. `sent`: what is known of the request, if that failed by
+    /// itself.
+    pub(super) fn fail(&mut self, failed: Failed, sent: Sent) -> Status {
         let (core, address) = (self.ticket.core(), self.address());
         let status = match *failed.0 {
             Ending::Here(problem) => self.progress.status(core, problem),
@@ -112,45 +78,96 @@ impl DirectCall {
                 let report = self.progress.answered(core, &status, address);
                 vocabulary::server_status(status, headers, report)
             }
-            Ending::Request(status) => {
-                let sent = match &self.stage {
-                    Stage::Sent(Attempt { received: Received::Head, .. }) => Sent::Yes,
-                    Stage::Sent(_) => Sent::Maybe,
-                    _ => Sent::No,
-                };
-                self.progress.request_failed(core, status, sent, address)
-            }
+            Ending::Request(status) => self.progress.request_failed(core, status, sent, address),
         };
-        self.end(vocabulary::wire_code(status.code()), now);
+        self.end(vocabulary::wire_code(status.code()), Instant::now());
+        status
+    }
+}
+
+impl DirectCall {
+    /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
+    pub(super) fn rung(&self, code: Code) -> Option<Failed> {
+        self.exchange.rung(code).map(|deadline| self.expired(deadline).into())
+    }
+
+    /// What the call was doing when its deadline passed.
+    pub(super) fn expired(&self, deadline: Deadline) -> Problem {
+        let (doing, sent) = match &self.stage {
+            Stage::Reserve(reserving) => {
+                let doing = "queued for a stream, since the server's limit of concurrent streams is reached";
+                let problem = self.exchange.expired_while(doing, Sent::No, deadline);
+                return problem.at(Some(&reserving.destination.address));
+            }
+            Stage::Sent { sender: Some(_) } => ("sending the request", Sent::Maybe),
+            Stage::Sent { sender: None } => ("waiting for the response", Sent::Maybe),
+            Stage::Foreign(_) => ("reading a response that is not gRPC", Sent::Yes),
+            Stage::Begun => return self.exchange.expired(deadline),
+            Stage::Refused(_) | Stage::Choose | Stage::Wait(_) => return self.expired_waiting(deadline),
+        };
+        self.exchange.expired_while(doing, sent, deadline)
+    }
+
+    /// What the call was doing when its deadline passed just now. What can be taken back is.
+    pub(super) fn give_up(&self, deadline: Deadline) -> Problem {
+        match (&self.stage, &self.exchange.attempt) {
+            (Stage::Sent { .. }, Some(attempt)) if attempt.stream.take_back() => {
+                self.exchange.expired_while("waiting for its turn on the connection", Sent::No, deadline)
+            }
+            _ => self.expired(deadline),
+        }
+    }
+
+    fn expired_waiting(&self, deadline: Deadline) -> Problem {
+        let Exchange { ticket, progress, .. } = &self.exchange;
+        let trouble = Arc::clone(&ticket.core().snapshot().trouble);
+        let problem =
+            Problem::expired(progress.timeout(deadline), "waiting for a connection", Sent::No, trouble);
+        match &self.stage {
+            Stage::Wait(waiting) if waiting.for_good => problem.permanent(),
+            _ => problem,
+        }
+    }
+
+    /// Ends the call, and makes the status that says why.
+    pub(super) fn fail(&mut self, failed: Failed) -> Status {
+        let progress = &mut self.exchange.progress;
+        let sent = match &self.stage {
+            Stage::Wait(waiting) => {
+                progress.waited(waiting.since.elapsed());
+                Sent::No
+            }
+            Stage::Reserve(reserving) => {
+                progress.queued(reserving.since.elapsed());
+                progress.last = Some(Arc::clone(&reserving.destination));
+                Sent::No
+            }
+            Stage::Refused(_) | Stage::Choose => Sent::No,
+            Stage::Sent { .. } | Stage::Foreign(_) => Sent::Maybe,
+            Stage::Begun => Sent::Yes,
+        };
+        let status = self.exchange.fail(failed, sent);
+        self.let_request_go();
         status
     }
 
     /// Where the present attempt is, or the last one was.
     pub(super) fn address(&self) -> Option<&Address> {
-        let destination = match &self.stage {
-            Stage::Reserve(reserving) => Some(&reserving.destination),
-            Stage::Sent(attempt) => attempt.in_flight.destination(),
-            _ => self.progress.last.as_ref(),
-        };
-        destination.map(|destination| &destination.address)
-    }
-
-    /// The attempt ends with `code`, if there is one: it is counted.
-    pub(super) fn leave_attempt(&mut self, code: Code, now: Instant) {
-        match &mut self.stage {
-            Stage::Reserve(reserving) => self.progress.last = Some(Arc::clone(&reserving.destination)),
-            Stage::Sent(attempt) => self.progress.last = attempt.in_flight.finish(code, now),
-            _ => {}
+        match &self.stage {
+            Stage::Reserve(reserving) => Some(&reserving.destination.address),
+            _ => self.exchange.address(),
         }
     }
 
     /// Ends the call: it is counted, and what it held is let go, a stream that has not ended by a reset, and
     /// the rest of the request.
     pub(super) fn end(&mut self, code: Code, now: Instant) {
-        self.leave_attempt(code, now);
-        self.stage = Stage::Ended;
+        self.exchange.end(code, now);
+        self.let_request_go();
+    }
+
+    fn let_request_go(&mut self) {
+        self.stage = Stage::Begun;
         self.upload = Upload::spent();
-        self.timer.stop();
-        self.ticket.end(now);
     }
 }

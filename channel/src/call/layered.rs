@@ -16,7 +16,7 @@ use super::deadline::{Deadline, Timer};
 use super::progress::{Problem, Progress};
 use super::report::{CallReport, Sent};
 use super::response::{Response, missing_status};
-use crate::channel::Channel;
+use crate::channel::{Channel, Core};
 use crate::connect::BoxFuture;
 use crate::transport::{Headers, ResponseHead};
 use crate::vocabulary::{self, Body, Status};
@@ -79,6 +79,10 @@ impl LayeredCall {
             trailers: HeaderMap::new(),
             report: None,
         }
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        self.channel.core()
     }
 
     pub(super) fn headers(&self) -> Option<&Headers> {
@@ -179,7 +183,7 @@ impl LayeredCall {
 
     /// The deadline covers the layers too.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let problem = match ready!(self.timer.poll(self.channel.core(), cx, |_| false)) {
+        let problem = match ready!(self.timer.poll(self.channel.core(), cx, false, |_| false)) {
             Ok(deadline) => {
                 let doing = "waiting in the channel's layers";
                 Problem::expired(self.progress.timeout(deadline), doing, Sent::Maybe, Arc::default())

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
@@ -14,17 +15,15 @@ use trunkline_proto::{ConnectError, wire, wire::Code};
 
 use super::begin::Attached;
 use super::choose::{Choice, Extras, choose};
-use super::deadline::{Deadline, Timer};
 use super::ending::Failed;
+use super::exchange::{Attempt, Exchange};
 use super::in_flight::InFlight;
-use super::progress::{Again, Problem, Progress, Ticket};
-use super::pump::Pump;
+use super::progress::{Again, Problem};
 use super::report::Sent;
 use super::response::ForeignResponse;
 use super::{FailFast, Upload};
-use crate::channel::Channel;
 use crate::control::Destination;
-use crate::transport::{Headers, Path, Reply, RequestHead, Reserve, SendHalf, Slot, Stream, StreamError};
+use crate::transport::{Path, Reply, RequestHead, Reserve, SendHalf, Slot, StreamError};
 use crate::vocabulary::Status;
 
 /// One call without layers. In every state the deadline ends it. Dropping it leaves every queue, and resets a
@@ -46,20 +45,16 @@ use crate::vocabulary::Status;
 ///             Sent, Head received ----> Ended, with the status in the trailers
 /// ```
 ///
-/// It stays where it is from its beginning to its end; what few calls need is in boxes.
+/// It stays where it is until its response has begun; what few calls need is in boxes.
 pub(crate) struct DirectCall {
-    pub(super) ticket: Ticket,
+    /// Dropped before the sending half in `stage`.
+    pub(super) exchange: Exchange,
     pub(super) request: Request,
     fail_fast: FailFast,
     pub(super) upload: Upload,
-    pub(super) progress: Progress,
     /// The version of the snapshot last used.
     version: u64,
-    pub(super) timer: Timer,
     pub(super) stage: Stage,
-    /// Of the response, until they are taken.
-    pub(super) headers: Option<Headers>,
-    pub(super) trailers: Option<Headers>,
 }
 
 /// What to send, apart from the body.
@@ -69,20 +64,28 @@ pub(crate) struct Request {
     pub(crate) reply: Reply,
 }
 
-#[allow(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Stage {
     /// Refused before anything was tried: the request itself is wrong.
     Refused(Box<wire::Status>),
     Choose,
-    Wait {
-        /// Every address has failed permanently.
-        for_good: bool,
-        since: Instant,
-        published: Option<Pin<Box<OwnedNotified>>>,
-    },
+    Wait(Box<Waiting>),
     Reserve(Box<Reserving>),
-    Sent(Attempt),
-    Ended,
+    /// There is an attempt. What is left of the request goes to `sender` until the response begins.
+    Sent {
+        sender: Option<SendHalf>,
+    },
+    /// The head of what is not gRPC's came, and a part of its body.
+    Foreign(Box<ForeignResponse>),
+    /// The response has begun, or the call has ended.
+    Begun,
+}
+
+/// A snapshot that is waited for.
+pub(super) struct Waiting {
+    /// Every address has failed permanently.
+    pub(super) for_good: bool,
+    pub(super) since: Instant,
+    published: Option<Pin<Box<OwnedNotified>>>,
 }
 
 /// A place on a connection that is waited for.
@@ -91,41 +94,6 @@ pub(super) struct Reserving {
     extras: Extras,
     reserve: Reserve,
     pub(super) since: Instant,
-}
-
-/// An attempt that was sent.
-pub(super) struct Attempt {
-    pub(super) stream: Stream,
-    pub(super) rest: Rest,
-    pub(super) in_flight: InFlight,
-    pub(super) received: Received,
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        // The stream goes first, so that its reset keeps to the transport's pace. That wakes who waits for room.
-        if let Rest::Pump(pump) = &self.rest {
-            pump.let_go();
-        }
-    }
-}
-
-/// What sends the rest of the request.
-pub(super) enum Rest {
-    /// There is no rest, or nobody wants it.
-    Nothing,
-    /// The call itself, until its response begins.
-    Here(SendHalf),
-    /// It goes on by itself, since the response has begun.
-    Pump(Pump),
-}
-
-/// What came of the response.
-pub(super) enum Received {
-    Nothing,
-    /// The head of what is not gRPC's, and a part of its body.
-    Foreign(Box<ForeignResponse>),
-    Head,
 }
 
 /// Why a request was not sent in its place.
@@ -140,57 +108,60 @@ pub(super) type Step<T> = Poll<Result<T, Failed>>;
 
 impl DirectCall {
     pub(crate) fn new(
-        channel: Channel,
+        exchange: Exchange,
         request: Request,
         upload: Result<Upload, Box<wire::Status>>,
         fail_fast: FailFast,
-        began: Instant,
-        deadline: Option<Deadline>,
     ) -> Self {
         let (upload, stage) = match upload {
             Ok(upload) => (upload, Stage::Choose),
             Err(refusal) => (Upload::spent(), Stage::Refused(refusal)),
         };
-        Self {
-            ticket: Ticket::new(channel),
-            request,
-            fail_fast,
-            upload,
-            progress: Progress::new(began),
-            version: 0,
-            timer: Timer::new(deadline),
-            stage,
-            headers: None,
-            trailers: None,
-        }
+        Self { exchange, request, fail_fast, upload, version: 0, stage }
     }
 
     /// Whether the request has gone out.
     pub(super) fn is_sent(&self) -> bool {
-        matches!(self.stage, Stage::Sent(_))
+        self.exchange.attempt.is_some()
+    }
+
+    /// What is left of it once the response has begun.
+    pub(super) fn into_exchange(self) -> Exchange {
+        self.exchange
     }
 
     /// Ready when the response has begun, or has ended already.
     pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        match self.advance(cx) {
-            Poll::Ready(result) => {
-                self.timer.got_on();
-                Poll::Ready(result.map_err(|failed| self.fail(failed)))
-            }
-            Poll::Pending => self.poll_expired(cx).map(Err),
-        }
+        let was_sent = self.is_sent();
+        let failed = match self.advance(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(failed)) => failed,
+            // Nothing is sent whose deadline has passed.
+            Poll::Pending => match ready!(self.exchange.poll_deadline(cx, !was_sent && self.is_sent())) {
+                Ok(deadline) => self.give_up(deadline).into(),
+                Err(no_runtime) => no_runtime.into(),
+            },
+        };
+        Poll::Ready(Err(self.fail(failed)))
     }
 
-    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        let is_kept = |runtime: &_| match &self.stage {
-            Stage::Sent(attempt) => attempt.stream.keeps_deadline(runtime),
-            _ => false,
-        };
-        let failed = match ready!(self.timer.poll(self.ticket.core(), cx, is_kept)) {
-            Ok(deadline) => self.give_up(deadline).into(),
-            Err(no_runtime) => no_runtime.into(),
-        };
-        Poll::Ready(self.fail(failed))
+    /// The next bytes of the body. `None`: the status is OK, and the trailers are there; or an error was the
+    /// end.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        ready!(self.poll_begun(cx))?;
+        self.exchange.poll_data(self.request.reply, cx)
+    }
+
+    /// The whole reply, if it is here and as nearly all are, as `read` reads it; the call has ended then. `None`:
+    /// it is to be read piece by piece.
+    pub(super) fn take_plain<T>(
+        &mut self,
+        read: impl FnOnce(Bytes) -> Result<T, wire::Status>,
+    ) -> Option<Result<T, Status>> {
+        let Stage::Sent { sender: None } = &self.stage else { return None };
+        let taken = self.exchange.take_plain(read)?;
+        self.stage = Stage::Begun;
+        Some(taken)
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Step<()> {
@@ -202,20 +173,18 @@ impl DirectCall {
                 }
                 Stage::Choose => {
                     self.choose(cx)?;
-                    if let Stage::Sent(Attempt { stream, rest: Rest::Nothing, .. }) = &self.stage
-                        && stream.wakes_starter()
+                    if let (Stage::Sent { sender: None }, Some(attempt)) =
+                        (&self.stage, &self.exchange.attempt)
+                        && attempt.stream.wakes_starter()
                     {
                         return Poll::Pending;
                     }
                 }
-                Stage::Wait { .. } => ready!(self.poll_wait(cx))?,
+                Stage::Wait(_) => ready!(self.poll_wait(cx))?,
                 Stage::Reserve(_) => ready!(self.poll_reserve(cx))?,
-                Stage::Sent(attempt) => match &attempt.received {
-                    Received::Nothing => ready!(self.poll_answer(cx))?,
-                    Received::Foreign(_) => return self.poll_foreign(cx),
-                    Received::Head => return Poll::Ready(Ok(())),
-                },
-                Stage::Ended => return Poll::Ready(Ok(())),
+                Stage::Sent { .. } => ready!(self.poll_answer(cx))?,
+                Stage::Foreign(_) => return self.poll_foreign(cx),
+                Stage::Begun => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -223,12 +192,12 @@ impl DirectCall {
     /// Asks the picker, and sends the request if there is a place for it.
     fn choose(&mut self, cx: &mut Context<'_>) -> Result<(), Failed> {
         let now = Instant::now();
-        if let Some(deadline) = self.timer.passed(now) {
+        if let Some(deadline) = self.exchange.timer.passed(now) {
             return Err(self.expired(deadline).into());
         }
-        let core = self.ticket.core();
+        let core = self.exchange.ticket.core();
         let snapshot = core.snapshot();
-        let tried = self.progress.tried();
+        let tried = self.exchange.progress.tried();
         let attempt = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
         let mut info = CallInfo::new(self.request.path.as_str())
             .with_authority(core.settings().authority.as_str())
@@ -254,7 +223,7 @@ impl DirectCall {
                 }
             }
             Choice::Wait { for_good } => {
-                self.stage = Stage::Wait { for_good, since: now, published: None };
+                self.stage = Stage::wait(for_good, now);
                 Ok(())
             }
             Choice::Fail(failure) => Err(Problem::failure(&failure, core).into()),
@@ -263,16 +232,16 @@ impl DirectCall {
 
     /// Waits for a snapshot newer than the one last used.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let Stage::Wait { since, published, .. } = &mut self.stage else {
+        let Stage::Wait(waiting) = &mut self.stage else {
             unreachable!("only who waits is told of snapshots");
         };
-        if published.is_none() {
-            *published = self.ticket.core().newer(self.version)?.map(Box::pin);
+        if waiting.published.is_none() {
+            waiting.published = self.exchange.ticket.core().newer(self.version)?.map(Box::pin);
         }
-        if let Some(published) = published {
+        if let Some(published) = &mut waiting.published {
             ready!(published.as_mut().poll(cx));
         }
-        self.progress.waited(since.elapsed());
+        self.exchange.progress.waited(waiting.since.elapsed());
         self.stage = Stage::Choose;
         Poll::Ready(Ok(()))
     }
@@ -288,7 +257,7 @@ impl DirectCall {
         };
         let now = Instant::now();
         let Reserving { destination, extras, since, .. } = *reserving;
-        self.progress.queued(now.saturating_duration_since(since));
+        self.exchange.progress.queued(now.saturating_duration_since(since));
         Poll::Ready(self.send(place, &destination, extras, now, cx))
     }
 
@@ -302,7 +271,7 @@ impl DirectCall {
         cx: &mut Context<'_>,
     ) -> Result<(), Failed> {
         let Err(not_sent) = self.try_to_send(place, destination, extras, now, cx) else { return Ok(()) };
-        self.progress.last = Some(Arc::clone(destination));
+        self.exchange.progress.last = Some(Arc::clone(destination));
         match not_sent {
             NotSent::Failed(failed) => Err(failed),
             NotSent::NotTaken(error) => self.look_elsewhere(error),
@@ -318,7 +287,7 @@ impl DirectCall {
         cx: &mut Context<'_>,
     ) -> Result<(), NotSent> {
         let slot = place.map_err(|cause| NotSent::NotTaken(StreamError::NeverSent(cause)))?;
-        if let Some(deadline) = self.timer.passed(now) {
+        if let Some(deadline) = self.exchange.timer.passed(now) {
             return Err(NotSent::Failed(self.expired(deadline).into()));
         }
         if !self.upload.rewind() {
@@ -330,14 +299,10 @@ impl DirectCall {
         let (first, end) = first.map_err(|status| NotSent::Failed(Failed::request(status)))?;
         let head = self.head(extras.metadata);
         let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::NotTaken)?;
-        self.timer.attempt_sent();
         let sender = if end { None } else { stream.take_sender() };
-        self.stage = Stage::Sent(Attempt {
-            stream,
-            rest: sender.map_or(Rest::Nothing, Rest::Here),
-            in_flight: InFlight::start(Arc::clone(destination), extras.on_finish, now),
-            received: Received::Nothing,
-        });
+        let in_flight = InFlight::start(Arc::clone(destination), extras.on_finish, now);
+        self.exchange.attempt = Some(Attempt { stream, in_flight, pump: None });
+        self.stage = Stage::Sent { sender };
         Ok(())
     }
 
@@ -350,16 +315,16 @@ impl DirectCall {
             }
             (headers, metadata) => headers.or(metadata),
         };
-        let deadline = self.timer.deadline().map(|deadline| deadline.at.into_std());
+        let deadline = self.exchange.timer.deadline().map(|deadline| deadline.at.into_std());
         RequestHead { path: self.request.path.clone(), deadline, headers, reply: self.request.reply }
     }
 
     /// Sends the request again if that is safe, now or under a newer snapshot.
     pub(super) fn look_elsewhere(&mut self, error: StreamError) -> Result<(), Failed> {
         let address = self.address().cloned();
-        let next = match self.progress.again(&error, address.as_ref(), self.version) {
+        let next = match self.exchange.progress.again(&error, address.as_ref(), self.version) {
             Again::Now => Stage::Choose,
-            Again::After(_) => Stage::Wait { for_good: false, since: Instant::now(), published: None },
+            Again::After(_) => Stage::wait(false, Instant::now()),
             Again::No => {
                 let rung = match &error {
                     StreamError::Reset(code) => self.rung(Code::from_reset(*code)),
@@ -368,8 +333,14 @@ impl DirectCall {
                 return Err(rung.unwrap_or_else(|| Problem::stream(error, false, address.as_ref()).into()));
             }
         };
-        self.leave_attempt(Code::Cancelled, Instant::now());
+        self.exchange.leave_attempt(Code::Cancelled, Instant::now());
         self.stage = next;
         Ok(())
+    }
+}
+
+impl Stage {
+    fn wait(for_good: bool, since: Instant) -> Self {
+        Self::Wait(Box::new(Waiting { for_good, since, published: None }))
     }
 }

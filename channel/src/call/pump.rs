@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::streamed::{Next, Streamed};
+use super::streamed::{Next, Silent, Streamed};
 use super::upload::poll_hand_over;
 use crate::transport::SendHalf;
 use crate::vocabulary::Status;
@@ -20,9 +20,14 @@ use crate::vocabulary::Status;
 pub(crate) struct Pump(Arc<Pumping>);
 
 struct Pumping {
-    stage: Mutex<Stage>,
-    failure: OnceLock<Status>,
+    state: Mutex<State>,
     runtime: Handle,
+}
+
+struct State {
+    stage: Stage,
+    /// Why the request itself failed.
+    failure: Option<Status>,
 }
 
 /// Where the rest is. Most streams that stay open for long have said all that they will say for now, so a task
@@ -45,11 +50,11 @@ enum Stage {
     Begun {
         woken: bool,
     },
-    Parked(Rest),
+    Parked(Parked),
     /// It is about to be dropped, and no wake makes a task for that.
-    LetGo(#[expect(dead_code, reason = "it is there to be dropped after the stream")] Rest),
+    LetGo(#[expect(dead_code, reason = "it is there to be dropped after the stream")] Parked),
     Starting {
-        rest: Rest,
+        parked: Parked,
         task: Option<AbortHandle>,
     },
     Running {
@@ -61,29 +66,29 @@ enum Stage {
 impl Pump {
     /// Hands over what is there, and the rest when it comes, then on `runtime`, whose context is to be the present one.
     pub(super) fn begin(rest: Streamed, sender: SendHalf, runtime: Handle) -> Self {
-        let stage = Mutex::new(Stage::Begun { woken: false });
-        let pumping = Arc::new(Pumping { stage, failure: OnceLock::new(), runtime });
+        let state = State { stage: Stage::Begun { woken: false }, failure: None };
+        let pumping = Arc::new(Pumping { state: Mutex::new(state), runtime });
         let mut rest = Rest { chunks: rest, sender };
         let waker = Waker::from(Arc::clone(&pumping));
-        match rest.poll(&pumping.failure, &mut Context::from_waker(&waker)) {
+        match rest.poll(&pumping, &mut Context::from_waker(&waker)) {
             Poll::Ready(()) => pumping.end(),
-            Poll::Pending => pumping.park(rest),
+            Poll::Pending => pumping.park(rest.into()),
         }
         Self(pumping)
     }
 
     /// Why the request itself failed, if it did.
-    pub(super) fn failure(&self) -> Option<&Status> {
-        self.0.failure.get()
+    pub(super) fn failure(&self) -> Option<Status> {
+        self.0.state().failure.clone()
     }
 
     /// The stream is about to be dropped, and this behind it. What wakes for that makes no task.
     pub(super) fn let_go(&self) {
-        let mut stage = self.0.stage();
-        match mem::replace(&mut *stage, Stage::Over) {
-            Stage::Parked(rest) => *stage = Stage::LetGo(rest),
-            other => *stage = other,
-        }
+        let stage = &mut self.0.state().stage;
+        *stage = match mem::replace(stage, Stage::Over) {
+            Stage::Parked(parked) => Stage::LetGo(parked),
+            other => other,
+        };
     }
 }
 
@@ -95,14 +100,14 @@ impl Drop for Pump {
 
 impl Pumping {
     /// It waits for the first time.
-    fn park(self: &Arc<Self>, rest: Rest) {
-        let mut stage = self.stage();
-        if let Stage::Begun { woken: true } = &*stage {
-            *stage = Stage::Starting { rest, task: None };
-            drop(stage);
+    fn park(self: &Arc<Self>, parked: Parked) {
+        let mut state = self.state();
+        if let Stage::Begun { woken: true } = &state.stage {
+            state.stage = Stage::Starting { parked, task: None };
+            drop(state);
             self.spawn();
         } else {
-            *stage = Stage::Parked(rest);
+            state.stage = Stage::Parked(parked);
         }
     }
 
@@ -110,23 +115,23 @@ impl Pumping {
     fn spawn(self: &Arc<Self>) {
         let run = Run { pumping: Arc::clone(self), rest: None, has_begun: false };
         let handle = self.runtime.spawn(run).abort_handle();
-        let mut stage = self.stage();
-        match &mut *stage {
+        let mut state = self.state();
+        match &mut state.stage {
             Stage::Starting { task, .. } | Stage::Running { task } => *task = Some(handle),
             _ => {
-                drop(stage);
+                drop(state);
                 handle.abort();
             }
         }
     }
 
     /// The first turn of the task. `None` if nobody wants it any more.
-    fn start(&self) -> Option<Rest> {
-        let mut stage = self.stage();
-        match mem::replace(&mut *stage, Stage::Over) {
-            Stage::Starting { rest, task } => {
+    fn start(&self) -> Option<Parked> {
+        let stage = &mut self.state().stage;
+        match mem::replace(stage, Stage::Over) {
+            Stage::Starting { parked, task } => {
                 *stage = Stage::Running { task };
-                Some(rest)
+                Some(parked)
             }
             _ => None,
         }
@@ -135,7 +140,7 @@ impl Pumping {
     /// The task was dropped before its first turn: its runtime has ended. The stream is reset, as it is when a runtime ends
     /// that has the task. By another thread, since this may be a wake.
     fn strand(self: &Arc<Self>) {
-        if !matches!(&*self.stage(), Stage::Starting { .. }) {
+        if !matches!(self.state().stage, Stage::Starting { .. }) {
             return;
         }
         self.fail_for_want_of_a_runtime();
@@ -148,7 +153,15 @@ impl Pumping {
 
     fn fail_for_want_of_a_runtime(&self) {
         let text = "the runtime that would have sent the rest of the request has stopped";
-        self.failure.get_or_init(|| Status::unavailable(text));
+        self.fail(Status::unavailable(text));
+    }
+
+    /// Notes why the request failed, unless a reason is known.
+    fn fail(&self, status: Status) {
+        let mut state = self.state();
+        let spare = if state.failure.is_none() { state.failure.replace(status) } else { Some(status) };
+        drop(state);
+        drop(spare);
     }
 
     fn end(&self) {
@@ -160,12 +173,12 @@ impl Pumping {
 
     /// Over. The former stage is to be dropped now, not under the lock: it holds what is the application's, and may wake.
     fn leave(&self) -> Stage {
-        mem::replace(&mut *self.stage(), Stage::Over)
+        mem::replace(&mut self.state().stage, Stage::Over)
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // No code runs under this lock that could leave the stage half changed.
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -176,15 +189,15 @@ impl Wake for Pumping {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut stage = self.stage();
-        match mem::replace(&mut *stage, Stage::Over) {
-            Stage::Begun { .. } => *stage = Stage::Begun { woken: true },
-            Stage::Parked(rest) => {
-                *stage = Stage::Starting { rest, task: None };
-                drop(stage);
+        let mut state = self.state();
+        match mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Begun { .. } => state.stage = Stage::Begun { woken: true },
+            Stage::Parked(parked) => {
+                state.stage = Stage::Starting { parked, task: None };
+                drop(state);
                 self.spawn();
             }
-            other => *stage = other,
+            other => state.stage = other,
         }
     }
 }
@@ -197,15 +210,41 @@ struct Rest {
 
 impl Rest {
     /// Ready when there is nothing more to do.
-    fn poll(&mut self, failure: &OnceLock<Status>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, pumping: &Pumping, cx: &mut Context<'_>) -> Poll<()> {
         let poll_next = |cx: &mut Context<'_>| self.chunks.poll_next(cx).map_ok(Next::into_chunk);
         if let Err(status) = ready!(poll_hand_over(&mut self.sender, cx, poll_next)) {
             // Whoever reads the response hears of the reset and looks here for its reason, so the reason
             // comes first.
-            failure.get_or_init(|| status);
+            pumping.fail(status);
             self.sender.reset();
         }
         Poll::Ready(())
+    }
+}
+
+/// A rest that waits. There may be a hundred thousand of them, and most wait for their source.
+enum Parked {
+    ForSource { source: Silent, sender: SendHalf },
+    ForRoom(Box<Rest>),
+}
+
+impl From<Rest> for Parked {
+    fn from(Rest { chunks, sender }: Rest) -> Self {
+        match chunks.into_silent() {
+            Ok(source) => Self::ForSource { source, sender },
+            Err(chunks) => Self::ForRoom(Box::new(Rest { chunks, sender })),
+        }
+    }
+}
+
+impl From<Parked> for Box<Rest> {
+    fn from(parked: Parked) -> Self {
+        match parked {
+            Parked::ForSource { source, sender } => {
+                Self::new(Rest { chunks: Streamed::resumed(source), sender })
+            }
+            Parked::ForRoom(rest) => rest,
+        }
     }
 }
 
@@ -223,10 +262,10 @@ impl Future for Run {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { pumping, rest, has_begun } = &mut *self;
         if !mem::replace(has_begun, true) {
-            *rest = pumping.start().map(Box::new);
+            *rest = pumping.start().map(Box::from);
         }
         if let Some(rest) = rest {
-            ready!(rest.poll(&pumping.failure, cx));
+            ready!(rest.poll(pumping, cx));
         }
         drop(pumping.leave());
         Poll::Ready(())
@@ -237,7 +276,7 @@ impl Drop for Run {
     fn drop(&mut self) {
         if !self.has_begun {
             self.pumping.strand();
-        } else if matches!(&*self.pumping.stage(), Stage::Running { .. }) {
+        } else if matches!(self.pumping.state().stage, Stage::Running { .. }) {
             // Neither is it done nor does nobody want it. What is dropped next resets the stream.
             self.pumping.fail_for_want_of_a_runtime();
         }
@@ -250,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_request_that_says_nothing_for_now_is_small() {
-        // There may be a hundred thousand of them. Who makes it larger should know why.
-        assert!(size_of::<Pumping>() <= 160, "{}", size_of::<Pumping>());
+        // Who makes it larger should know why.
+        assert!(size_of::<Pumping>() <= 88, "{}", size_of::<Pumping>());
     }
 }

@@ -79,6 +79,30 @@ impl Source {
     }
 }
 
+/// A source of which nothing is read for now, in the least room.
+pub(super) enum Silent {
+    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
+    Body(Box<MeteredBody>),
+}
+
+impl From<Source> for Silent {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Stream(stream) => Self::Stream(stream),
+            Source::Body(body) => Self::Body(Box::new(body)),
+        }
+    }
+}
+
+impl From<Silent> for Source {
+    fn from(silent: Silent) -> Self {
+        match silent {
+            Silent::Stream(stream) => Self::Stream(stream),
+            Silent::Body(body) => Self::Body(*body),
+        }
+    }
+}
+
 /// What all calls of a channel keep together for sending again.
 #[derive(Debug, Default)]
 pub(crate) struct ReplayBudget(AtomicUsize);
@@ -114,9 +138,8 @@ pub(super) struct Streamed {
     ahead: Option<Bytes>,
     /// In a box, since it is empty once the call is committed, and the rest may take long.
     replay: Option<Box<Replay>>,
-    budget: Arc<ReplayBudget>,
-    /// Nothing is kept any more, since it is above the limits, or the call is committed.
-    keeps_nothing: bool,
+    /// `None`: nothing is kept any more, since it is above the limits, or the call is committed.
+    budget: Option<Arc<ReplayBudget>>,
     /// END_STREAM was handed to the present attempt.
     ended: bool,
     /// Something that was handed over is kept no more.
@@ -157,10 +180,29 @@ impl Streamed {
             source: Some(source),
             ahead: None,
             replay: None,
-            budget,
-            keeps_nothing: false,
+            budget: Some(budget),
             ended: false,
             gone: false,
+        }
+    }
+
+    /// What is left once all that is here was handed over, if the call is committed and there is anything left.
+    pub(super) fn into_silent(mut self) -> Result<Silent, Self> {
+        if self.ahead.is_some() || self.replay.is_some() || self.budget.is_some() {
+            return Err(self);
+        }
+        self.source.take().map(Silent::from).ok_or(self)
+    }
+
+    /// What was [silent](Self::into_silent) goes on.
+    pub(super) fn resumed(silent: Silent) -> Self {
+        Self {
+            source: Some(silent.into()),
+            ahead: None,
+            replay: None,
+            budget: None,
+            ended: false,
+            gone: true,
         }
     }
 
@@ -198,7 +240,7 @@ impl Streamed {
         }
         let all_read = self.source.is_none() && self.ahead.is_none();
         let chunk = match fresh {
-            Some(chunk) if all_read && self.replay.is_none() && !self.keeps_nothing => {
+            Some(chunk) if all_read && self.replay.is_none() && self.budget.is_some() => {
                 self.ended = true;
                 return Poll::Ready(Ok(Next::Sole(chunk)));
             }
@@ -213,7 +255,7 @@ impl Streamed {
     /// Nothing that was handed over will be needed again.
     pub(super) fn stop_keeping(&mut self) {
         self.release();
-        self.keeps_nothing = true;
+        self.budget = None;
         let Some(replay) = &mut self.replay else { return };
         self.gone |= replay.next > 0;
         replay.kept.drain(..replay.next);
@@ -235,8 +277,8 @@ impl Streamed {
     /// Hands over a chunk for the first time.
     fn keep(&mut self, chunk: Bytes) -> Bytes {
         let held = self.replay.as_ref().map_or(0, |replay| replay.held);
-        let fits = !self.keeps_nothing && held + chunk.len() <= REPLAY_PER_CALL;
-        if fits && self.budget.take(chunk.len()) {
+        let fits = held + chunk.len() <= REPLAY_PER_CALL;
+        if fits && self.budget.as_ref().is_some_and(|budget| budget.take(chunk.len())) {
             let replay = self.replay.get_or_insert_default();
             replay.held += chunk.len();
             replay.kept.push_back(chunk.clone());
@@ -251,7 +293,7 @@ impl Streamed {
     /// Hands over a chunk that another attempt had.
     fn repeat(&mut self) -> Bytes {
         let replay = self.replay.as_mut().expect("only what is kept is repeated");
-        if !self.keeps_nothing {
+        if self.budget.is_some() {
             replay.next += 1;
             return replay.kept[replay.next - 1].clone();
         }
@@ -264,8 +306,8 @@ impl Streamed {
     }
 
     fn release(&mut self) {
-        if let Some(replay) = &mut self.replay {
-            self.budget.give_back(std::mem::take(&mut replay.held));
+        if let (Some(replay), Some(budget)) = (&mut self.replay, &self.budget) {
+            budget.give_back(std::mem::take(&mut replay.held));
         }
     }
 }
@@ -285,14 +327,15 @@ mod tests {
     #[tokio::test]
     async fn once_committed_no_room_is_held_for_what_was_kept() {
         let chunks = ["a", "b", "c", "d"].map(|chunk| Ok(Bytes::from(chunk)));
-        let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Arc::default());
+        let budget = Arc::<ReplayBudget>::default();
+        let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Arc::clone(&budget));
         for _ in 0..2 {
             assert!(std::future::poll_fn(|cx| streamed.poll_next(cx)).await.is_ok());
         }
         assert_eq!(streamed.replay.as_ref().unwrap().kept.len(), 2);
         streamed.stop_keeping();
         assert!(streamed.replay.is_none());
-        assert_eq!(streamed.budget.used(), 0);
+        assert_eq!(budget.used(), 0);
         assert!(!streamed.is_done() && !streamed.rewind());
     }
 }

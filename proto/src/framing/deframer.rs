@@ -28,7 +28,8 @@ use super::{FramingError, PREFIX_LENGTH};
 /// [`read_next`](Self::read_next) has a message read in that piece, without taking it out.
 #[derive(Debug)]
 pub struct Deframer {
-    limit: usize,
+    /// No message is longer than its prefix can say.
+    limit: u32,
     accept_compressed: bool,
     /// The first of what was pushed and not yet read. It keeps no memory alive once it is empty.
     piece: Bytes,
@@ -136,6 +137,7 @@ enum State {
 impl Deframer {
     /// A deframer that accepts messages of at most `limit` bytes, and no compressed ones.
     pub fn new(limit: usize) -> Self {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         Self { limit, accept_compressed: false, piece: Bytes::new(), apart: None }
     }
 
@@ -189,7 +191,7 @@ impl Deframer {
             && let Some(&[0, a, b, c, d]) = self.piece.first_chunk()
         {
             let size = u32::from_be_bytes([a, b, c, d]) as usize;
-            if size <= self.limit && size <= self.piece.len() - PREFIX_LENGTH {
+            if size <= self.limit as usize && size <= self.piece.len() - PREFIX_LENGTH {
                 self.piece.advance(PREFIX_LENGTH);
                 let body = Body { piece: &mut self.piece, left: size };
                 return Ok(Some(read(FrameInPlace { compressed: false, body })));
@@ -234,7 +236,7 @@ impl Deframer {
                     *filled += count;
                     let prefix = (*filled == PREFIX_LENGTH).then_some(*bytes);
                     next_if_empty(piece, later);
-                    match prefix.map(|prefix| read_prefix(prefix, *limit, *accept_compressed)) {
+                    match prefix.map(|prefix| read_prefix(prefix, *limit as usize, *accept_compressed)) {
                         None => {}
                         Some(Ok(body)) => *state = body,
                         Some(Err(error)) => {

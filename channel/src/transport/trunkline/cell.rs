@@ -78,7 +78,7 @@ pub(super) struct Taken {
     pub(super) event: StreamEvent,
     pub(super) is_last: bool,
     /// Bytes whose window the reader is to give back now.
-    pub(super) settled: usize,
+    pub(super) settled: u32,
     /// Whether there is more that is to be given back later.
     pub(super) owes_more: bool,
 }
@@ -100,8 +100,7 @@ impl Cell {
             // Nothing is known of the peer's window before the stream is open.
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
-        let state =
-            State { inbox: None, reader: Some(reader), key: None, upload, held_back: None };
+        let state = State { inbox: None, reader: Some(reader), key: None, upload, held_back: None };
         Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
 

@@ -143,10 +143,10 @@ impl Inbox {
     }
 
     /// Of `bytes` that were taken, how many the reader is to give back now.
-    pub(super) fn settle(&mut self, bytes: usize) -> usize {
+    pub(super) fn settle(&mut self, bytes: usize) -> u32 {
         let settled = self.owed.min(window_of(bytes));
         self.owed -= settled;
-        settled as usize
+        settled
     }
 
     /// Somebody else gives back all that is owed.

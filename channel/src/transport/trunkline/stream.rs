@@ -12,7 +12,7 @@ use super::connection::{Shared, TrunklineSlot};
 use crate::transport::{PlainReply, SendClosed, StreamEvent};
 
 /// How much is handed on before the driver is told, while there is more to be taken.
-const RELEASE_FROM: usize = 64 << 10;
+const RELEASE_FROM: u32 = 64 << 10;
 
 /// The response side. It owns the stream's life: dropped before its last event, it resets the stream, or
 /// withdraws it if it was not sent yet.
@@ -22,7 +22,7 @@ pub(crate) struct TrunklineStream {
     /// Its place on the connection. `None` once the last event was taken.
     slot: Option<TrunklineSlot>,
     /// Bytes that were handed on, and whose window the driver has not been given back.
-    unreleased: usize,
+    unreleased: u32,
     may_take_sender: bool,
 }
 
@@ -73,7 +73,7 @@ impl TrunklineStream {
 
     /// Gives back the window of what was taken.
     fn release(&mut self) {
-        let bytes = std::mem::take(&mut self.unreleased);
+        let bytes = std::mem::take(&mut self.unreleased) as usize;
         if bytes > 0
             && let (Some(slot), Some(key)) = (&self.slot, self.cell.key())
         {
@@ -87,10 +87,11 @@ impl Drop for TrunklineStream {
         let Some(slot) = self.slot.take() else { return };
         let shared = Arc::clone(slot.connection());
         let Withdrawn { had_ended, owed } = self.cell.withdraw();
-        if let Some((key, owed)) = owed
-            && owed + self.unreleased > 0
-        {
-            shared.commands.push(Command::Release { key, bytes: owed + self.unreleased });
+        if let Some((key, owed)) = owed {
+            let bytes = owed + self.unreleased as usize;
+            if bytes > 0 {
+                shared.commands.push(Command::Release { key, bytes });
+            }
         }
         if !had_ended {
             // A place in which nothing was sent is free at once.
