@@ -21,10 +21,12 @@ pub(super) fn of_streams<E: Echo>(
 ) -> Sample {
     measure(order, count, allocations, async |held: &mut Held| {
         let mut echo = E::connect(target).await?;
-        exchange(&mut echo, 0).await?;
-        let mut idle = Vec::with_capacity(count);
-        held.begin().await;
-        for number in 0..count as u64 {
+        let mut idle = Vec::with_capacity(count + 1);
+        for number in 0..=count as u64 {
+            // The first one is there before: it brings what all share, the program's own pages among it.
+            if number == 1 {
+                held.begin().await;
+            }
             let first = body(number);
             let (reply, stream) = echo.chat(first.clone()).await?;
             if reply != first {
