@@ -1,13 +1,13 @@
 //! Flow control (RFC 9113 section 5.2 and 6.9): what the peer lets us send, and what we let the peer send.
 //! Pure arithmetic, apart because every rule about windows is here and nowhere else.
 
-use crate::config::{INITIAL_WINDOW, LARGEST_WINDOW};
+use crate::config::INITIAL_WINDOW;
 
 /// How many bytes the peer still accepts, on one stream or on the connection.
 ///
-/// Wider than the 31 bits on the wire: SETTINGS may make the window of a stream negative (RFC 9113 section 6.9.2).
+/// SETTINGS may make the window of a stream negative, by no more than the largest window (RFC 9113 section 6.9.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SendWindow(i64);
+pub(crate) struct SendWindow(i32);
 
 /// A window would exceed 2^31 - 1, which the peer must not do (RFC 9113 section 6.9.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Overflow;
 
 impl SendWindow {
     pub(crate) fn new(bytes: u32) -> Self {
-        Self(i64::from(bytes))
+        Self(signed(bytes))
     }
 
     /// Bytes that may be sent now.
@@ -28,18 +28,20 @@ impl SendWindow {
     #[inline]
     pub(crate) fn consume(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.available(), "more is sent than the window allows");
-        self.0 -= bytes as i64;
+        self.0 -= bytes as i32;
     }
 
     /// WINDOW_UPDATE came, or SETTINGS changed the initial window by so much.
     pub(crate) fn shift(&mut self, delta: i64) -> Result<(), Overflow> {
-        let shifted = self.0 + delta;
-        if shifted > i64::from(LARGEST_WINDOW) {
-            return Err(Overflow);
-        }
-        self.0 = shifted;
+        // The largest window is the largest number.
+        self.0 = i32::try_from(i64::from(self.0) + delta).map_err(|_| Overflow)?;
         Ok(())
     }
+}
+
+/// Bytes of a window, which has 31 bits.
+fn signed(bytes: u32) -> i32 {
+    i32::try_from(bytes).expect("windows have 31 bits")
 }
 
 /// How long what is to be given back is gathered.
@@ -62,7 +64,7 @@ pub(crate) struct Exceeded;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct StreamCredit {
     /// The peer may still send so much. Negative after our SETTINGS made the window smaller.
-    available: i64,
+    available: i32,
     /// Handed to the owner and not yet released.
     unread: u32,
     /// Released and not yet told to the peer.
@@ -72,16 +74,16 @@ pub(crate) struct StreamCredit {
 impl StreamCredit {
     /// `in_force` is the window that the peer must know of by now.
     pub(crate) fn new(in_force: u32) -> Self {
-        Self { available: i64::from(in_force), unread: 0, returnable: 0 }
+        Self { available: signed(in_force), unread: 0, returnable: 0 }
     }
 
     /// DATA came whose payload has `bytes`, of which `padding` are of no use to anybody and given back at once.
     #[inline]
     pub(crate) fn receive(&mut self, bytes: u32, padding: u32) -> Result<(), Exceeded> {
-        if i64::from(bytes) > self.available {
+        if i64::from(bytes) > i64::from(self.available) {
             return Err(Exceeded);
         }
-        self.available -= i64::from(bytes);
+        self.available -= bytes as i32;
         self.unread += bytes - padding;
         self.returnable += padding;
         Ok(())
@@ -102,7 +104,7 @@ impl StreamCredit {
             Thrift::Usual => self.returnable >= (in_force / 2).max(1),
             Thrift::Greatest => {
                 let eighth = in_force / 8;
-                self.available <= i64::from(eighth) && self.returnable >= eighth.max(1)
+                self.available <= signed(eighth) && self.returnable >= eighth.max(1)
             }
         }
     }
@@ -110,13 +112,14 @@ impl StreamCredit {
     /// What WINDOW_UPDATE is to say. It counts as said from here on.
     pub(crate) fn take(&mut self) -> u32 {
         let returned = std::mem::take(&mut self.returnable);
-        self.available += i64::from(returned);
+        self.available += signed(returned);
         returned
     }
 
     /// The peer has acknowledged another initial window.
     pub(crate) fn shift(&mut self, delta: i64) {
-        self.available += delta;
+        let shifted = i64::from(self.available) + delta;
+        self.available = i32::try_from(shifted).expect("it is between a window and none, less a window");
     }
 }
 
@@ -191,6 +194,7 @@ const SMALLEST_UPDATE: u32 = 16 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LARGEST_WINDOW;
 
     #[test]
     fn a_window_may_become_negative_but_not_too_large() {

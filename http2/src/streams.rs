@@ -36,12 +36,11 @@ pub(crate) struct Stream {
     pub(crate) window: SendWindow,
     /// What we accept.
     pub(crate) credit: StreamCredit,
-    /// What content-length leaves to come, if the response said one (RFC 9113 section 8.1.1).
-    pub(crate) content: Option<u64>,
+    /// What content-length leaves to come, if the response said one (RFC 9113 section 8.1.1). In a box, since servers of
+    /// gRPC say none.
+    pub(crate) content: Option<Box<u64>>,
     /// Data that waits for windows and for its turn. Most requests are written as they are opened, and need none.
     queue: Option<Box<Queue>>,
-    /// Bytes in `queue`.
-    pub(crate) queued: usize,
     /// Where in all that was ever written its HEADERS begin.
     pub(crate) begins_at: u64,
 }
@@ -50,6 +49,8 @@ pub(crate) struct Stream {
 struct Queue {
     /// None of them is empty.
     pieces: VecDeque<Bytes>,
+    /// Bytes in `pieces`.
+    queued: usize,
     /// Bytes that were taken since it was empty.
     sent: usize,
 }
@@ -102,7 +103,6 @@ impl Stream {
             credit: StreamCredit::new(0),
             content: None,
             queue: None,
-            queued: 0,
             begins_at: 0,
         }
     }
@@ -119,8 +119,6 @@ impl Stream {
         self.lines = Lines::default();
         self.window = window;
         self.credit = credit;
-        self.content = None;
-        self.queued = 0;
         self.begins_at = begins_at;
     }
 
@@ -128,28 +126,35 @@ impl Stream {
     #[inline]
     fn end(&mut self) {
         self.id = 0;
-        if self.queue.is_some() {
-            self.queue = None;
+        if self.queue.is_some() || self.content.is_some() {
+            (self.queue, self.content) = (None, None);
         }
     }
 
     /// Puts data, which is not empty, behind what waits.
     pub(crate) fn push(&mut self, data: Bytes) {
-        self.queued += data.len();
-        self.queue.get_or_insert_default().pieces.push_back(data);
+        let queue = self.queue.get_or_insert_default();
+        queue.queued += data.len();
+        queue.pieces.push_back(data);
     }
 
     /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.
     pub(crate) fn pop(&mut self, bytes: usize) -> Bytes {
-        let Queue { pieces, sent } = &mut **self.queue.as_mut().expect("what is queued is in the queue");
+        let Queue { pieces, queued, sent } = &mut **self.queue.as_mut().expect("what is queued is in the queue");
         let front = pieces.front_mut().expect("what is queued is in the queue");
         let piece = front.split_to(bytes.min(front.len()));
         if front.is_empty() {
             pieces.pop_front();
         }
-        self.queued -= piece.len();
-        *sent = if self.queued > 0 { *sent + piece.len() } else { 0 };
+        *queued -= piece.len();
+        *sent = if *queued > 0 { *sent + piece.len() } else { 0 };
         piece
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.queued)
     }
 
     /// How much of what waits was sent, since nothing waited.
@@ -165,7 +170,7 @@ impl Stream {
     /// Whether it ought to stand in the line of those that have data and window, and does not.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.queued > 0 && self.window.available() > 0 && !self.lines.turn
+        self.queued() > 0 && self.window.available() > 0 && !self.lines.turn
     }
 
     /// Whether it ought to stand in the line of those whose window is to be given back, and does not. `window` is the
@@ -295,6 +300,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn what_is_known_of_each_open_stream_is_small() {
+        // There may be a hundred thousand. Who makes it larger should know why.
+        assert!(size_of::<Stream>() <= 56, "{}", size_of::<Stream>());
+    }
+
+    #[test]
     fn a_slot_is_used_again_under_another_id() {
         let mut streams = Streams::default();
         let first = insert(&mut streams, 1);
@@ -318,7 +330,7 @@ mod tests {
         stream.lines = Lines { turn: true, long: true, returns: true, waiting: true };
         stream.window.consume(1);
         stream.credit.receive(2, 1).unwrap();
-        stream.content = Some(3);
+        stream.content = Some(Box::new(3));
         stream.push(Bytes::from_static(b"waits"));
         stream.begins_at = 4;
         streams.remove(first);

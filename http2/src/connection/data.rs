@@ -90,8 +90,8 @@ impl Connection {
         }
         if let Some(left) = &mut open.content {
             match left.checked_sub(length) {
-                Some(0) => *left = 0,
-                Some(rest) if !end => *left = rest,
+                Some(0) => **left = 0,
+                Some(rest) if !end => **left = rest,
                 _ => return Err(malformed("DATA does not add up to content-length (RFC 9113 8.1.1)")),
             }
         }

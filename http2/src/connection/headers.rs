@@ -107,7 +107,7 @@ impl Connection {
             return self.spend(now, 1);
         };
         let open = self.streams.get_mut(stream).expect("the stream was found");
-        let block = match judge(open.receiving, open.content, about, decoded) {
+        let block = match judge(open.receiving, open.content.as_deref().copied(), about, decoded) {
             Ok(block) => block,
             Err(violation) => {
                 self.violate(stream, violation);
@@ -123,7 +123,7 @@ impl Connection {
         let headers = decoded.headers.clone();
         match block {
             Block::Head { status, content } => {
-                open.content = content;
+                open.content = content.map(Box::new);
                 self.tell(Event::Head { stream, status, headers, end: about.end });
             }
             _ => self.tell(Event::Trailers { stream, headers }),

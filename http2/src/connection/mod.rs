@@ -230,7 +230,7 @@ impl Connection {
     /// Whether data of the stream waits for a window, its own or the connection's.
     pub fn is_window_exhausted(&self, stream: StreamKey) -> bool {
         self.streams.get(stream).is_some_and(|stream| {
-            stream.queued > 0 && (stream.window.available() == 0 || self.window.available() == 0)
+            stream.queued() > 0 && (stream.window.available() == 0 || self.window.available() == 0)
         })
     }
 

@@ -62,10 +62,10 @@ impl Connection {
         self.streams.get(stream).is_some_and(|open| {
             let buffer = self.config.send_buffer.div_ceil(part);
             open.sending == Sending::Open
-                && open.queued < buffer
+                && open.queued() < buffer
                 && open.pieces() < MAX_PIECES / part
-                && open.queued < open.window.available()
-                && open.queued < self.window.available()
+                && open.queued() < open.window.available()
+                && open.queued() < self.window.available()
         })
     }
 }

@@ -150,7 +150,7 @@ impl Connection {
         let allowed = self.window.available().min(self.peer.frame_limit());
         let waits = !self.schedule.is_empty() || self.outgoing.pending() >= self.staging.limit();
         let stream = self.streams.get_mut(key).expect("the caller found the stream");
-        if stream.queued > 0
+        if stream.queued() > 0
             || !data.is_empty() && (waits || data.len() > allowed.min(stream.window.available()))
         {
             self.enqueue(key, data, end);

@@ -78,8 +78,8 @@ impl Connection {
                 // SETTINGS took its window away; WINDOW_UPDATE brings the stream back into the line.
                 continue;
             }
-            let length = limit.min(stream.queued);
-            let end = stream.sending == Sending::Ending && length == stream.queued;
+            let length = limit.min(stream.queued());
+            let end = stream.sending == Sending::Ending && length == stream.queued();
             self.outgoing.data_head(key.id(), length, end);
             let (before, mut left) = (stream.sent(), length);
             while left > 0 {
@@ -89,7 +89,7 @@ impl Connection {
             }
             stream.window.consume(length);
             self.window.consume(length);
-            let was_cut_short = stream.queued > 0 && length < SHORT_FRAME;
+            let was_cut_short = stream.queued() > 0 && length < SHORT_FRAME;
             if !was_cut_short {
                 // A peer that opens its window by single bytes pays for its WINDOW_UPDATEs.
                 self.budget.earn_sent(length);
