@@ -91,7 +91,10 @@ impl Packing {
     fn change_chunk(&mut self, room: usize) {
         std::mem::swap(&mut self.chunk, &mut self.earlier);
         self.size = (2 * self.size).clamp(FIRST_CHUNK, Self::LARGEST);
-        self.chunk.reserve(self.size.max(room));
+        // A buffer that were made larger would be made larger than need be.
+        if !self.chunk.try_reclaim(room) {
+            self.chunk = BytesMut::with_capacity(self.size.max(room));
+        }
     }
 
     /// Gives memory back, if nothing is waiting.

@@ -140,7 +140,8 @@ impl Stream {
 
     /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.
     pub(crate) fn pop(&mut self, bytes: usize) -> Bytes {
-        let Queue { pieces, queued, sent } = &mut **self.queue.as_mut().expect("what is queued is in the queue");
+        let Queue { pieces, queued, sent } =
+            &mut **self.queue.as_mut().expect("what is queued is in the queue");
         let front = pieces.front_mut().expect("what is queued is in the queue");
         let piece = front.split_to(bytes.min(front.len()));
         if front.is_empty() {

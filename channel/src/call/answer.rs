@@ -15,7 +15,7 @@ use crate::transport::StreamEvent;
 impl DirectCall {
     /// Moves the request on and takes what came back.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let (Stage::Sent { sender }, Some(attempt)) = (&mut self.stage, &mut self.exchange.attempt) else {
+        let (Stage::Sent { sender }, Some(attempt)) = (&mut self.stage, self.exchange.attempt_mut()) else {
             unreachable!("only what was sent is answered")
         };
         if let Some(half) = sender {
@@ -64,19 +64,22 @@ impl DirectCall {
     /// The rest of a streamed request goes on by itself, since the application may send without reading.
     fn hand_rest_over(&mut self) -> Result<(), Failed> {
         let stage = std::mem::replace(&mut self.stage, Stage::Begun);
-        if let (Stage::Sent { sender: Some(sender) }, Some(attempt)) = (stage, &mut self.exchange.attempt)
+        if let Stage::Sent { sender: Some(sender) } = stage
             && let Some(rest) = std::mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
-            let runtime = self.exchange.ticket.core().runtime()?;
+            let runtime = self.exchange.core().runtime()?;
             let _entered = runtime.enter();
-            attempt.pump = Some(Pump::begin(rest, sender, runtime.clone()));
+            let pump = Pump::begin(rest, sender, runtime.clone());
+            if let Some(attempt) = self.exchange.attempt_mut() {
+                attempt.pump = Some(pump);
+            }
         }
         Ok(())
     }
 
     /// Reads what is not gRPC's for the text of a status.
     pub(super) fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let (Stage::Foreign(response), Some(attempt)) = (&mut self.stage, &mut self.exchange.attempt) else {
+        let (Stage::Foreign(response), Some(attempt)) = (&mut self.stage, self.exchange.attempt_mut()) else {
             unreachable!("only a foreign response is read so");
         };
         let status = loop {

@@ -71,7 +71,7 @@ impl Exchange {
     /// Ends the call, and makes the status that says why. `sent`: what is known of the request, if that failed by
     /// itself.
     pub(super) fn fail(&mut self, failed: Failed, sent: Sent) -> Status {
-        let (core, address) = (self.ticket.core(), self.address());
+        let (core, address) = (self.core(), self.address());
         let status = match *failed.0 {
             Ending::Here(problem) => self.progress.status(core, problem),
             Ending::Server(status, headers) => {
@@ -110,7 +110,7 @@ impl DirectCall {
 
     /// What the call was doing when its deadline passed just now. What can be taken back is.
     pub(super) fn give_up(&self, deadline: Deadline) -> Problem {
-        match (&self.stage, &self.exchange.attempt) {
+        match (&self.stage, self.exchange.attempt()) {
             (Stage::Sent { .. }, Some(attempt)) if attempt.stream.take_back() => {
                 self.exchange.expired_while("waiting for its turn on the connection", Sent::No, deadline)
             }
@@ -119,10 +119,9 @@ impl DirectCall {
     }
 
     fn expired_waiting(&self, deadline: Deadline) -> Problem {
-        let Exchange { ticket, progress, .. } = &self.exchange;
-        let trouble = Arc::clone(&ticket.core().snapshot().trouble);
-        let problem =
-            Problem::expired(progress.timeout(deadline), "waiting for a connection", Sent::No, trouble);
+        let trouble = Arc::clone(&self.exchange.core().snapshot().trouble);
+        let timeout = self.exchange.progress.timeout(deadline);
+        let problem = Problem::expired(timeout, "waiting for a connection", Sent::No, trouble);
         match &self.stage {
             Stage::Wait(waiting) if waiting.for_good => problem.permanent(),
             _ => problem,
@@ -139,7 +138,7 @@ impl DirectCall {
             }
             Stage::Reserve(reserving) => {
                 progress.queued(reserving.since.elapsed());
-                progress.last = Some(Arc::clone(&reserving.destination));
+                self.exchange.not_sent(Arc::clone(&reserving.destination));
                 Sent::No
             }
             Stage::Refused(_) | Stage::Choose => Sent::No,

@@ -2,6 +2,8 @@
 //! [`DirectCall`](super::machine::DirectCall), around it; after that this is all there is, so that a stream which is
 //! open for long is small.
 
+use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::time::Instant;
@@ -9,23 +11,36 @@ use trunkline_proto::{Address, wire::Code};
 
 use super::deadline::{Deadline, Timer};
 use super::in_flight::InFlight;
-use super::progress::{Progress, Ticket};
+use super::progress::Progress;
 use super::pump::Pump;
 use super::report::CallReport;
-use crate::channel::{Channel, NoRuntime};
+use crate::channel::{Channel, Core, NoRuntime};
+use crate::control::Destination;
 use crate::transport::{Headers, Stream};
 
 /// A call to its end: its share of the channel, its deadline, the stream of its present attempt, what came of the
-/// response. Dropping it resets the stream (CANCEL).
+/// response. While it is there the channel lives, and until the call has ended it counts one call. Dropping it resets
+/// the stream (CANCEL).
 pub(crate) struct Exchange {
-    /// Dropped first: its stream keeps to the transport's pace.
-    pub(super) attempt: Option<Attempt>,
-    pub(super) ticket: Ticket,
+    phase: Phase,
+    channel: Channel,
     pub(super) progress: Progress,
     pub(super) timer: Timer,
     /// Of the response, until they are taken.
     pub(super) headers: Option<Headers>,
-    pub(super) trailers: Option<Headers>,
+}
+
+enum Phase {
+    /// No attempt is under way. `last` is where one was, here and at the end.
+    Between {
+        last: Option<Arc<Destination>>,
+    },
+    Sent(Attempt),
+    Ended {
+        last: Option<Arc<Destination>>,
+        /// Until they are taken.
+        trailers: Option<Headers>,
+    },
 }
 
 /// An attempt that was sent.
@@ -45,16 +60,54 @@ impl Drop for Attempt {
     }
 }
 
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Ended { .. }) {
+            self.end(Code::Cancelled, Instant::now());
+        }
+    }
+}
+
 impl Exchange {
     pub(super) fn new(channel: Channel, began: Instant, deadline: Option<Deadline>) -> Self {
+        channel.core().calls().begin();
         Self {
-            attempt: None,
-            ticket: Ticket::new(channel),
+            phase: Phase::Between { last: None },
+            channel,
             progress: Progress::new(began),
             timer: Timer::new(deadline),
             headers: None,
-            trailers: None,
         }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        self.channel.core()
+    }
+
+    /// The attempt that is under way.
+    pub(super) fn attempt(&self) -> Option<&Attempt> {
+        match &self.phase {
+            Phase::Sent(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The same, to be moved on.
+    pub(super) fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+        match &mut self.phase {
+            Phase::Sent(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// An attempt was sent; there is no other.
+    pub(super) fn sent(&mut self, attempt: Attempt) {
+        self.phase = Phase::Sent(attempt);
+    }
+
+    /// An attempt at `destination` was not even sent.
+    pub(super) fn not_sent(&mut self, destination: Arc<Destination>) {
+        self.phase = Phase::Between { last: Some(destination) };
     }
 
     /// Ready when the deadline has passed, or cannot be kept. `just_looked`: it had not passed, and nothing was waited
@@ -64,10 +117,12 @@ impl Exchange {
         cx: &mut Context<'_>,
         just_looked: bool,
     ) -> Poll<Result<Deadline, NoRuntime>> {
-        let attempt = &self.attempt;
-        let is_kept =
-            |runtime: &_| attempt.as_ref().is_some_and(|attempt| attempt.stream.keeps_deadline(runtime));
-        self.timer.poll(self.ticket.core(), cx, just_looked, is_kept)
+        let Self { phase, channel, timer, .. } = self;
+        let is_kept = |runtime: &_| match phase {
+            Phase::Sent(attempt) => attempt.stream.keeps_deadline(runtime),
+            _ => false,
+        };
+        timer.poll(channel.core(), cx, just_looked, is_kept)
     }
 
     /// Whoever has polled it does so no more: nothing is held for waking them.
@@ -77,29 +132,53 @@ impl Exchange {
 
     /// What happened so far, for a call that succeeds.
     pub(super) fn report(&self) -> CallReport {
-        self.progress.begun(self.ticket.core(), self.address())
+        self.progress.begun(self.core(), self.address())
     }
 
     /// Where the present attempt is, or the last one was.
     pub(super) fn address(&self) -> Option<&Address> {
-        let destination = match &self.attempt {
-            Some(attempt) => attempt.in_flight.destination(),
-            None => self.progress.last.as_ref(),
+        let destination = match &self.phase {
+            Phase::Sent(attempt) => attempt.in_flight.destination(),
+            Phase::Between { last } | Phase::Ended { last, .. } => last.as_ref(),
         };
         destination.map(|destination| &destination.address)
     }
 
     /// The attempt ends with `code`, if there is one: it is counted, and a stream that has not ended is reset.
     pub(super) fn leave_attempt(&mut self, code: Code, now: Instant) {
-        if let Some(mut attempt) = self.attempt.take() {
-            self.progress.last = attempt.in_flight.finish(code, now);
-        }
+        let last = self.take_last(code, now);
+        self.phase = Phase::Between { last };
     }
 
     /// Ends the call: it is counted, and what it held is let go.
     pub(super) fn end(&mut self, code: Code, now: Instant) {
-        self.leave_attempt(code, now);
+        self.end_with(None, code, now);
+    }
+
+    /// The same, of a call whose response has ended with these.
+    pub(super) fn end_with(&mut self, trailers: Option<Headers>, code: Code, now: Instant) {
+        let is_first = !matches!(self.phase, Phase::Ended { .. });
+        let last = self.take_last(code, now);
+        self.phase = Phase::Ended { last, trailers };
         self.timer.stop();
-        self.ticket.end(now);
+        if is_first {
+            self.core().calls().end(now);
+        }
+    }
+
+    /// The trailers as they came, once; there are none before the end.
+    pub(super) fn take_raw_trailers(&mut self) -> Option<Headers> {
+        match &mut self.phase {
+            Phase::Ended { trailers, .. } => trailers.take(),
+            _ => None,
+        }
+    }
+
+    /// Counts the attempt, if there is one, as ended. Where it was, or the last one was.
+    fn take_last(&mut self, code: Code, now: Instant) -> Option<Arc<Destination>> {
+        match &mut self.phase {
+            Phase::Sent(attempt) => attempt.in_flight.finish(code, now),
+            Phase::Between { last } | Phase::Ended { last, .. } => mem::take(last),
+        }
     }
 }

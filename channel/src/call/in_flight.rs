@@ -54,7 +54,8 @@ impl CallMeter {
 pub(crate) struct InFlight {
     /// `None` once it has ended.
     destination: Option<Arc<Destination>>,
-    on_finish: Option<OnFinish>,
+    /// In a box, since most policies do not listen, and each call has room for it.
+    on_finish: Option<Box<OnFinish>>,
     started: Instant,
 }
 
@@ -65,7 +66,7 @@ impl InFlight {
         started: Instant,
     ) -> Self {
         destination.live.start();
-        Self { destination: Some(destination), on_finish, started }
+        Self { destination: Some(destination), on_finish: on_finish.map(Box::new), started }
     }
 
     /// Where it is, until it has ended.

@@ -122,7 +122,7 @@ impl DirectCall {
 
     /// Whether the request has gone out.
     pub(super) fn is_sent(&self) -> bool {
-        self.exchange.attempt.is_some()
+        self.exchange.attempt().is_some()
     }
 
     /// What is left of it once the response has begun.
@@ -174,7 +174,7 @@ impl DirectCall {
                 Stage::Choose => {
                     self.choose(cx)?;
                     if let (Stage::Sent { sender: None }, Some(attempt)) =
-                        (&self.stage, &self.exchange.attempt)
+                        (&self.stage, self.exchange.attempt())
                         && attempt.stream.wakes_starter()
                     {
                         return Poll::Pending;
@@ -195,7 +195,7 @@ impl DirectCall {
         if let Some(deadline) = self.exchange.timer.passed(now) {
             return Err(self.expired(deadline).into());
         }
-        let core = self.exchange.ticket.core();
+        let core = self.exchange.core();
         let snapshot = core.snapshot();
         let tried = self.exchange.progress.tried();
         let attempt = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -236,7 +236,7 @@ impl DirectCall {
             unreachable!("only who waits is told of snapshots");
         };
         if waiting.published.is_none() {
-            waiting.published = self.exchange.ticket.core().newer(self.version)?.map(Box::pin);
+            waiting.published = self.exchange.core().newer(self.version)?.map(Box::pin);
         }
         if let Some(published) = &mut waiting.published {
             ready!(published.as_mut().poll(cx));
@@ -271,7 +271,7 @@ impl DirectCall {
         cx: &mut Context<'_>,
     ) -> Result<(), Failed> {
         let Err(not_sent) = self.try_to_send(place, destination, extras, now, cx) else { return Ok(()) };
-        self.exchange.progress.last = Some(Arc::clone(destination));
+        self.exchange.not_sent(Arc::clone(destination));
         match not_sent {
             NotSent::Failed(failed) => Err(failed),
             NotSent::NotTaken(error) => self.look_elsewhere(error),
@@ -301,7 +301,7 @@ impl DirectCall {
         let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::NotTaken)?;
         let sender = if end { None } else { stream.take_sender() };
         let in_flight = InFlight::start(Arc::clone(destination), extras.on_finish, now);
-        self.exchange.attempt = Some(Attempt { stream, in_flight, pump: None });
+        self.exchange.sent(Attempt { stream, in_flight, pump: None });
         self.stage = Stage::Sent { sender };
         Ok(())
     }

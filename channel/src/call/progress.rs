@@ -10,8 +10,7 @@ use trunkline_proto::{Address, ConnectError, wire, wire::Code};
 
 use super::deadline::Deadline;
 use super::report::{AttemptEnd, CallReport, Origin, ReportParts, Sent, Times};
-use crate::channel::{Channel, Core};
-use crate::control::Destination;
+use crate::channel::Core;
 use crate::transport::{StreamError, StreamViolation};
 use crate::vocabulary::{self, Status};
 
@@ -25,46 +24,10 @@ const REFUSED: u8 = 1;
 /// one.
 const NEVER_SENT_PER_SNAPSHOT: u8 = 3;
 
-/// A call's share of its channel: while it is held the channel lives, and until the call has ended it counts
-/// one call.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    channel: Channel,
-    ended: bool,
-}
-
-impl Ticket {
-    pub(crate) fn new(channel: Channel) -> Self {
-        channel.core().calls().begin();
-        Self { channel, ended: false }
-    }
-
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        self.channel.core()
-    }
-
-    /// The call has ended. Later calls change nothing.
-    pub(crate) fn end(&mut self, now: Instant) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.core().calls().end(now);
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.end(Instant::now());
-        }
-    }
-}
-
 /// The way of one call so far.
 #[derive(Debug)]
 pub(crate) struct Progress {
     began: Instant,
-    /// Where the last attempt was; of one that is under way only once it has ended.
-    pub(crate) last: Option<Arc<Destination>>,
     detours: Option<Box<Detours>>,
 }
 
@@ -95,7 +58,7 @@ pub(crate) enum Again {
 
 impl Progress {
     pub(crate) fn new(began: Instant) -> Self {
-        Self { began, last: None, detours: None }
+        Self { began, detours: None }
     }
 
     /// How long a call was given that has this deadline.

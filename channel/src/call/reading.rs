@@ -19,7 +19,7 @@ use crate::vocabulary::{self, Status};
 impl Exchange {
     /// The trailers, without what was read as the status, once; there are none before the end.
     pub(super) fn take_trailers(&mut self) -> HeaderMap {
-        self.trailers.take().map(vocabulary::metadata_of).unwrap_or_default()
+        self.take_raw_trailers().map(vocabulary::metadata_of).unwrap_or_default()
     }
 
     /// The whole reply, if it is here and as nearly all are, as `read` reads it; the call has ended then. `None`:
@@ -28,11 +28,11 @@ impl Exchange {
         &mut self,
         read: impl FnOnce(Bytes) -> Result<T, wire::Status>,
     ) -> Option<Result<T, Status>> {
-        let PlainReply { headers, body, trailers, arrived } = self.attempt.as_mut()?.stream.take_plain()?;
-        (self.headers, self.trailers) = (Some(headers), Some(trailers));
+        let PlainReply { headers, body, trailers, arrived } = self.attempt_mut()?.stream.take_plain()?;
+        self.headers = Some(headers);
         Some(match read(body) {
             Ok(reply) => {
-                self.end(Code::Ok, Instant::from_std(arrived));
+                self.end_with(Some(trailers), Code::Ok, Instant::from_std(arrived));
                 Ok(reply)
             }
             Err(refusal) => Err(self.refuse(refusal)),
@@ -58,7 +58,7 @@ impl Exchange {
     }
 
     fn poll_body(&mut self, reply: Reply, cx: &mut Context<'_>) -> Step<Option<Bytes>> {
-        let Some(attempt) = &mut self.attempt else { return Poll::Ready(Ok(None)) };
+        let Some(attempt) = self.attempt_mut() else { return Poll::Ready(Ok(None)) };
         Poll::Ready(match ready!(attempt.stream.poll_event(cx)) {
             StreamEvent::Data(data) => match self.overrun(reply) {
                 Some(failed) => Err(failed),
@@ -92,8 +92,7 @@ impl Exchange {
                 None => Failed::server(status, trailers.into_map()),
             });
         }
-        self.trailers = Some(trailers);
-        self.end(Code::Ok, Instant::now());
+        self.end_with(Some(trailers), Code::Ok, Instant::now());
         Ok(())
     }
 
@@ -104,7 +103,7 @@ impl Exchange {
             return self.expired(deadline).into();
         }
         // What the rest of the request failed with, which reset the stream.
-        let pump = self.attempt.as_ref().and_then(|attempt| attempt.pump.as_ref());
+        let pump = self.attempt().and_then(|attempt| attempt.pump.as_ref());
         match pump.and_then(|pump| pump.failure()) {
             Some(status) => Failed::request(status),
             None => Problem::stream(error, true, self.address()).into(),

@@ -30,6 +30,13 @@ pub(crate) enum Begun {
 }
 
 impl Call {
+    pub(crate) fn core(&self) -> &Core {
+        match self {
+            Self::Direct(call) => call.exchange.core(),
+            Self::Layered(call) => call.core(),
+        }
+    }
+
     /// Whether the request has gone out, as far as that is known here.
     pub(crate) fn is_sent(&self) -> bool {
         match self {
@@ -101,7 +108,7 @@ impl Call {
     /// The trailers as they came, once, of a call that [`take_plain`](Self::take_plain) has ended.
     pub(crate) fn take_raw_trailers(&mut self) -> Option<Headers> {
         match self {
-            Self::Direct(call) => call.exchange.trailers.take(),
+            Self::Direct(call) => call.exchange.take_raw_trailers(),
             Self::Layered(_) => None,
         }
     }
@@ -126,7 +133,7 @@ impl Call {
 impl Begun {
     pub(crate) fn core(&self) -> &Core {
         match self {
-            Self::Direct(exchange) => exchange.ticket.core(),
+            Self::Direct(exchange) => exchange.core(),
             Self::Layered(call) => call.core(),
         }
     }

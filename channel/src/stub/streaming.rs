@@ -1,17 +1,17 @@
 //! The replies of a call that has many.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures_core::Stream;
 use prost::Message;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
-use trunkline_proto::framing::Deframer;
+use trunkline_proto::framing::{self, Deframer, FramingError, sole_body};
 use trunkline_proto::wire::{self, Code};
 
 use super::prepared::Prepared;
@@ -31,7 +31,8 @@ pub struct Streaming<R> {
 
 enum Stage {
     Call(Box<Call>),
-    Spawned(Spawned),
+    /// It runs in a task until its response begins, since the application may stream up without reading.
+    Spawned(oneshot::Receiver<Begins>),
     Read(Box<Reading>),
     /// In a box, so that a stream is small while it is open. `None`: there is nothing to tell.
     Ended(Option<Box<Ended>>),
@@ -40,15 +41,12 @@ enum Stage {
 /// A call whose response has begun.
 struct Reading {
     call: Begun,
-    deframer: Deframer,
+    pieces: Pieces,
 }
 
-/// A call that runs in a task until its response begins, since the application may stream up without reading.
-struct Spawned {
-    channel: Channel,
-    begun: oneshot::Receiver<Result<Box<Reading>, Status>>,
-    task: AbortHandle,
-}
+/// What was received and not yet read. Most of the time there is nothing, and an open stream is small then.
+#[derive(Default)]
+struct Pieces(Option<Box<Deframer>>);
 
 /// What is told after the end.
 #[derive(Default)]
@@ -61,9 +59,44 @@ struct Ended {
     told: bool,
 }
 
-impl Drop for Spawned {
+/// The task of a call until its response begins, which it tells. It ends earlier, and the call with it, if nobody
+/// listens any more. `None` once it has ended.
+struct Beginning(Option<(Box<Call>, oneshot::Sender<Begins>)>);
+
+type Begins = Result<Box<Reading>, Status>;
+
+impl Future for Beginning {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some((call, tell)) = &mut self.0 {
+            let begun = match tell.poll_closed(cx) {
+                Poll::Ready(()) => None,
+                Poll::Pending => Some(ready!(call.poll_begun(cx))),
+            };
+            let (call, tell) = self.0.take().expect("it was there just above");
+            if let Some(begun) = begun {
+                let reading = begun.map(|()| {
+                    let mut reading = Reading::new(*call);
+                    // Else the alarm of its deadline holds this task.
+                    reading.call.change_hands();
+                    reading
+                });
+                // Nobody listens any more only if the call was dropped, and dropping it cancels it.
+                let _ = tell.send(reading);
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Beginning {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some((call, tell)) = self.0.take() {
+            let text = "the runtime that ran this call has stopped";
+            let problem = Problem::new(Code::Unavailable, Sent::Maybe, text);
+            let _ = tell.send(Err(problem.into_status(call.core())));
+        }
     }
 }
 
@@ -88,25 +121,12 @@ impl<R: Message + Default> Streaming<R> {
         Self::spawn(channel, Box::new(prepared.call()))
     }
 
-    fn spawn(channel: Channel, mut call: Box<Call>) -> Result<Self, Status> {
+    fn spawn(channel: Channel, call: Box<Call>) -> Result<Self, Status> {
         let (tell, begun) = oneshot::channel();
-        let task = {
-            let entered = channel.core().enter();
-            let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
-            tokio::spawn(async move {
-                let begun = poll_fn(|cx| call.poll_begun(cx)).await;
-                let reading = begun.map(|()| {
-                    let mut reading = Reading::new(*call);
-                    // Else the alarm of its deadline holds this task.
-                    reading.call.change_hands();
-                    reading
-                });
-                // Nobody listens any more only if the call was dropped, and dropping it cancels it.
-                let _ = tell.send(reading);
-            })
-        };
-        let spawned = Spawned { channel: channel.clone(), begun, task: task.abort_handle() };
-        Ok(Self::new(Stage::Spawned(spawned)))
+        let entered = channel.core().enter();
+        let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
+        tokio::spawn(Beginning(Some((call, tell))));
+        Ok(Self::new(Stage::Spawned(begun)))
     }
 
     fn new(stage: Stage) -> Self {
@@ -156,19 +176,23 @@ impl<R: Message + Default> Streaming<R> {
                     None => return Poll::Ready(Ok(None)),
                 }
             };
-            let Reading { call, deframer } = &mut **reading;
-            let problem = match deframer.read_next(|frame| R::decode(frame.body)) {
+            let Reading { call, pieces } = &mut **reading;
+            let problem = match pieces.next(|body| R::decode(body)) {
                 Ok(Some(Ok(message))) => return Poll::Ready(Ok(Some(message))),
+                Ok(Some(Err(error))) => cannot_be_decoded(&error),
                 Ok(None) => match ready!(call.poll_data(cx)) {
-                    Some(Ok(data)) => {
-                        deframer.push(data);
-                        continue;
-                    }
+                    Some(Ok(data)) => match pieces.push(data, call) {
+                        None => continue,
+                        Some(body) => match R::decode(body) {
+                            Ok(message) => return Poll::Ready(Ok(Some(message))),
+                            Err(error) => cannot_be_decoded(&error),
+                        },
+                    },
                     Some(Err(status)) => {
                         self.stage.end(false);
                         return Poll::Ready(Err(status));
                     }
-                    None => match deframer.finish() {
+                    None => match pieces.finish() {
                         Ok(()) => {
                             self.stage.end(true);
                             return Poll::Ready(Ok(None));
@@ -176,9 +200,6 @@ impl<R: Message + Default> Streaming<R> {
                         Err(error) => error.into(),
                     },
                 },
-                Ok(Some(Err(error))) => {
-                    wire::Status::new(Code::Internal, format!("a reply cannot be decoded: {error}"))
-                }
                 Err(error) => error.into(),
             };
             let status = call.refuse(problem);
@@ -190,10 +211,43 @@ impl<R: Message + Default> Streaming<R> {
 
 impl Reading {
     fn new(call: Call) -> Box<Self> {
-        let call = call.into_begun();
-        let deframer = Deframer::new(call.core().settings().max_receive_message_size);
-        Box::new(Self { call, deframer })
+        Box::new(Self { call: call.into_begun(), pieces: Pieces::default() })
     }
+}
+
+impl Pieces {
+    /// Has the next message read by `read`, if it is here.
+    fn next<T>(&mut self, read: impl FnOnce(framing::Body<'_>) -> T) -> Result<Option<T>, FramingError> {
+        let Some(deframer) = &mut self.0 else { return Ok(None) };
+        let next = deframer.read_next(|frame| read(frame.body))?;
+        if next.is_none() && deframer.finish().is_ok() {
+            self.0 = None;
+        }
+        Ok(next)
+    }
+
+    /// Takes what came for `call`. Returned is the body of the message that it is, if it is one and no more.
+    fn push(&mut self, data: Bytes, call: &Begun) -> Option<Bytes> {
+        let limit = call.core().settings().max_receive_message_size;
+        let data = match self.0 {
+            Some(_) => data,
+            None => match sole_body(data, limit) {
+                Ok(body) => return Some(body),
+                Err(data) => data,
+            },
+        };
+        self.0.get_or_insert_with(|| Box::new(Deframer::new(limit))).push(data);
+        None
+    }
+
+    /// The end.
+    fn finish(&self) -> Result<(), FramingError> {
+        self.0.as_ref().map_or(Ok(()), |deframer| deframer.finish())
+    }
+}
+
+fn cannot_be_decoded(error: &prost::DecodeError) -> wire::Status {
+    wire::Status::new(Code::Internal, format!("a reply cannot be decoded: {error}"))
 }
 
 impl Stage {
@@ -207,14 +261,9 @@ impl Stage {
                 };
                 result.map(|()| Reading::new(*call))
             }
-            Self::Spawned(spawned) => match ready!(Pin::new(&mut spawned.begun).poll(cx)) {
-                Ok(result) => result,
-                Err(_) => {
-                    let text = "the runtime that ran this call has stopped";
-                    let problem = Problem::new(Code::Unavailable, Sent::Maybe, text);
-                    Err(problem.into_status(spawned.channel.core()))
-                }
-            },
+            Self::Spawned(begun) => {
+                ready!(Pin::new(begun).poll(cx)).expect("the task tells, whatever becomes of it")
+            }
             Self::Read(_) | Self::Ended(_) => return Poll::Ready(()),
         };
         *self = match result {
@@ -313,8 +362,8 @@ mod tests {
     #[test]
     fn an_open_stream_is_small() {
         // There may be a hundred thousand. Who makes these larger should know why.
-        assert!(size_of::<Streaming<()>>() <= 32, "{}", size_of::<Streaming<()>>());
-        assert!(size_of::<Reading>() <= 256, "{}", size_of::<Reading>());
-        assert!(size_of::<Call>() <= 336, "{}", size_of::<Call>());
+        assert!(size_of::<Streaming<()>>() <= 16, "{}", size_of::<Streaming<()>>());
+        assert!(size_of::<Reading>() <= 160, "{}", size_of::<Reading>());
+        assert!(size_of::<Call>() <= 280, "{}", size_of::<Call>());
     }
 }
