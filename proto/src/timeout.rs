@@ -44,23 +44,28 @@ pub fn encode(timeout: Duration) -> HeaderValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
     bytes: [u8; MOST_DIGITS + 1],
-    length: usize,
+    /// Where the first digit is.
+    start: usize,
 }
 
 impl Text {
     /// The text for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        let (value, unit) = digits(timeout);
-        let mut buffer = itoa::Buffer::new();
-        let digits = buffer.format(value).as_bytes();
+        let (mut value, unit) = digits(timeout);
         let mut bytes = [unit; MOST_DIGITS + 1];
-        bytes[..digits.len()].copy_from_slice(digits);
-        Self { bytes, length: digits.len() + 1 }
+        let mut start = MOST_DIGITS;
+        // Written from behind, they need not be moved before the unit.
+        while value > 0 && start > 0 {
+            start -= 1;
+            bytes[start] = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+        Self { bytes, start }
     }
 
     /// The digits and the unit.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.bytes[self.start..]
     }
 }
 

@@ -49,8 +49,14 @@ const MOST_REUSED: usize = 64;
 impl Attached {
     /// These, if they are anything.
     pub(crate) fn some(headers: HeaderMap, extensions: Extensions) -> Option<Box<Self>> {
-        let none = headers.is_empty() && extensions.is_empty();
-        (!none).then(|| Box::new(Self { headers, extensions }))
+        if !headers.is_empty() || !extensions.is_empty() {
+            return Some(Box::new(Self { headers, extensions }));
+        }
+        // A map that never had room owns nothing, and to drop its parts one by one is a percent of a quick call.
+        if headers.capacity() == 0 {
+            std::mem::forget(headers);
+        }
+        None
     }
 
     /// Takes out what the request says of its call, and what the transport writes.

@@ -16,36 +16,48 @@ use crate::panic::panic_text;
 #[derive(Debug)]
 pub(crate) struct CallMeter {
     in_flight: AtomicU64,
-    /// Nanoseconds after `epoch`; 0: none ended yet.
+    /// When the last call ended of those that were in flight together: nanoseconds after `epoch`, or one of the two
+    /// below.
     last_ended: AtomicU64,
     epoch: Instant,
 }
 
+/// No call has begun yet.
+const NEVER: u64 = 0;
+/// Calls have begun, and the last of them has not ended.
+const NOT_YET: u64 = u64::MAX;
+
 impl CallMeter {
     pub(crate) fn new(epoch: Instant) -> Self {
-        Self { in_flight: AtomicU64::new(0), last_ended: AtomicU64::new(0), epoch }
+        Self { in_flight: AtomicU64::new(0), last_ended: AtomicU64::new(NEVER), epoch }
     }
 
     pub(crate) fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+        if self.in_flight.fetch_add(1, Relaxed) == 0 {
+            self.last_ended.store(NOT_YET, Relaxed);
+        }
     }
 
     pub(crate) fn end(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).max(1);
-        // Of calls that end at the same moment any may be the last one.
-        if self.last_ended.load(Relaxed) < nanos {
-            self.last_ended.store(nanos, Relaxed);
+        // Only the last one need say when that was. Of calls that end at the same moment any may be it.
+        if self.in_flight.fetch_sub(1, Relaxed) == 1 {
+            let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+            self.last_ended
+                .store(u64::try_from(nanos).unwrap_or(u64::MAX).clamp(NEVER + 1, NOT_YET - 1), Relaxed);
         }
-        self.in_flight.fetch_sub(1, Relaxed);
     }
 
     pub(crate) fn sample(&self) -> Activity {
-        let last_ended = match self.last_ended.load(Relaxed) {
-            0 => None,
-            nanos => Some((self.epoch + std::time::Duration::from_nanos(nanos)).into_std()),
-        };
-        Activity { in_flight: self.in_flight.load(Relaxed), last_ended }
+        let in_flight = self.in_flight.load(Relaxed);
+        match self.last_ended.load(Relaxed) {
+            NEVER => Activity { in_flight, last_ended: None },
+            // One that is about to say when it ended counts as in flight.
+            NOT_YET => Activity { in_flight: in_flight.max(1), last_ended: None },
+            nanos => {
+                let last_ended = self.epoch + std::time::Duration::from_nanos(nanos);
+                Activity { in_flight, last_ended: Some(last_ended.into_std()) }
+            }
+        }
     }
 }
 
@@ -99,5 +111,34 @@ impl Drop for InFlight {
         if self.destination.is_some() {
             self.finish(Code::Cancelled, Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_counts_is_when_the_last_of_those_ended_that_were_in_flight_together() {
+        let epoch = Instant::now();
+        let after = |seconds| epoch + Duration::from_secs(seconds);
+        let meter = CallMeter::new(epoch);
+        let says = |in_flight, last_ended: Option<Instant>| {
+            let Activity { in_flight: counted, last_ended: ended } = meter.sample();
+            assert_eq!((counted, ended), (in_flight, last_ended.map(Instant::into_std)));
+        };
+        says(0, None);
+        meter.begin();
+        meter.begin();
+        meter.end(after(1));
+        says(1, None);
+        meter.end(after(2));
+        says(0, Some(after(2)));
+        meter.begin();
+        says(1, None);
+        meter.end(epoch);
+        says(0, Some(epoch + Duration::from_nanos(1)));
     }
 }

@@ -13,7 +13,7 @@ use trunkline_http2::StreamKey;
 use super::inbox::Inbox;
 use super::wakes::Wakes;
 use crate::transport::options::SEND_BUFFER;
-use crate::transport::{PlainReply, SendClosed, StreamError, StreamEvent};
+use crate::transport::{PlainReply, Reply, SendClosed, StreamError, StreamEvent};
 
 /// One stream, between its call and the driver.
 ///
@@ -42,7 +42,9 @@ const TAKEN_BACK: u32 = u32::MAX - 2;
 
 #[derive(Debug)]
 struct State {
-    /// What came and was not taken; in a box, since most of the time there is nothing.
+    /// What came and was not taken; in a box, since of a stream there is nothing most of the time. Where one reply will
+    /// come there is room from the start: whoever made the call lets go of the last call's just before, which makes
+    /// that quick.
     inbox: Option<Box<Inbox>>,
     reader: Option<Waker>,
     /// From the first delivery on.
@@ -94,13 +96,14 @@ pub(super) struct Withdrawn {
 
 impl Cell {
     /// A stream whose first event `reader` is woken for. `ends`: all of its request is in the queue.
-    pub(super) fn new(ends: bool, reader: Waker) -> Self {
+    pub(super) fn new(reply: Reply, ends: bool, reader: Waker) -> Self {
         let upload = match ends {
             true => Upload::Closed,
             // Nothing is known of the peer's window before the stream is open.
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
-        let state = State { inbox: None, reader: Some(reader), key: None, upload, held_back: None };
+        let inbox = (reply == Reply::Whole).then(Box::default);
+        let state = State { inbox, reader: Some(reader), key: None, upload, held_back: None };
         Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
@@ -248,21 +251,21 @@ impl Cell {
         self.lock().held_back.take().map_or_else(HeldBack::default, |held_back| *held_back)
     }
 
-    /// Hands events of stream `key` on. A reader to whom they are `due` is put among those to be
+    /// Hands events of stream `key` on, and leaves none. A reader to whom they are `due` is put among those to be
     /// woken; another finds them when it asks for its own reasons. Returned is how many bytes the driver is to
     /// give back: those of a call that went away meanwhile.
     #[must_use]
     pub(super) fn deliver(
         &self,
         key: StreamKey,
-        events: Box<Inbox>,
+        events: &mut Box<Inbox>,
         due: bool,
         now: Instant,
         wakes: &mut Wakes,
     ) -> usize {
         let mut state = self.lock();
         if self.is_over() {
-            return events.owed();
+            return mem::take(&mut **events).owed();
         }
         state.key = Some(key);
         let (reader, writer) = self.put(&mut state, events, due, now);
@@ -280,7 +283,7 @@ impl Cell {
         if self.is_over() {
             return;
         }
-        let (reader, writer) = self.put(&mut state, events, true, now);
+        let (reader, writer) = self.put(&mut state, &mut events, true, now);
         drop(state);
         wake(reader);
         wake(writer);
@@ -307,7 +310,7 @@ impl Cell {
     fn put(
         &self,
         state: &mut State,
-        mut events: Box<Inbox>,
+        events: &mut Box<Inbox>,
         due: bool,
         now: Instant,
     ) -> (Option<Waker>, Option<Waker>) {
@@ -318,8 +321,8 @@ impl Cell {
             writer = state.close_upload();
         }
         match &mut state.inbox {
-            Some(inbox) => inbox.append(*events),
-            none => *none = Some(events),
+            Some(inbox) => inbox.append(events),
+            none => *none = Some(mem::take(events)),
         }
         (if due { state.reader.take() } else { None }, writer)
     }
@@ -382,7 +385,7 @@ mod tests {
     }
 
     fn cell(ends: bool) -> Cell {
-        Cell::new(ends, Waker::noop().clone())
+        Cell::new(Reply::Stream, ends, Waker::noop().clone())
     }
 
     /// Keys come from an engine alone.
@@ -398,9 +401,9 @@ mod tests {
         inbox
     }
 
-    fn deliver(cell: &Cell, events: Box<Inbox>, due: bool) -> usize {
+    fn deliver(cell: &Cell, mut events: Box<Inbox>, due: bool) -> usize {
         let mut wakes = Wakes::default();
-        let owed = cell.deliver(key(), events, due, Instant::now(), &mut wakes);
+        let owed = cell.deliver(key(), &mut events, due, Instant::now(), &mut wakes);
         wakes.wake_all();
         owed
     }
@@ -454,7 +457,7 @@ mod tests {
     #[test]
     fn a_reader_is_woken_once_for_what_is_due_and_finds_all_of_it() {
         let (waker, count) = counting();
-        let cell = Cell::new(true, waker);
+        let cell = Cell::new(Reply::Whole, true, waker);
         deliver(&cell, data(b"a", false), false);
         assert_eq!(count.0.load(Relaxed), 0);
         deliver(&cell, data(b"b", true), true);
@@ -480,7 +483,7 @@ mod tests {
     #[test]
     fn whoever_is_rung_for_is_woken_and_finds_nothing() {
         let (waker, count) = counting();
-        let cell = Cell::new(true, waker);
+        let cell = Cell::new(Reply::Whole, true, waker);
         cell.ring();
         assert_eq!(count.0.load(Relaxed), 1);
         assert!(next(&cell).is_none());

@@ -94,9 +94,12 @@ impl Inbox {
         Some(PlainReply { headers: headers.into(), body, trailers: trailers.into(), arrived })
     }
 
-    /// Takes over what came after what is here.
-    pub(super) fn append(&mut self, later: Self) {
-        let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = later;
+    /// Takes over what came after what is here, and leaves nothing there.
+    pub(super) fn append(&mut self, later: &mut Self) {
+        if self.is_empty() {
+            return mem::swap(self, later);
+        }
+        let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = mem::take(later);
         if let Some(headers) = headers {
             self.put_head(status, headers, is_grpc, false);
         }
@@ -321,7 +324,7 @@ mod tests {
             expected.extend_from_slice(&chunk);
             let mut later = Inbox::default();
             later.put_data(chunk.into(), false);
-            inbox.append(later);
+            inbox.append(&mut later);
         }
         assert_eq!(inbox.owed(), expected.len());
         let chunks = data(&mut inbox);

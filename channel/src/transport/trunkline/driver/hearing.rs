@@ -99,12 +99,11 @@ impl TrunklineDriver {
     /// handed on in one piece. False if the stream is not open.
     #[inline]
     fn gather(&mut self, key: StreamKey, put: impl FnOnce(&mut Inbox)) -> bool {
-        if self.arriving.newest.as_ref().is_none_or(|(newest, _)| *newest != key) && !self.turn_to(key) {
+        if self.arriving.newest != Some(key) && !self.turn_to(key) {
             return false;
         }
-        let Some((_, inbox)) = &mut self.arriving.newest else { unreachable!("it is the one turned to") };
-        put(inbox);
-        if inbox.has_ended() {
+        put(&mut self.arriving.inbox);
+        if self.arriving.inbox.has_ended() {
             self.deliver_newest();
         }
         true
@@ -114,19 +113,23 @@ impl TrunklineDriver {
     /// those of many in turns. False if the stream is not open.
     fn turn_to(&mut self, key: StreamKey) -> bool {
         let Some(stream) = self.streams.get(key) else { return false };
-        let Arriving { newest, begun } = &mut self.arriving;
+        let Arriving { newest, inbox, begun } = &mut self.arriving;
         let place = stream.begun.take().map(|place| place as usize);
+        let former = newest.replace(key);
+        if place.is_none() && former.is_none() {
+            return true;
+        }
         let earlier = place.and_then(|place| begun[place].take());
-        let former = newest.replace(earlier.unwrap_or_else(|| (key, Box::default())));
+        let formers = mem::replace(inbox, earlier.map(|(_, inbox)| inbox).unwrap_or_default());
         if let Some(former) = former
-            && let Some(stream) = self.streams.get(former.0)
+            && let Some(stream) = self.streams.get(former)
         {
             // In the place that has become free, so that there are no more of them than streams.
             let place = place.unwrap_or(begun.len());
             stream.begun = Some(u32::try_from(place).expect("there are fewer than ids of streams"));
             match begun.get_mut(place) {
-                Some(free) => *free = Some(former),
-                None => begun.push(Some(former)),
+                Some(free) => *free = Some((former, formers)),
+                None => begun.push(Some((former, formers))),
             }
         }
         true
@@ -135,29 +138,31 @@ impl TrunklineDriver {
     /// Hands on what has come.
     pub(super) fn deliver(&mut self) {
         if !self.arriving.begun.is_empty() {
-            let Arriving { newest, mut begun } = mem::take(&mut self.arriving);
-            for earlier in begun.drain(..).flatten() {
-                self.arriving.newest = Some(earlier);
+            let Arriving { newest, inbox, mut begun } = mem::take(&mut self.arriving);
+            for (key, inbox) in begun.drain(..).flatten() {
+                (self.arriving.newest, self.arriving.inbox) = (Some(key), inbox);
                 self.deliver_newest();
             }
-            self.arriving = Arriving { newest, begun };
+            self.arriving = Arriving { newest, inbox, begun };
         }
         self.deliver_newest();
     }
 
     /// Hands on what has come for the stream that something came for last.
     fn deliver_newest(&mut self) {
-        let Some((key, mut inbox)) = self.arriving.newest.take() else { return };
+        let Some(key) = self.arriving.newest.take() else { return };
+        let inbox = &mut self.arriving.inbox;
         let ended = inbox.has_ended();
         let Some(delivery) = self.streams.delivery(key, inbox.owed(), ended) else {
             // It was reset by us meanwhile.
-            return self.engine.release(key, inbox.owed());
+            let bytes = mem::take(&mut **inbox).owed();
+            return self.engine.release(key, bytes);
         };
         // What comes with the end is given back now, and what nobody waits for.
         let mut bytes = if ended { inbox.settle_all() } else { 0 };
         bytes += match delivery.cell {
             Some(cell) => cell.deliver(key, inbox, delivery.due, self.now, &mut self.wakes),
-            None => inbox.owed(),
+            None => mem::take(&mut **inbox).owed(),
         };
         self.engine.release(key, bytes);
         if ended {

@@ -105,7 +105,8 @@ enum Life {
 #[derive(Debug, Default)]
 struct Arriving {
     /// Whom something came for last; nobody between two reads.
-    newest: Option<(StreamKey, Box<Inbox>)>,
+    newest: Option<StreamKey>,
+    inbox: Box<Inbox>,
     /// What came for others before, whose responses have not ended. Of what has ended since only the place is left.
     begun: Vec<Option<(StreamKey, Box<Inbox>)>>,
 }
