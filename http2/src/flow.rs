@@ -80,7 +80,8 @@ impl StreamCredit {
     /// DATA came whose payload has `bytes`, of which `padding` are of no use to anybody and given back at once.
     #[inline]
     pub(crate) fn receive(&mut self, bytes: u32, padding: u32) -> Result<(), Exceeded> {
-        if i64::from(bytes) > i64::from(self.available) {
+        // Nothing needs no window, and may come where there is less than none.
+        if bytes > self.available.max(0) as u32 {
             return Err(Exceeded);
         }
         self.available -= bytes as i32;
@@ -119,7 +120,8 @@ impl StreamCredit {
     /// The peer has acknowledged another initial window.
     pub(crate) fn shift(&mut self, delta: i64) {
         let shifted = i64::from(self.available) + delta;
-        self.available = i32::try_from(shifted).expect("it is between a window and none, less a window");
+        self.available =
+            i32::try_from(shifted).expect("a window less at most a window has 31 bits and a sign");
     }
 }
 
@@ -195,6 +197,15 @@ const SMALLEST_UPDATE: u32 = 16 << 10;
 mod tests {
     use super::*;
     use crate::config::LARGEST_WINDOW;
+
+    #[test]
+    fn nothing_may_come_where_there_is_less_than_no_window() {
+        let mut credit = StreamCredit::new(INITIAL_WINDOW);
+        credit.receive(60_000, 0).unwrap();
+        credit.shift(1_000 - i64::from(INITIAL_WINDOW));
+        assert_eq!(credit.receive(0, 0), Ok(()));
+        assert_eq!(credit.receive(1, 0), Err(Exceeded));
+    }
 
     #[test]
     fn a_window_may_become_negative_but_not_too_large() {

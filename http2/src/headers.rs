@@ -86,7 +86,7 @@ impl Headers {
     pub fn is_same_object(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Fields::Shared(fields), Fields::Shared(others)) => Arc::ptr_eq(fields, others),
-            (usual, other) => mem::discriminant(usual) == mem::discriminant(other),
+            (one, other) => mem::discriminant(one) == mem::discriminant(other),
         }
     }
 
@@ -212,7 +212,7 @@ impl fmt::Debug for HeadersIter<'_> {
 }
 
 /// Collects a list, field after field: the lengths of name and value in four bytes each, then both. Used
-/// again for one list after another, so that a list costs the one allocation that holds it.
+/// again for one list after another, so that a list costs no more than the allocations that hold it.
 #[derive(Default)]
 pub(crate) struct HeadersBuilder {
     bytes: Vec<u8>,

@@ -90,9 +90,9 @@ impl Packing {
     #[cold]
     fn change_chunk(&mut self, room: usize) {
         std::mem::swap(&mut self.chunk, &mut self.earlier);
-        self.size = (2 * self.size).clamp(FIRST_CHUNK, Self::LARGEST);
-        // A buffer that were made larger would be made larger than need be.
+        // Not by reserving room, which would make it twice as large as it was and keep what lies before.
         if !self.chunk.try_reclaim(room) {
+            self.size = (2 * self.size).clamp(FIRST_CHUNK, Self::LARGEST);
             self.chunk = BytesMut::with_capacity(self.size.max(room));
         }
     }

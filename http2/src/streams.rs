@@ -148,7 +148,10 @@ impl Stream {
             pieces.pop_front();
         }
         *queued -= piece.len();
-        *sent = if *queued > 0 { *sent + piece.len() } else { 0 };
+        *sent += piece.len();
+        if *queued == 0 {
+            self.queue = None;
+        }
         piece
     }
 
@@ -317,6 +320,17 @@ mod tests {
         assert!(streams.get(first).is_none());
         assert!(streams.remove(first).is_none());
         assert_eq!(streams.get(second).map(|stream| stream.id), Some(3));
+    }
+
+    #[test]
+    fn a_queue_is_let_go_once_nothing_waits() {
+        let mut streams = Streams::default();
+        let key = insert(&mut streams, 1);
+        let stream = streams.get_mut(key).unwrap();
+        stream.push(Bytes::from_static(b"waits"));
+        assert_eq!((stream.pop(3), stream.queued(), stream.sent()), (Bytes::from_static(b"wai"), 2, 3));
+        assert_eq!((stream.pop(3), stream.queued(), stream.sent()), (Bytes::from_static(b"ts"), 0, 0));
+        assert!(stream.queue.is_none());
     }
 
     #[test]

@@ -51,15 +51,14 @@ pub struct Text {
 impl Text {
     /// The text for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        let (mut value, unit) = digits(timeout);
+        let (value, unit) = digits(timeout);
         let mut bytes = [unit; MOST_DIGITS + 1];
-        let mut start = MOST_DIGITS;
-        // Written from behind, they need not be moved before the unit.
-        while value > 0 && start > 0 {
-            start -= 1;
-            bytes[start] = b'0' + (value % 10) as u8;
-            value /= 10;
+        let (high, low) = (value / 10_000, value % 10_000);
+        let pairs = [high / 100, high % 100, low / 100, low % 100];
+        for (place, pair) in bytes.chunks_exact_mut(2).zip(pairs) {
+            place.copy_from_slice(&[b'0' + (pair / 10) as u8, b'0' + (pair % 10) as u8]);
         }
+        let start = bytes.iter().take(MOST_DIGITS - 1).take_while(|digit| **digit == b'0').count();
         Self { bytes, start }
     }
 

@@ -1,5 +1,6 @@
 //! How the response of a call begins: what its head means, and what becomes of the rest of the request then.
 
+use std::mem;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
@@ -7,7 +8,7 @@ use trunkline_proto::wire::Code;
 
 use super::Upload;
 use super::ending::Failed;
-use super::machine::{DirectCall, Stage, Step};
+use super::machine::{DirectCall, Foreign, Stage, Step};
 use super::pump::Pump;
 use super::response::{Response, missing_status};
 use crate::transport::StreamEvent;
@@ -41,7 +42,11 @@ impl DirectCall {
             Response::Foreign(response) => match response.status() {
                 Some(status) => Err(self.exchange.answered_with(status)),
                 None => {
-                    self.stage = Stage::Foreign(response);
+                    let sender = match mem::replace(&mut self.stage, Stage::Begun) {
+                        Stage::Sent { sender } => sender,
+                        _ => None,
+                    };
+                    self.stage = Stage::Foreign(Box::new(Foreign { response: *response, _sender: sender }));
                     Ok(())
                 }
             },
@@ -50,9 +55,9 @@ impl DirectCall {
                 self.end(Code::Ok, Instant::now());
                 Ok(())
             }
-            Response::Status(status, headers) => {
-                Err(self.rung(status.code).unwrap_or_else(|| Failed::server(status, headers.into_map())))
-            }
+            Response::Status(status, headers) => Err(self
+                .expired_by(status.code)
+                .unwrap_or_else(|| Failed::server(status, headers.into_map()))),
             Response::Messages(headers) => {
                 self.exchange.headers = Some(headers);
                 self.upload.commit();
@@ -63,9 +68,9 @@ impl DirectCall {
 
     /// The rest of a streamed request goes on by itself, since the application may send without reading.
     fn hand_rest_over(&mut self) -> Result<(), Failed> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Begun);
+        let stage = mem::replace(&mut self.stage, Stage::Begun);
         if let Stage::Sent { sender: Some(sender) } = stage
-            && let Some(rest) = std::mem::replace(&mut self.upload, Upload::spent()).into_rest()
+            && let Some(rest) = mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
             let runtime = self.exchange.core().runtime()?;
             let _entered = runtime.enter();
@@ -79,9 +84,10 @@ impl DirectCall {
 
     /// Reads what is not gRPC's for the text of a status.
     pub(super) fn poll_foreign(&mut self, cx: &mut Context<'_>) -> Step<()> {
-        let (Stage::Foreign(response), Some(attempt)) = (&mut self.stage, self.exchange.attempt_mut()) else {
+        let (Stage::Foreign(foreign), Some(attempt)) = (&mut self.stage, self.exchange.attempt_mut()) else {
             unreachable!("only a foreign response is read so");
         };
+        let response = &mut foreign.response;
         let status = loop {
             let data = match ready!(attempt.stream.poll_event(cx)) {
                 StreamEvent::Data(data) => data,

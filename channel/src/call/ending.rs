@@ -87,7 +87,7 @@ impl Exchange {
 
 impl DirectCall {
     /// The deadline as the end of a call that the server has ended with `code`, if that is what it means.
-    pub(super) fn rung(&self, code: Code) -> Option<Failed> {
+    pub(super) fn expired_by(&self, code: Code) -> Option<Failed> {
         self.exchange.rung(code).map(|deadline| self.expired(deadline).into())
     }
 
@@ -165,7 +165,8 @@ impl DirectCall {
         self.let_request_go();
     }
 
-    fn let_request_go(&mut self) {
+    /// Nothing is sent any more.
+    pub(super) fn let_request_go(&mut self) {
         self.stage = Stage::Begun;
         self.upload = Upload::spent();
     }

@@ -146,7 +146,7 @@ impl Exchange {
 
     /// The attempt ends with `code`, if there is one: it is counted, and a stream that has not ended is reset.
     pub(super) fn leave_attempt(&mut self, code: Code, now: Instant) {
-        let last = self.take_last(code, now);
+        let last = self.finish_attempt(code, now);
         self.phase = Phase::Between { last };
     }
 
@@ -158,11 +158,11 @@ impl Exchange {
     /// The same, of a call whose response has ended with these.
     pub(super) fn end_with(&mut self, trailers: Option<Headers>, code: Code, now: Instant) {
         let is_first = !matches!(self.phase, Phase::Ended { .. });
-        let last = self.take_last(code, now);
+        let last = self.finish_attempt(code, now);
         self.phase = Phase::Ended { last, trailers };
         self.timer.stop();
         if is_first {
-            self.core().calls().end(now);
+            self.core().calls().end();
         }
     }
 
@@ -175,7 +175,7 @@ impl Exchange {
     }
 
     /// Counts the attempt, if there is one, as ended. Where it was, or the last one was.
-    fn take_last(&mut self, code: Code, now: Instant) -> Option<Arc<Destination>> {
+    fn finish_attempt(&mut self, code: Code, now: Instant) -> Option<Arc<Destination>> {
         match &mut self.phase {
             Phase::Sent(attempt) => attempt.in_flight.finish(code, now),
             Phase::Between { last } | Phase::Ended { last, .. } => mem::take(last),

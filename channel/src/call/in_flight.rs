@@ -3,7 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Relaxed},
+};
 
 use tokio::time::Instant;
 use trunkline_balancer::{CallOutcome, OnFinish};
@@ -38,10 +41,10 @@ impl CallMeter {
         }
     }
 
-    pub(crate) fn end(&self, now: Instant) {
-        // Only the last one need say when that was. Of calls that end at the same moment any may be it.
-        if self.in_flight.fetch_sub(1, Relaxed) == 1 {
-            let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+    pub(crate) fn end(&self) {
+        // Only the last one need say when that was. It comes behind what the others have stored.
+        if self.in_flight.fetch_sub(1, AcqRel) == 1 {
+            let nanos = Instant::now().saturating_duration_since(self.epoch).as_nanos();
             self.last_ended
                 .store(u64::try_from(nanos).unwrap_or(u64::MAX).clamp(NEVER + 1, NOT_YET - 1), Relaxed);
         }
@@ -120,10 +123,9 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_counts_is_when_the_last_of_those_ended_that_were_in_flight_together() {
+    #[tokio::test(start_paused = true)]
+    async fn what_counts_is_when_the_last_of_those_ended_that_were_in_flight_together() {
         let epoch = Instant::now();
-        let after = |seconds| epoch + Duration::from_secs(seconds);
         let meter = CallMeter::new(epoch);
         let says = |in_flight, last_ended: Option<Instant>| {
             let Activity { in_flight: counted, last_ended: ended } = meter.sample();
@@ -132,13 +134,12 @@ mod tests {
         says(0, None);
         meter.begin();
         meter.begin();
-        meter.end(after(1));
+        meter.end();
         says(1, None);
-        meter.end(after(2));
-        says(0, Some(after(2)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        meter.end();
+        says(0, Some(epoch + Duration::from_secs(2)));
         meter.begin();
         says(1, None);
-        meter.end(epoch);
-        says(0, Some(epoch + Duration::from_nanos(1)));
     }
 }

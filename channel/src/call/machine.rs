@@ -38,11 +38,11 @@ use crate::vocabulary::Status;
 ///          | |  v
 ///          | Reserve (a place among the server's streams; passed at once where there is one)
 ///          |    | granted: the request is sent
-///          |    v        a head that is not gRPC's
-///          `- Sent, Nothing received -----> Sent, Foreign --> Ended, with a status by HTTP's
+///          |    v     a head that is not gRPC's
+///          `-- Sent -----------------------------> Foreign --> Begun, and ended with a status by HTTP's
 ///   never       |  head
 ///   processed   v
-///             Sent, Head received ----> Ended, with the status in the trailers
+///             Begun: the exchange goes on by itself, to the status in the trailers
 /// ```
 ///
 /// It stays where it is until its response has begun; what few calls need is in boxes.
@@ -74,10 +74,16 @@ pub(super) enum Stage {
     Sent {
         sender: Option<SendHalf>,
     },
-    /// The head of what is not gRPC's came, and a part of its body.
-    Foreign(Box<ForeignResponse>),
+    Foreign(Box<Foreign>),
     /// The response has begun, or the call has ended.
     Begun,
+}
+
+/// The head of what is not gRPC's came, and a part of its body.
+pub(super) struct Foreign {
+    pub(super) response: ForeignResponse,
+    /// If the request has not ended. Nothing more goes to it; to drop it would reset the stream.
+    pub(super) _sender: Option<SendHalf>,
 }
 
 /// A snapshot that is waited for.
@@ -160,7 +166,7 @@ impl DirectCall {
     ) -> Option<Result<T, Status>> {
         let Stage::Sent { sender: None } = &self.stage else { return None };
         let taken = self.exchange.take_plain(read)?;
-        self.stage = Stage::Begun;
+        self.let_request_go();
         Some(taken)
     }
 
@@ -208,6 +214,9 @@ impl DirectCall {
         self.version = snapshot.version;
         match choose(core, &snapshot, &info, self.fail_fast) {
             Choice::Use(chosen) => {
+                if let Some(slot) = chosen.connection.try_reserve() {
+                    return self.send(Ok(slot), chosen.destination, chosen.extras, now, cx);
+                }
                 let mut reserve = chosen.connection.reserve();
                 match Pin::new(&mut reserve).poll(cx) {
                     Poll::Ready(place) => self.send(place, chosen.destination, chosen.extras, now, cx),
@@ -327,7 +336,7 @@ impl DirectCall {
             Again::After(_) => Stage::wait(false, Instant::now()),
             Again::No => {
                 let rung = match &error {
-                    StreamError::Reset(code) => self.rung(Code::from_reset(*code)),
+                    StreamError::Reset(code) => self.expired_by(Code::from_reset(*code)),
                     _ => None,
                 };
                 return Err(rung.unwrap_or_else(|| Problem::stream(error, false, address.as_ref()).into()));

@@ -222,17 +222,17 @@ impl Rest {
     }
 }
 
-/// A rest that waits. There may be a hundred thousand of them, and most wait for their source.
+/// A rest that waits. There may be a hundred thousand of them, and most have nothing at hand.
 enum Parked {
-    ForSource { source: Silent, sender: SendHalf },
-    ForRoom(Box<Rest>),
+    Bare { source: Silent, sender: SendHalf },
+    Whole(Box<Rest>),
 }
 
 impl From<Rest> for Parked {
     fn from(Rest { chunks, sender }: Rest) -> Self {
         match chunks.into_silent() {
-            Ok(source) => Self::ForSource { source, sender },
-            Err(chunks) => Self::ForRoom(Box::new(Rest { chunks, sender })),
+            Ok(source) => Self::Bare { source, sender },
+            Err(chunks) => Self::Whole(Box::new(Rest { chunks, sender })),
         }
     }
 }
@@ -240,10 +240,8 @@ impl From<Rest> for Parked {
 impl From<Parked> for Box<Rest> {
     fn from(parked: Parked) -> Self {
         match parked {
-            Parked::ForSource { source, sender } => {
-                Self::new(Rest { chunks: Streamed::resumed(source), sender })
-            }
-            Parked::ForRoom(rest) => rest,
+            Parked::Bare { source, sender } => Self::new(Rest { chunks: Streamed::resumed(source), sender }),
+            Parked::Whole(rest) => rest,
         }
     }
 }

@@ -72,6 +72,6 @@ pub(crate) struct Usage {
 pub(crate) struct Activity {
     /// Calls that have begun and not ended.
     pub(crate) in_flight: u64,
-    /// When the last one ended.
+    /// When the last one ended, once none is in flight; while some are, nobody need know.
     pub(crate) last_ended: Option<Instant>,
 }

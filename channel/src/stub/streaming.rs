@@ -32,7 +32,7 @@ pub struct Streaming<R> {
 enum Stage {
     Call(Box<Call>),
     /// It runs in a task until its response begins, since the application may stream up without reading.
-    Spawned(oneshot::Receiver<Begins>),
+    Spawned(oneshot::Receiver<Outcome>),
     Read(Box<Reading>),
     /// In a box, so that a stream is small while it is open. `None`: there is nothing to tell.
     Ended(Option<Box<Ended>>),
@@ -61,9 +61,9 @@ struct Ended {
 
 /// The task of a call until its response begins, which it tells. It ends earlier, and the call with it, if nobody
 /// listens any more. `None` once it has ended.
-struct Beginning(Option<(Box<Call>, oneshot::Sender<Begins>)>);
+struct Beginning(Option<(Box<Call>, oneshot::Sender<Outcome>)>);
 
-type Begins = Result<Box<Reading>, Status>;
+type Outcome = Result<Box<Reading>, Status>;
 
 impl Future for Beginning {
     type Output = ();

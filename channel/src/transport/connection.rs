@@ -38,6 +38,16 @@ impl Connection {
         }
     }
 
+    /// A place under the peer's limit of concurrent streams, if there is one and nobody waits for it.
+    pub(crate) fn try_reserve(&self) -> Option<Slot> {
+        match self {
+            Self::H2(connection) => H2Slot::take(connection.shared()).map(Slot::H2),
+            Self::Trunkline(connection) => TrunklineSlot::take(connection.shared()).map(Slot::Trunkline),
+            #[cfg(test)]
+            Self::Memory(connection) => MemorySlot::take(connection.shared()).map(Slot::Memory),
+        }
+    }
+
     /// Waits for a place under the peer's limit of concurrent streams, first come first served.
     pub(crate) fn reserve(&self) -> Reserve {
         match self {

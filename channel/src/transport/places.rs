@@ -67,6 +67,11 @@ impl<W> Places<W> {
         Self { room: Room::new(limit), queue: Mutex::new(queue) }
     }
 
+    /// Takes a place, if there is one and nobody waits.
+    pub(super) fn take_at_once(&self) -> bool {
+        self.room.take()
+    }
+
     /// Takes a place, or queues for one. Whoever waits comes first, even if there is room.
     pub(super) fn take(&self, waiter: impl FnOnce() -> W) -> Result<Taken, ConnectError> {
         if self.room.take() {

@@ -82,6 +82,11 @@ pub(crate) trait HasQuota {
 pub(crate) struct SlotOn<C: HasQuota>(Arc<C>);
 
 impl<C: HasQuota> SlotOn<C> {
+    /// One there, if there is a place and nobody waits for it.
+    pub(in crate::transport) fn take(connection: &Arc<C>) -> Option<Self> {
+        connection.quota().places.take_at_once().then(|| Self(Arc::clone(connection)))
+    }
+
     /// Where it is.
     pub(in crate::transport) fn connection(&self) -> &Arc<C> {
         &self.0

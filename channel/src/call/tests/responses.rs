@@ -1,8 +1,13 @@
 //! What servers answer, right and wrong.
 
+use std::future::{Future as _, IntoFuture as _};
+use std::pin::pin;
+use std::task::Poll;
+
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Answer, Rig, framed, grpc_headers};
+use crate::stub::ClientStreamingCall;
 use crate::transport::{Connection, MemoryRequest, StreamError, StreamViolation};
 use crate::{Channel, Code, Origin, Response, Sent, Status, StatusExt};
 
@@ -108,6 +113,30 @@ async fn a_proxys_page_becomes_a_status_with_its_first_bytes() {
     assert_eq!(status.code(), Code::Unknown);
     assert!(status.message().contains("It works!"), "{status}");
     assert_eq!(status.call_report().unwrap().sent(), Sent::Yes);
+}
+
+#[tokio::test]
+async fn a_proxys_page_is_read_to_its_end_while_the_request_is_open() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let (say, said) = tokio::sync::mpsc::channel(1);
+    let requests = tokio_stream::wrappers::ReceiverStream::new(said);
+    let call = ClientStreamingCall::<String>::new(&rig.channel, &super::METHOD, requests);
+    let call = tokio::spawn(call.into_future());
+    say.send("one".to_owned()).await.unwrap();
+    let mut request = server.accept().await;
+    assert_eq!(request.chunk().await.unwrap(), framed("one"));
+    request.send_head(header("content-type", "text/html"));
+    tokio::task::yield_now().await;
+    let is_untouched =
+        std::future::poll_fn(|cx| Poll::Ready(pin!(request.chunk()).as_mut().poll(cx).is_pending())).await;
+    assert!(is_untouched, "the stream is not reset before its page was read");
+    request.send_data("<h1>It works!</h1>");
+    request.end();
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unknown);
+    assert!(status.message().contains("It works!"), "{status}");
+    assert!(request.was_reset().await, "nobody wants the rest of the request");
 }
 
 #[tokio::test]

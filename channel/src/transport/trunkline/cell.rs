@@ -42,9 +42,9 @@ const TAKEN_BACK: u32 = u32::MAX - 2;
 
 #[derive(Debug)]
 struct State {
-    /// What came and was not taken; in a box, since of a stream there is nothing most of the time. Where one reply will
-    /// come there is room from the start: whoever made the call lets go of the last call's just before, which makes
-    /// that quick.
+    /// What came and was not taken; in a box, since of a stream there is nothing most of the time. A unary call has one
+    /// from the start: whoever made it has let go of the last call's just before, which makes that quick. Once something
+    /// was taken out, an empty one goes.
     inbox: Option<Box<Inbox>>,
     reader: Option<Waker>,
     /// From the first delivery on.
@@ -102,7 +102,7 @@ impl Cell {
             // Nothing is known of the peer's window before the stream is open.
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
-        let inbox = (reply == Reply::Whole).then(Box::default);
+        let inbox = (ends && reply == Reply::Whole).then(Box::default);
         let state = State { inbox, reader: Some(reader), key: None, upload, held_back: None };
         Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
@@ -209,15 +209,17 @@ impl Cell {
         let mut state = self.lock();
         let Upload::Open { queued, .. } = &mut state.upload else { return Err(SendClosed) };
         *queued = queued.saturating_add(saturated(bytes));
-        if end {
-            state.upload = Upload::Closed;
-        }
+        let woken = if end { state.close_upload() } else { None };
+        drop(state);
+        // It may be the last of a task, whose end may drop the stream.
+        drop(woken);
         Ok(())
     }
 
     /// The sender gives up. True if the request had not ended.
     pub(super) fn abandon_upload(&self) -> bool {
-        !matches!(mem::replace(&mut self.lock().upload, Upload::Closed), Upload::Closed)
+        let former = mem::replace(&mut self.lock().upload, Upload::Closed);
+        !matches!(former, Upload::Closed)
     }
 }
 
@@ -251,21 +253,21 @@ impl Cell {
         self.lock().held_back.take().map_or_else(HeldBack::default, |held_back| *held_back)
     }
 
-    /// Hands events of stream `key` on, and leaves none. A reader to whom they are `due` is put among those to be
+    /// Hands events of stream `key` on. What is left of them is an empty box, or none. A reader to whom they are `due` is put among those to be
     /// woken; another finds them when it asks for its own reasons. Returned is how many bytes the driver is to
     /// give back: those of a call that went away meanwhile.
     #[must_use]
     pub(super) fn deliver(
         &self,
         key: StreamKey,
-        events: &mut Box<Inbox>,
+        events: &mut Option<Box<Inbox>>,
         due: bool,
         now: Instant,
         wakes: &mut Wakes,
     ) -> usize {
         let mut state = self.lock();
         if self.is_over() {
-            return mem::take(&mut **events).owed();
+            return events.take().map_or(0, |events| events.owed());
         }
         state.key = Some(key);
         let (reader, writer) = self.put(&mut state, events, due, now);
@@ -279,6 +281,7 @@ impl Cell {
     pub(super) fn fail(&self, error: StreamError, now: Instant) {
         let mut events = Box::<Inbox>::default();
         events.fail(error);
+        let mut events = Some(events);
         let mut state = self.lock();
         if self.is_over() {
             return;
@@ -310,19 +313,24 @@ impl Cell {
     fn put(
         &self,
         state: &mut State,
-        events: &mut Box<Inbox>,
+        events: &mut Option<Box<Inbox>>,
         due: bool,
         now: Instant,
     ) -> (Option<Waker>, Option<Waker>) {
         let mut writer = None;
-        if events.has_ended() {
+        if let Some(events) = events
+            && events.has_ended()
+        {
             self.over.store(true, Relaxed);
             events.ended_at(now);
             writer = state.close_upload();
         }
-        match &mut state.inbox {
-            Some(inbox) => inbox.append(events),
-            none => *none = Some(mem::take(events)),
+        if let Some(inbox) = &mut state.inbox {
+            if let Some(events) = events {
+                inbox.append(events);
+            }
+        } else {
+            state.inbox = events.take();
         }
         (if due { state.reader.take() } else { None }, writer)
     }
@@ -401,9 +409,9 @@ mod tests {
         inbox
     }
 
-    fn deliver(cell: &Cell, mut events: Box<Inbox>, due: bool) -> usize {
+    fn deliver(cell: &Cell, events: Box<Inbox>, due: bool) -> usize {
         let mut wakes = Wakes::default();
-        let owed = cell.deliver(key(), &mut events, due, Instant::now(), &mut wakes);
+        let owed = cell.deliver(key(), &mut Some(events), due, Instant::now(), &mut wakes);
         wakes.wake_all();
         owed
     }
@@ -421,6 +429,30 @@ mod tests {
         let withdrawn = cell.withdraw();
         assert!(!withdrawn.had_ended && withdrawn.owed.is_none());
         assert!(cell.is_over(), "the driver does not open it");
+    }
+
+    #[test]
+    fn whoever_waits_for_room_is_let_go_where_its_end_may_use_the_stream() {
+        struct Task(Arc<Cell>);
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Task {
+            fn drop(&mut self) {
+                self.0.withdraw();
+            }
+        }
+        let close: [fn(&Cell) -> bool; 2] =
+            [|cell| cell.sending(0, true).is_ok(), |cell| cell.abandon_upload()];
+        for close in close {
+            let cell = Arc::new(cell(false));
+            let waker = Waker::from(Arc::new(Task(Arc::clone(&cell))));
+            assert!(cell.poll_room(&mut Context::from_waker(&waker)).is_pending());
+            // The cell has the last of it now.
+            drop(waker);
+            assert!(close(&cell));
+            assert!(cell.is_over());
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ enum Last {
     /// With the head, or with the last data.
     End,
     Trailers(Headers),
-    /// In a box, since most streams do not fail, and each has room for its end.
+    /// In a box, since most streams do not fail, and each inbox has room for its end.
     Failed(Box<StreamError>),
 }
 
@@ -97,6 +97,7 @@ impl Inbox {
     /// Takes over what came after what is here, and leaves nothing there.
     pub(super) fn append(&mut self, later: &mut Self) {
         if self.is_empty() {
+            debug_assert!(self.owed == 0 && self.ended_at.is_none(), "nothing was taken from it");
             return mem::swap(self, later);
         }
         let Self { headers, data, last, ended_at, owed, status, is_grpc, says_ok } = mem::take(later);
@@ -167,7 +168,7 @@ fn window_of(bytes: usize) -> u32 {
 #[derive(Debug)]
 enum Chunks {
     One(Bytes),
-    /// None, or many.
+    /// None, or many: in one variant, so that this is no larger than the bytes of one.
     Others(Option<Box<Many>>),
 }
 

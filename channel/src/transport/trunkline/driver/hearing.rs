@@ -102,8 +102,9 @@ impl TrunklineDriver {
         if self.arriving.newest != Some(key) && !self.turn_to(key) {
             return false;
         }
-        put(&mut self.arriving.inbox);
-        if self.arriving.inbox.has_ended() {
+        let inbox = self.arriving.inbox.get_or_insert_default();
+        put(inbox);
+        if inbox.has_ended() {
             self.deliver_newest();
         }
         true
@@ -120,8 +121,8 @@ impl TrunklineDriver {
             return true;
         }
         let earlier = place.and_then(|place| begun[place].take());
-        let formers = mem::replace(inbox, earlier.map(|(_, inbox)| inbox).unwrap_or_default());
-        if let Some(former) = former
+        let formers = mem::replace(inbox, earlier.map(|(_, inbox)| inbox));
+        if let (Some(former), Some(formers)) = (former, formers)
             && let Some(stream) = self.streams.get(former)
         {
             // In the place that has become free, so that there are no more of them than streams.
@@ -140,7 +141,7 @@ impl TrunklineDriver {
         if !self.arriving.begun.is_empty() {
             let Arriving { newest, inbox, mut begun } = mem::take(&mut self.arriving);
             for (key, inbox) in begun.drain(..).flatten() {
-                (self.arriving.newest, self.arriving.inbox) = (Some(key), inbox);
+                (self.arriving.newest, self.arriving.inbox) = (Some(key), Some(inbox));
                 self.deliver_newest();
             }
             self.arriving = Arriving { newest, inbox, begun };
@@ -151,7 +152,7 @@ impl TrunklineDriver {
     /// Hands on what has come for the stream that something came for last.
     fn deliver_newest(&mut self) {
         let Some(key) = self.arriving.newest.take() else { return };
-        let inbox = &mut self.arriving.inbox;
+        let Some(inbox) = &mut self.arriving.inbox else { return };
         let ended = inbox.has_ended();
         let Some(delivery) = self.streams.delivery(key, inbox.owed(), ended) else {
             // It was reset by us meanwhile.
@@ -161,7 +162,9 @@ impl TrunklineDriver {
         // What comes with the end is given back now, and what nobody waits for.
         let mut bytes = if ended { inbox.settle_all() } else { 0 };
         bytes += match delivery.cell {
-            Some(cell) => cell.deliver(key, inbox, delivery.due, self.now, &mut self.wakes),
+            Some(cell) => {
+                cell.deliver(key, &mut self.arriving.inbox, delivery.due, self.now, &mut self.wakes)
+            }
             None => mem::take(&mut **inbox).owed(),
         };
         self.engine.release(key, bytes);

@@ -106,7 +106,8 @@ enum Life {
 struct Arriving {
     /// Whom something came for last; nobody between two reads.
     newest: Option<StreamKey>,
-    inbox: Box<Inbox>,
+    /// What came for it. Without it this is empty, or none.
+    inbox: Option<Box<Inbox>>,
     /// What came for others before, whose responses have not ended. Of what has ended since only the place is left.
     begun: Vec<Option<(StreamKey, Box<Inbox>)>>,
 }
