@@ -150,8 +150,10 @@ impl CallStart {
                 Call::Layered(Box::new(call))
             }
             (_, upload) => {
-                let request = Request { path: self.path, attached: self.attached, reply: self.reply };
-                Call::Direct(terms.direct(channel, request, upload, self.began))
+                let Self { began, path, attached, reply, .. } = self;
+                let fail_fast = terms.fail_fast;
+                let request = Request { path, attached, reply, fail_fast };
+                Call::Direct(terms.direct(channel, request, upload, began))
             }
         }
     }
@@ -159,8 +161,9 @@ impl CallStart {
     /// Makes the call below the layers.
     pub(crate) fn directly_on(self, channel: Channel) -> Call {
         let terms = self.settle(&channel);
-        let request = Request { path: self.path, attached: self.attached, reply: self.reply };
-        Call::Direct(terms.direct(channel, request, self.upload, self.began))
+        let Self { began, path, attached, reply, upload, .. } = self;
+        let request = Request { path, attached, reply, fail_fast: terms.fail_fast };
+        Call::Direct(terms.direct(channel, request, upload, began))
     }
 
     /// Brings together what the call, its request, its method and its channel say.
@@ -201,7 +204,7 @@ impl Terms {
         began: Instant,
     ) -> DirectCall {
         let exchange = Exchange::new(channel, began, self.deadline);
-        DirectCall::new(exchange, request, upload, self.fail_fast)
+        DirectCall::new(exchange, request, upload)
     }
 }
 

@@ -50,18 +50,18 @@ pub(crate) struct DirectCall {
     /// Dropped before the sending half in `stage`.
     pub(super) exchange: Exchange,
     pub(super) request: Request,
-    fail_fast: FailFast,
     pub(super) upload: Upload,
     /// The version of the snapshot last used.
     version: u64,
     pub(super) stage: Stage,
 }
 
-/// What to send, apart from the body.
+/// What to send, apart from the body, and how.
 pub(crate) struct Request {
     pub(crate) path: Path,
     pub(crate) attached: Option<Box<Attached>>,
     pub(crate) reply: Reply,
+    pub(crate) fail_fast: FailFast,
 }
 
 pub(super) enum Stage {
@@ -117,13 +117,12 @@ impl DirectCall {
         exchange: Exchange,
         request: Request,
         upload: Result<Upload, Box<wire::Status>>,
-        fail_fast: FailFast,
     ) -> Self {
         let (upload, stage) = match upload {
             Ok(upload) => (upload, Stage::Choose),
             Err(refusal) => (Upload::spent(), Stage::Refused(refusal)),
         };
-        Self { exchange, request, fail_fast, upload, version: 0, stage }
+        Self { exchange, request, upload, version: 0, stage }
     }
 
     /// Whether the request has gone out.
@@ -212,7 +211,7 @@ impl DirectCall {
             info = info.with_metadata(&attached.headers).with_extensions(&attached.extensions);
         }
         self.version = snapshot.version;
-        match choose(core, &snapshot, &info, self.fail_fast) {
+        match choose(core, &snapshot, &info, self.request.fail_fast) {
             Choice::Use(chosen) => {
                 if let Some(slot) = chosen.connection.try_reserve() {
                     return self.send(Ok(slot), chosen.destination, chosen.extras, now, cx);

@@ -15,35 +15,33 @@ use crate::vocabulary::{self, Response, Status, metadata::MetadataMap};
 /// A call with one reply.
 pub(super) struct SingleReply<R> {
     call: Call,
-    max_message: usize,
     body: Body,
     reply: PhantomData<fn() -> R>,
 }
 
 /// The body so far.
-enum Body {
-    Nothing,
-    /// One message, whole.
-    Message(Bytes),
-    /// Pieces that are no whole message each.
-    Pieces {
-        deframer: Box<Deframer>,
-        message: Option<Bytes>,
-    },
+#[derive(Default)]
+struct Body {
+    message: Option<Bytes>,
+    /// Of what is no whole message in one piece.
+    pieces: Option<Box<Deframer>>,
 }
 
 impl<R: Message + Default> SingleReply<R> {
     pub(super) fn new(prepared: Prepared) -> Self {
-        let max_message = prepared.channel().core().settings().max_receive_message_size;
-        Self { call: prepared.call(), max_message, body: Body::Nothing, reply: PhantomData }
+        Self { call: prepared.call(), body: Body::default(), reply: PhantomData }
+    }
+
+    fn max_message(&self) -> usize {
+        self.call.core().settings().max_receive_message_size
     }
 
     /// The reply's message.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Status>> {
         // Nearly all replies are one message in one piece, and then OK.
-        let max_message = self.max_message;
+        let max_message = self.max_message();
         let plain = self.call.take_plain(|data| {
-            let mut body = Body::Nothing;
+            let mut body = Body::default();
             body.push(data, max_message).map(|()| body)
         });
         let body = match plain {
@@ -60,17 +58,18 @@ impl<R: Message + Default> SingleReply<R> {
 
     /// The whole body, read piece by piece.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Body, Status>> {
+        let max_message = self.max_message();
         let failed = loop {
             match ready!(self.call.poll_data(cx)) {
-                Some(Ok(data)) => match self.body.push(data, self.max_message) {
+                Some(Ok(data)) => match self.body.push(data, max_message) {
                     Ok(()) => {}
                     Err(refusal) => break self.call.refuse(refusal),
                 },
                 Some(Err(status)) => break status,
-                None => return Poll::Ready(Ok(std::mem::replace(&mut self.body, Body::Nothing))),
+                None => return Poll::Ready(Ok(std::mem::take(&mut self.body))),
             }
         };
-        self.body = Body::Nothing;
+        self.body = Body::default();
         Poll::Ready(Err(failed))
     }
 
@@ -89,27 +88,21 @@ impl<R: Message + Default> SingleReply<R> {
 impl Body {
     fn push(&mut self, data: Bytes, max_message: usize) -> Result<(), wire::Status> {
         // The usual reply is one message in one piece.
-        let data = match self {
-            Self::Nothing => match sole_body(data, max_message) {
+        let is_first = self.message.is_none() && self.pieces.is_none();
+        let data = match is_first {
+            true => match sole_body(data, max_message) {
                 Ok(message) => {
-                    *self = Self::Message(message);
+                    self.message = Some(message);
                     return Ok(());
                 }
                 Err(data) => data,
             },
-            _ => data,
+            false => data,
         };
-        if !matches!(self, Self::Pieces { .. }) {
-            let message = match std::mem::replace(self, Self::Nothing) {
-                Self::Message(message) => Some(message),
-                _ => None,
-            };
-            *self = Self::Pieces { deframer: Box::new(Deframer::new(max_message)), message };
-        }
-        let Self::Pieces { deframer, message } = self else { unreachable!("it was made just above") };
+        let deframer = self.pieces.get_or_insert_with(|| Box::new(Deframer::new(max_message)));
         deframer.push(data);
         while let Some(frame) = deframer.next_frame()? {
-            if message.replace(frame.body).is_some() {
+            if self.message.replace(frame.body).is_some() {
                 return Err(cardinality("more than one message"));
             }
         }
@@ -117,15 +110,10 @@ impl Body {
     }
 
     fn finish(self) -> Result<Bytes, wire::Status> {
-        let message = match self {
-            Self::Nothing => None,
-            Self::Message(message) => Some(message),
-            Self::Pieces { deframer, message } => {
-                deframer.finish()?;
-                message
-            }
-        };
-        message.ok_or_else(|| cardinality("no message"))
+        if let Some(deframer) = self.pieces {
+            deframer.finish()?;
+        }
+        self.message.ok_or_else(|| cardinality("no message"))
     }
 }
 

@@ -10,6 +10,8 @@ const LONGEST: usize = u32::MAX as usize;
 /// The longest frame that is encoded in the cell that counts who shares it. Most requests are shorter; a
 /// longer cell would cost short ones more to clear than the second allocation costs long ones.
 const SMALL: usize = 128;
+/// The same for what has a cell half as large: a thousand calls in flight have a thousand of them.
+const SMALLEST: usize = 64;
 
 /// Frames `message`, uncompressed: its prefix and its encoding in one buffer. It is made to be shared, since
 /// a request is kept for sending it again: for a small message that is one allocation in all.
@@ -25,13 +27,14 @@ pub fn encode<M: Message>(message: &M, limit: usize) -> Result<Bytes, FramingErr
         return Err(FramingError::SendLimit { size, limit });
     }
     let length = PREFIX_LENGTH + size;
-    if length <= SMALL {
-        let mut small = Small::of(length);
-        let (head, mut body) = small.bytes[..length].split_at_mut(PREFIX_LENGTH);
+    let write = |frame: &mut [u8]| {
+        let (head, mut body) = frame.split_at_mut(PREFIX_LENGTH);
         head.copy_from_slice(&prefix(false, size as u32));
         message.encode_raw(&mut body);
         debug_assert!(body.is_empty(), "a message encodes to its encoded_len");
-        return Ok(Bytes::from_owner(small));
+    };
+    if length <= SMALL {
+        return Ok(small(length, write));
     }
     let mut buffer = Vec::with_capacity(length);
     buffer.extend_from_slice(&prefix(false, size as u32));
@@ -54,24 +57,33 @@ pub fn detached(slice: Bytes) -> Bytes {
     if length > SMALL {
         return if length <= WORTH_A_COPY { Bytes::copy_from_slice(&slice) } else { slice };
     }
-    let mut small = Small::of(length);
-    small.bytes[..length].copy_from_slice(&slice);
-    Bytes::from_owner(small)
+    small(length, |copy| copy.copy_from_slice(&slice))
 }
 
-/// A small frame where it is owned.
-struct Small {
-    bytes: [u8; SMALL],
-    length: usize,
-}
-
-impl Small {
-    fn of(length: usize) -> Self {
-        Self { bytes: [0; SMALL], length }
+/// Bytes that are `length` long, at most [`SMALL`], and owned in place, as `write` writes them.
+fn small(length: usize, write: impl FnOnce(&mut [u8])) -> Bytes {
+    match length <= SMALLEST {
+        true => Small::<SMALLEST>::written(length, write),
+        false => Small::<SMALL>::written(length, write),
     }
 }
 
-impl AsRef<[u8]> for Small {
+/// A small frame where it is owned.
+struct Small<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Small<N> {
+    #[inline]
+    fn written(length: usize, write: impl FnOnce(&mut [u8])) -> Bytes {
+        let mut small = Self { bytes: [0; N], length };
+        write(&mut small.bytes[..length]);
+        Bytes::from_owner(small)
+    }
+}
+
+impl<const N: usize> AsRef<[u8]> for Small<N> {
     fn as_ref(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
