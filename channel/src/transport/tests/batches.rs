@@ -109,6 +109,29 @@ async fn of_a_large_response_the_reader_takes_a_part_before_the_rest_is_read() {
     assert!((PART / 2..=2 * PART).contains(&taken), "{taken} bytes were there");
 }
 
+// What h2 reads into is its own affair.
+#[tokio::test(start_paused = true)]
+async fn what_much_was_read_into_is_given_back_in_a_quiet_time_although_a_stream_is_open() {
+    let (_dial, connection, mut peer, counters) = with_large_windows(Trunkline).await;
+    let mut stream = call(&connection, "x").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, STATUS_200).await;
+    for frame in pattern(MEGABYTE).chunks(16 << 10) {
+        peer.send(DATA, 0, id, frame).await;
+    }
+    let mut taken = 0;
+    while taken < MEGABYTE {
+        if let StreamEvent::Data(data) = event(&mut stream).await {
+            taken += data.len();
+        }
+    }
+    assert!(counters.room() > 64 << 10, "{}", counters.room());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    peer.send(DATA, 0, id, b"x").await;
+    assert!(matches!(event(&mut stream).await, StreamEvent::Data(data) if data == "x"));
+    assert_eq!(counters.room(), 4 << 10);
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn small_calls_are_read_and_written_as_they_come(#[values(H2, Trunkline)] engine: Transport) {

@@ -40,6 +40,8 @@ pub(super) struct Wire {
     small_reads: u8,
     /// Bytes read so far.
     read: u64,
+    /// Bytes written so far.
+    written: u64,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
     /// Why writing failed. What is written after it goes nowhere.
@@ -61,6 +63,7 @@ impl Wire {
             read_size: SMALLEST_READ,
             small_reads: 0,
             read: 0,
+            written: 0,
             greeting: Some(Greeting::default()),
             write_failure: None,
             unflushed: false,
@@ -70,6 +73,11 @@ impl Wire {
     /// How many bytes came so far.
     pub(super) fn read(&self) -> u64 {
         self.read
+    }
+
+    /// How many bytes came and went so far.
+    pub(super) fn moved(&self) -> u64 {
+        self.read + self.written
     }
 
     /// Whether what is written goes nowhere any more.
@@ -159,6 +167,7 @@ impl Wire {
                 Ok(0) => self.fail(io::ErrorKind::WriteZero.into(), cx),
                 Ok(written) => {
                     engine.written(written);
+                    self.written += written as u64;
                     self.unflushed = true;
                 }
                 Err(error) => self.fail(error, cx),

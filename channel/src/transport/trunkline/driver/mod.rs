@@ -258,12 +258,12 @@ impl TrunklineDriver {
         Ok(false)
     }
 
-    /// Gives memory back.
+    /// Gives memory back. What is open, waits or is under way stays.
     fn rest(&mut self) {
         self.wire.rest();
         self.engine.rest();
         self.streams.rest();
-        self.arriving.begun = Vec::new();
+        self.arriving = Arriving::default();
         self.wakes.rest();
         self.familiar.rest();
         self.commands = Vec::new();
@@ -283,10 +283,10 @@ impl TrunklineDriver {
                 _ => None,
             };
             self.ring(now);
-            let has_streams = self.streams.open() > 0;
-            if self.idle.is_due(now, has_streams) {
+            if self.idle.is_due(now, self.wire.moved()) {
                 self.rest();
             }
+            let has_streams = self.streams.open() > 0;
             let beat = match &mut self.keepalive {
                 Some(clock) => clock.beat(now, self.wire.read(), has_streams),
                 None => Beat::Sleep(None),
