@@ -13,6 +13,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -28,8 +29,12 @@ impl Connection {
     /// A connection in memory without a limit of streams, and its server.
     pub(crate) fn memory() -> (Self, MemoryServer) {
         let (accept, requests) = unbounded_channel();
-        let shared =
-            Arc::new(MemoryShared { quota: StreamQuota::new(usize::MAX), closed: Mutex::new(None), accept });
+        let shared = Arc::new(MemoryShared {
+            quota: StreamQuota::new(usize::MAX),
+            closed: Mutex::new(None),
+            accept,
+            keeps_deadlines: AtomicBool::new(false),
+        });
         (Self::Memory(MemoryConnection(shared.clone())), MemoryServer { shared, requests })
     }
 }
@@ -55,6 +60,11 @@ impl MemoryServer {
     /// As MAX_CONCURRENT_STREAMS.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.shared.quota.set_limit(limit);
+    }
+
+    /// From now on whoever reads is woken at the deadline by the test, as by the connection of our own engine.
+    pub(crate) fn keep_deadlines(&self) {
+        self.shared.keeps_deadlines.store(true, Ordering::Relaxed);
     }
 
     /// How many streams there are, as the limit counts them.
@@ -181,6 +191,7 @@ pub(crate) struct MemoryShared {
     quota: StreamQuota,
     closed: Mutex<Option<ConnectError>>,
     accept: UnboundedSender<MemoryRequest>,
+    keeps_deadlines: AtomicBool,
 }
 
 impl fmt::Debug for MemoryShared {
@@ -322,6 +333,10 @@ impl MemoryStream {
             }
         }
         Poll::Ready(event)
+    }
+
+    pub(super) fn keeps_deadline(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.connection().keeps_deadlines.load(Ordering::Relaxed))
     }
 
     pub(super) fn take_back(&self) -> bool {

@@ -1,6 +1,6 @@
 //! One absolute deadline, in every phase, exactly: the clock is tokio's, paused.
 
-use std::future::{IntoFuture as _, poll_fn};
+use std::future::{Future as _, IntoFuture as _, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -53,6 +53,34 @@ async fn while_it_is_queued_for_a_stream_it_says_so() {
     let status = rig.say("hello").timeout(LIMIT).await.unwrap_err();
     assert_expired(began, &status, Sent::No, "queued for a stream");
     assert_eq!(status.call_report().unwrap().queued_time(), began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_connection_keeps_the_deadline_each_later_poll_looks_at_the_clock() {
+    let (connection, mut server) = Connection::memory();
+    server.keep_deadlines();
+    let rig = Rig::connected(&connection);
+    for begins in [false, true] {
+        let began = Instant::now();
+        let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+        let mut replies = call.timeout(LIMIT).await.unwrap();
+        let request = server.accept().await;
+        if begins {
+            request.headers();
+        }
+        let mut message = pin!(replies.message());
+        assert!(poll_fn(|cx| Poll::Ready(message.as_mut().poll(cx).is_pending())).await);
+        tokio::time::advance(LIMIT).await;
+        // Nobody wakes it here: it is polled as if it were woken.
+        let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(message.as_mut().poll(cx))).await else {
+            panic!("its deadline has passed");
+        };
+        let (sent, doing) = match begins {
+            false => (Sent::Maybe, "waiting for the response"),
+            true => (Sent::Yes, "reading the response"),
+        };
+        assert_expired(began, &result.unwrap_err(), sent, doing);
+    }
 }
 
 // behaviour 64
