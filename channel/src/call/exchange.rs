@@ -40,6 +40,7 @@ enum Phase {
         last: Option<Arc<Destination>>,
         /// Until they are taken.
         trailers: Option<Headers>,
+        at: Instant,
     },
 }
 
@@ -132,7 +133,11 @@ impl Exchange {
 
     /// What happened so far, for a call that succeeds.
     pub(super) fn report(&self) -> CallReport {
-        self.progress.begun(self.core(), self.address())
+        let now = match self.phase {
+            Phase::Ended { at, .. } => at,
+            _ => Instant::now(),
+        };
+        self.progress.begun(self.core(), self.address(), now)
     }
 
     /// Where the present attempt is, or the last one was.
@@ -159,7 +164,7 @@ impl Exchange {
     pub(super) fn end_with(&mut self, trailers: Option<Headers>, code: Code, now: Instant) {
         let is_first = !matches!(self.phase, Phase::Ended { .. });
         let last = self.finish_attempt(code, now);
-        self.phase = Phase::Ended { last, trailers };
+        self.phase = Phase::Ended { last, trailers, at: now };
         self.timer.stop();
         if is_first {
             self.core().calls().end();

@@ -102,7 +102,7 @@ impl LayeredCall {
     }
 
     pub(super) fn report(&self) -> CallReport {
-        let made_here = || self.progress.begun(self.channel.core(), None);
+        let made_here = || self.progress.begun(self.channel.core(), None, Instant::now());
         self.report.clone().unwrap_or_else(made_here)
     }
 

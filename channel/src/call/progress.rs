@@ -114,14 +114,18 @@ impl Progress {
         self.detours.get_or_insert_default()
     }
 
-    /// The report of a call that ended with `problem`.
-    pub(crate) fn report(&self, core: &Core, problem: Problem) -> CallReport {
-        let total = Instant::now().saturating_duration_since(self.began);
+    /// The report of a call that ends with `problem` now.
+    fn report(&self, core: &Core, problem: Problem) -> CallReport {
+        self.report_at(core, problem, Instant::now())
+    }
+
+    fn report_at(&self, core: &Core, problem: Problem, now: Instant) -> CallReport {
+        let total = now.saturating_duration_since(self.began);
         let (earlier_attempts, connecting, queued) = match &self.detours {
             Some(detours) => (detours.earlier.clone(), detours.connecting, detours.queued),
             None => Default::default(),
         };
-        CallReport(Arc::new(ReportParts {
+        CallReport(ReportParts {
             origin: problem.origin,
             target: core.settings().target.clone(),
             address: problem.address,
@@ -133,7 +137,7 @@ impl Progress {
             next_attempt: problem.next_attempt,
             earlier_attempts,
             times: Times { total, connecting, queued },
-        }))
+        })
     }
 
     /// The status of a call that failed here.
@@ -155,9 +159,9 @@ impl Progress {
         vocabulary::request_status(status, self.report(core, problem))
     }
 
-    /// The report of a call whose response has begun, and may be complete.
-    pub(crate) fn begun(&self, core: &Core, address: Option<&Address>) -> CallReport {
-        self.by_server(core, "answered by the server".into(), address)
+    /// The report of a call whose response has begun, and may have been complete `now`.
+    pub(crate) fn begun(&self, core: &Core, address: Option<&Address>, now: Instant) -> CallReport {
+        self.by_server(core, "answered by the server".into(), address, now)
     }
 
     /// The report of a call that the server ended with `status`.
@@ -167,13 +171,19 @@ impl Progress {
         status: &wire::Status,
         address: Option<&Address>,
     ) -> CallReport {
-        self.by_server(core, format!("the server answered {status}").into(), address)
+        self.by_server(core, format!("the server answered {status}").into(), address, Instant::now())
     }
 
-    fn by_server(&self, core: &Core, text: Cow<'static, str>, address: Option<&Address>) -> CallReport {
+    fn by_server(
+        &self,
+        core: &Core,
+        text: Cow<'static, str>,
+        address: Option<&Address>,
+        now: Instant,
+    ) -> CallReport {
         let mut problem = Problem::new(Code::Ok, Sent::Yes, text).at(address);
         problem.origin = Origin::Server;
-        self.report(core, problem)
+        self.report_at(core, problem, now)
     }
 }
 

@@ -45,7 +45,7 @@ pub struct AttemptEnd {
 /// [`StatusExt`](crate::StatusExt). Its `Display` is one line, such as `greeter.prod:443 (10.0.0.7:443): TLS:
 /// certificate signed by unknown issuer [permanent; 3 of 3 addresses failed; next attempt in 57 s]`.
 #[derive(Clone)]
-pub struct CallReport(pub(crate) Arc<ReportParts>);
+pub struct CallReport(pub(crate) ReportParts);
 
 #[derive(Clone)]
 pub(crate) struct ReportParts {
@@ -131,7 +131,7 @@ impl CallReport {
 
 impl fmt::Display for CallReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = &*self.0;
+        let parts = &self.0;
         f.write_str(&parts.target)?;
         if let Some(address) = self.address() {
             write!(f, " ({address})")?;
@@ -160,7 +160,7 @@ impl fmt::Display for CallReport {
 
 impl fmt::Debug for CallReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = &*self.0;
+        let parts = &self.0;
         f.debug_struct("CallReport")
             .field("origin", &parts.origin)
             .field("text", &self.to_string())
@@ -204,7 +204,7 @@ mod tests {
     fn a_tired_person_reads_one_line_that_says_all() {
         let address = Address::tcp("10.0.0.7:443".parse().unwrap());
         let cause = ConnectError::new(Phase::Tls, "certificate signed by unknown issuer").at(&address);
-        let report = CallReport(Arc::new(ReportParts { causes: Arc::from([cause]), ..parts() }));
+        let report = CallReport(ReportParts { causes: Arc::from([cause]), ..parts() });
         assert_eq!(
             report.to_string(),
             "greeter.prod:443 (10.0.0.7:443): TLS: certificate signed by unknown issuer \
@@ -222,7 +222,7 @@ mod tests {
             problem: "connection lost".into(),
             ..parts()
         };
-        let text = CallReport(Arc::new(quiet)).to_string();
+        let text = CallReport(quiet).to_string();
         assert_eq!(text, "greeter.prod:443: connection lost [the request may have been processed]");
     }
 }

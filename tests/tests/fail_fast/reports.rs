@@ -1,6 +1,9 @@
 //! Every failed call has a report: who ended it, how far it got, and what happened on the way.
 
 use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use http::uri::PathAndQuery;
 use rstest::rstest;
@@ -64,6 +67,21 @@ async fn a_call_that_succeeds_has_a_report_too(#[values(H2, Trunkline)] engine: 
         (Origin::Server, Sent::Yes, Some(&here()))
     );
     assert_eq!((report.connecting_time(), report.total_time()), (secs(2), secs(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_time_of_a_reply_ends_when_it_is_here_however_late_its_caller_looks() {
+    let lab = Lab::new(Trunkline);
+    lab.mend(&here(), Speaks::Plaintext);
+    lab.resolve(&[&here()]);
+    let channel = lab.channel(Speaks::Plaintext).connect_lazy().unwrap();
+    let greeter = GreeterClient::new(channel);
+    greeter.say_hello(hello()).await.unwrap();
+    let mut call = pin!(greeter.say_hello(hello()).response());
+    assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
+    tokio::time::sleep(secs(3)).await;
+    let response = call.await.unwrap();
+    assert_eq!(response.extensions().get::<CallReport>().unwrap().total_time(), secs(0));
 }
 
 #[rstest]
