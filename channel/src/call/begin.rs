@@ -3,9 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Extensions, HeaderMap, HeaderName, Uri, header};
+use http::{Extensions, HeaderMap, Uri};
 use tokio::time::Instant;
-use trunkline_proto::wire::names;
 use trunkline_proto::{timeout, wire};
 
 use super::deadline::Deadline;
@@ -39,8 +38,8 @@ pub(crate) struct Attached {
 
 /// What is taken out of a request's headers: the transport writes these itself, the last as what is then left
 /// of the deadline.
-static WRITTEN_BELOW: [HeaderName; 4] =
-    [header::TE, header::CONTENT_TYPE, header::USER_AGENT, names::GRPC_TIMEOUT];
+const WRITTEN_BELOW: [&str; 4] = ["te", "content-type", "user-agent", GRPC_TIMEOUT];
+const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// The largest map that is used again, in headers: the usual request has a handful, and a response should not
 /// keep the memory of one that was far larger.
@@ -64,8 +63,9 @@ impl Attached {
         let mut options = self.extensions.remove::<CallOptions>().unwrap_or_default();
         let (mut header, mut written_below) = (None, 0);
         for (name, value) in &self.headers {
-            written_below += usize::from(WRITTEN_BELOW.contains(name));
-            if *name == names::GRPC_TIMEOUT {
+            let name = name.as_str();
+            written_below += usize::from(WRITTEN_BELOW.contains(&name));
+            if name == GRPC_TIMEOUT {
                 header.get_or_insert_with(|| timeout::parse(value));
             }
         }
@@ -73,7 +73,7 @@ impl Attached {
         if written_below == self.headers.len() {
             self.headers.clear();
         } else if written_below > 0 {
-            for name in &WRITTEN_BELOW {
+            for name in WRITTEN_BELOW {
                 self.headers.remove(name);
             }
         }
@@ -221,7 +221,8 @@ impl fmt::Debug for CallStart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue, header};
+    use trunkline_proto::wire::names;
 
     fn attached(headers: usize) -> Attached {
         let name = |index| HeaderName::try_from(format!("x-{index}")).unwrap();
