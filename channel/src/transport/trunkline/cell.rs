@@ -13,7 +13,7 @@ use trunkline_http2::StreamKey;
 use super::inbox::Inbox;
 use super::wakes::Wakes;
 use crate::transport::options::SEND_BUFFER;
-use crate::transport::{PlainReply, Reply, SendClosed, StreamError, StreamEvent};
+use crate::transport::{PlainReply, SendClosed, StreamError, StreamEvent};
 
 /// One stream, between its call and the driver.
 ///
@@ -42,9 +42,9 @@ const TAKEN_BACK: u32 = u32::MAX - 2;
 
 #[derive(Debug)]
 struct State {
-    /// What came and was not taken; in a box, since of a stream there is nothing most of the time. A unary call has one
-    /// from the start: whoever made it has let go of the last call's just before, which makes that quick. Once something
-    /// was taken out, an empty one goes.
+    /// What came and was not taken; in a box, since of a stream there is nothing most of the time. A call whose request
+    /// is whole, as unary ones are, has one from the start: whoever made it has let go of the last call's just before,
+    /// which makes that quick. Once something was taken out, an empty one goes.
     inbox: Option<Box<Inbox>>,
     reader: Option<Waker>,
     /// From the first delivery on.
@@ -96,13 +96,13 @@ pub(super) struct Withdrawn {
 
 impl Cell {
     /// A stream whose first event `reader` is woken for. `ends`: all of its request is in the queue.
-    pub(super) fn new(reply: Reply, ends: bool, reader: Waker) -> Self {
+    pub(super) fn new(ends: bool, reader: Waker) -> Self {
         let upload = match ends {
             true => Upload::Closed,
             // Nothing is known of the peer's window before the stream is open.
             false => Upload::Open { queued: 0, full: true, writer: None },
         };
-        let inbox = (ends && reply == Reply::Whole).then(Box::default);
+        let inbox = ends.then(Box::default);
         let state = State { inbox, reader: Some(reader), key: None, upload, held_back: None };
         Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
     }
@@ -393,7 +393,7 @@ mod tests {
     }
 
     fn cell(ends: bool) -> Cell {
-        Cell::new(Reply::Stream, ends, Waker::noop().clone())
+        Cell::new(ends, Waker::noop().clone())
     }
 
     /// Keys come from an engine alone.
@@ -489,7 +489,7 @@ mod tests {
     #[test]
     fn a_reader_is_woken_once_for_what_is_due_and_finds_all_of_it() {
         let (waker, count) = counting();
-        let cell = Cell::new(Reply::Whole, true, waker);
+        let cell = Cell::new(true, waker);
         deliver(&cell, data(b"a", false), false);
         assert_eq!(count.0.load(Relaxed), 0);
         deliver(&cell, data(b"b", true), true);
@@ -515,7 +515,7 @@ mod tests {
     #[test]
     fn whoever_is_rung_for_is_woken_and_finds_nothing() {
         let (waker, count) = counting();
-        let cell = Cell::new(Reply::Whole, true, waker);
+        let cell = Cell::new(true, waker);
         cell.ring();
         assert_eq!(count.0.load(Relaxed), 1);
         assert!(next(&cell).is_none());

@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn cell() -> Arc<Cell> {
-        Arc::new(Cell::new(Reply::Whole, true, Waker::noop().clone()))
+        Arc::new(Cell::new(true, Waker::noop().clone()))
     }
 
     fn request() -> Request {

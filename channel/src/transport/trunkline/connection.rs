@@ -59,7 +59,7 @@ impl TrunklineSlot {
         reader: &Waker,
     ) -> Result<TrunklineStream, StreamError> {
         request::check(&head)?;
-        let cell = Arc::new(Cell::new(head.reply, end, reader.clone()));
+        let cell = Arc::new(Cell::new(end, reader.clone()));
         let request = Request { cell: Arc::clone(&cell), head, body: first.unwrap_or_default(), end };
         self.connection().commands.start(request).map_err(StreamError::NeverSent)?;
         Ok(TrunklineStream::new(self, cell, end))
