@@ -196,7 +196,8 @@ pub(crate) struct Problem {
     sent: Sent,
     address: Option<Address>,
     permanent: bool,
-    causes: Arc<[ConnectError]>,
+    /// `None` is none too: to count how often nothing is held would cost all threads a cache line.
+    causes: Option<Arc<[ConnectError]>>,
     failed_addresses: (usize, usize),
     next_attempt: Option<Duration>,
 }
@@ -210,7 +211,7 @@ impl Problem {
             sent,
             address: None,
             permanent: false,
-            causes: Arc::default(),
+            causes: None,
             failed_addresses: (0, 0),
             next_attempt: None,
         }
@@ -226,7 +227,7 @@ impl Problem {
     }
 
     pub(crate) fn caused_by(self, causes: Arc<[ConnectError]>) -> Self {
-        Self { causes, ..self }
+        Self { causes: Some(causes), ..self }
     }
 
     /// Every address has failed permanently.

@@ -55,7 +55,7 @@ pub(crate) struct ReportParts {
     pub(crate) problem: Cow<'static, str>,
     pub(crate) sent: Sent,
     pub(crate) permanent: bool,
-    pub(crate) causes: Arc<[ConnectError]>,
+    pub(crate) causes: Option<Arc<[ConnectError]>>,
     /// How many addresses had failed, of how many; (0, 0) where that played no part.
     pub(crate) failed_addresses: (usize, usize),
     pub(crate) next_attempt: Option<Duration>,
@@ -100,12 +100,12 @@ impl CallReport {
 
     /// The connection errors behind it, the newest last; empty if no connection was at fault.
     pub fn causes(&self) -> &[ConnectError] {
-        &self.0.causes
+        self.0.causes.as_deref().unwrap_or_default()
     }
 
     /// The newest of [`causes`](Self::causes).
     pub fn cause(&self) -> Option<&ConnectError> {
-        self.0.causes.last()
+        self.causes().last()
     }
 
     /// The attempts before the last: the request was sent again since the server had not processed it.
@@ -166,7 +166,7 @@ impl fmt::Debug for CallReport {
             .field("text", &self.to_string())
             .field("sent", &parts.sent)
             .field("permanent", &parts.permanent)
-            .field("causes", &parts.causes)
+            .field("causes", &self.causes())
             .field("earlier_attempts", &parts.earlier_attempts)
             .field("times", &parts.times)
             .finish()
@@ -192,7 +192,7 @@ mod tests {
             problem: "TLS: certificate signed by unknown issuer".into(),
             sent: Sent::No,
             permanent: true,
-            causes: Arc::default(),
+            causes: None,
             failed_addresses: (3, 3),
             next_attempt: Some(Duration::from_millis(56_200)),
             earlier_attempts: Vec::new(),
@@ -204,7 +204,7 @@ mod tests {
     fn a_tired_person_reads_one_line_that_says_all() {
         let address = Address::tcp("10.0.0.7:443".parse().unwrap());
         let cause = ConnectError::new(Phase::Tls, "certificate signed by unknown issuer").at(&address);
-        let report = CallReport(ReportParts { causes: Arc::from([cause]), ..parts() });
+        let report = CallReport(ReportParts { causes: Some(Arc::from([cause])), ..parts() });
         assert_eq!(
             report.to_string(),
             "greeter.prod:443 (10.0.0.7:443): TLS: certificate signed by unknown issuer \
