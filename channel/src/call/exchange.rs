@@ -40,6 +40,7 @@ enum Phase {
         last: Option<Arc<Destination>>,
         /// Until they are taken.
         trailers: Option<Headers>,
+        /// When, as its report says it.
         at: Instant,
     },
 }
