@@ -51,15 +51,13 @@ pub struct Text {
 impl Text {
     /// The text for `timeout`.
     pub fn new(timeout: Duration) -> Self {
-        let (value, unit) = digits(timeout);
+        let (value, unit) = value_and_unit(timeout);
+        let digits = eight_digits(value);
         let mut bytes = [unit; MOST_DIGITS + 1];
-        let (high, low) = (value / 10_000, value % 10_000);
-        let pairs = [high / 100, high % 100, low / 100, low % 100];
-        for (place, pair) in bytes.chunks_exact_mut(2).zip(pairs) {
-            place.copy_from_slice(&[b'0' + (pair / 10) as u8, b'0' + (pair % 10) as u8]);
-        }
-        let start = bytes.iter().take(MOST_DIGITS - 1).take_while(|digit| **digit == b'0').count();
-        Self { bytes, start }
+        bytes[..MOST_DIGITS].copy_from_slice(&digits.map(|digit| b'0' + digit));
+        // What is not zero begins at the first digit that is not; of zero, one digit is left.
+        let zeros = u64::from_le_bytes(digits).trailing_zeros() as usize / 8;
+        Self { bytes, start: zeros.min(MOST_DIGITS - 1) }
     }
 
     /// The digits and the unit.
@@ -68,8 +66,21 @@ impl Text {
     }
 }
 
+/// The decimal digits of `value`, which has at most eight, the first one first.
+fn eight_digits(value: u32) -> [u8; MOST_DIGITS] {
+    debug_assert!(value <= LARGEST);
+    // In one register: two numbers of four digits, then four of two, then eight of one. Each division of all of them is
+    // a multiplication by a reciprocal that is exact for so few digits.
+    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | (twos - tens * 10) << 8;
+    ones.to_le_bytes()
+}
+
 /// The number and the unit: the finest whose eight digits hold it, rounded up.
-fn digits(timeout: Duration) -> (u32, u8) {
+fn value_and_unit(timeout: Duration) -> (u32, u8) {
     // Deadlines between a tenth of a second and a minute and a half are what nearly all calls have, and what
     // needs no wide division.
     if timeout.as_secs() < 99 && timeout >= Duration::from_millis(100) {
@@ -136,6 +147,18 @@ mod tests {
         assert_eq!(text(Duration::from_nanos(1)), "1n");
         assert_eq!(text(Duration::from_nanos(100_000_001)), "100001u");
         assert_eq!(text(Duration::from_nanos(99_999_999_001)), "100000m");
+    }
+
+    #[test]
+    fn digits_are_those_that_anybody_would_write() {
+        // The halves do not meet, so each may be tried by itself.
+        for half in 0..10_000 {
+            for value in [half, half * 10_000, half * 10_001] {
+                let digits: String =
+                    eight_digits(value).map(|digit| char::from(b'0' + digit)).iter().collect();
+                assert_eq!(digits, format!("{value:08}"));
+            }
+        }
     }
 
     #[test]
