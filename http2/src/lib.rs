@@ -40,6 +40,7 @@ mod hpack;
 mod ids;
 mod outgoing;
 mod packing;
+mod payload;
 mod resets;
 mod schedule;
 mod settings;
@@ -53,6 +54,7 @@ pub use error::{ConnectionError, ErrorCode, OpenError, StreamGone, StreamViolati
 pub use event::{Event, StreamKey};
 pub use headers::{Headers, HeadersIter};
 pub use hpack::{Field, Indexing, TemplateId};
+pub use payload::Payload;
 
 /// What fuzzers run; no part of the product.
 #[cfg(any(test, fuzzing))]

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use crate::Payload;
 use crate::frame::{Head, flag, kind};
 
 /// Frame heads, control frames, header blocks and small payloads lie behind one another in one buffer; larger
@@ -124,13 +125,16 @@ impl Outgoing {
 
     /// Appends payload of the DATA frame that was begun.
     #[inline]
-    pub(crate) fn payload(&mut self, payload: Bytes) {
-        if payload.len() < Self::SMALL {
-            self.buffer.extend_from_slice(&payload);
-            self.tail += payload.len();
-        } else {
-            self.shared += payload.len();
-            self.pieces.push_back(Piece { before: std::mem::take(&mut self.tail), payload });
+    pub(crate) fn payload<'a>(&mut self, payload: impl Into<Payload<'a>>) {
+        match payload.into() {
+            Payload::Shared(payload) if payload.len() >= Self::SMALL => {
+                self.shared += payload.len();
+                self.pieces.push_back(Piece { before: std::mem::take(&mut self.tail), payload });
+            }
+            few => {
+                self.buffer.extend_from_slice(few.as_slice());
+                self.tail += few.len();
+            }
         }
     }
 

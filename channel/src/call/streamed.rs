@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
-use trunkline_proto::framing::{self, MessageMeter};
+use trunkline_proto::framing::{MessageMeter, SmallBytes};
 
 use crate::panic::panic_text;
 use crate::vocabulary::{self, Body, Status};
@@ -40,6 +40,11 @@ impl Source {
         Self::Body(MeteredBody { body, meter: MessageMeter::sending(limit) })
     }
 
+    /// Stubs above the `tower::Service` cut what they send from buffers of 8 KiB; our own make each frame a buffer.
+    fn is_cut(&self) -> bool {
+        matches!(self, Self::Body(_))
+    }
+
     /// The next chunk that is not empty. A request stream is the application's: its panic ends the call, and
     /// leaves its connection and its task alone.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
@@ -66,8 +71,7 @@ impl Source {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => {
                             let metered = meter.push(&data).map_err(vocabulary::framing_status);
-                            // Stubs cut what they send from large buffers.
-                            return Poll::Ready(Some(metered.map(|()| framing::detached(data))));
+                            return Poll::Ready(Some(metered.map(|()| data)));
                         }
                         Err(_trailers) => {}
                     },
@@ -133,6 +137,8 @@ impl ReplayBudget {
 /// until the call is committed.
 pub(super) struct Streamed {
     source: Option<Source>,
+    /// Chunks are cut from larger buffers, which are not to be kept with them.
+    is_cut: bool,
     /// The chunk after the one to be handed over: read ahead, to know whether that one is the last and so
     /// carries END_STREAM.
     ahead: Option<Bytes>,
@@ -161,7 +167,7 @@ pub(super) enum Next {
     /// This, perhaps empty, and whether it is the last. An end that shows late comes with an empty chunk.
     Chunk(Bytes, bool),
     /// All there is, and nothing was handed over before it.
-    Sole(Bytes),
+    Sole(SmallBytes),
 }
 
 impl Next {
@@ -169,7 +175,7 @@ impl Next {
     pub(super) fn into_chunk(self) -> (Bytes, bool) {
         match self {
             Self::Chunk(chunk, end) => (chunk, end),
-            Self::Sole(chunk) => (chunk, true),
+            Self::Sole(chunk) => (chunk.into_bytes(), true),
         }
     }
 }
@@ -177,6 +183,7 @@ impl Next {
 impl Streamed {
     pub(super) fn new(source: Source, budget: Arc<ReplayBudget>) -> Self {
         Self {
+            is_cut: source.is_cut(),
             source: Some(source),
             ahead: None,
             replay: None,
@@ -196,8 +203,10 @@ impl Streamed {
 
     /// What was [silent](Self::into_silent) goes on.
     pub(super) fn resumed(silent: Silent) -> Self {
+        let source = Source::from(silent);
         Self {
-            source: Some(silent.into()),
+            is_cut: source.is_cut(),
+            source: Some(source),
             ahead: None,
             replay: None,
             budget: None,
@@ -236,15 +245,21 @@ impl Streamed {
             && self.ahead.is_none()
             && let Poll::Ready(ahead) = self.poll_source(cx)
         {
-            self.ahead = ahead.transpose()?;
+            self.ahead = ahead.transpose()?.map(|chunk| self.detached(chunk));
         }
         let all_read = self.source.is_none() && self.ahead.is_none();
         let chunk = match fresh {
             Some(chunk) if all_read && self.replay.is_none() && self.budget.is_some() => {
                 self.ended = true;
-                return Poll::Ready(Ok(Next::Sole(chunk)));
+                return Poll::Ready(Ok(Next::Sole(match self.is_cut {
+                    true => SmallBytes::detached(chunk),
+                    false => chunk.into(),
+                })));
             }
-            Some(chunk) => self.keep(chunk),
+            Some(chunk) => {
+                let chunk = self.detached(chunk);
+                self.keep(chunk)
+            }
             None if repeated => self.repeat(),
             None => Bytes::new(),
         };
@@ -272,6 +287,11 @@ impl Streamed {
             self.source = None;
         }
         Poll::Ready(chunk)
+    }
+
+    /// The same chunk, to be kept.
+    fn detached(&self, chunk: Bytes) -> Bytes {
+        if self.is_cut { SmallBytes::detached(chunk).into_bytes() } else { chunk }
     }
 
     /// Hands over a chunk for the first time.

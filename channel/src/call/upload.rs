@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use trunkline_proto::framing::SmallBytes;
 
 use super::streamed::{Next, ReplayBudget, Source, Streamed};
 use crate::transport::SendHalf;
@@ -23,7 +24,7 @@ pub(crate) struct Upload(Content);
 
 enum Content {
     /// A single message.
-    Whole { message: Bytes, handed_over: bool, committed: bool },
+    Whole { message: SmallBytes, handed_over: bool, committed: bool },
     /// A body of which nothing was read yet. Most turn out to be a single message.
     Unread { source: Source, budget: Arc<ReplayBudget> },
     /// In a box, so that calls of one message are small.
@@ -34,7 +35,7 @@ enum Content {
 
 impl Upload {
     /// One message, framed.
-    pub(crate) fn whole(message: Bytes) -> Self {
+    pub(crate) fn whole(message: SmallBytes) -> Self {
         Self(Content::Whole { message, handed_over: false, committed: false })
     }
 
@@ -97,12 +98,12 @@ impl Upload {
         }
     }
 
-    /// What there is at once for the head of an attempt: the first chunk, and whether it is all.
-    pub(crate) fn first(&mut self, cx: &mut Context<'_>) -> Result<(Option<Bytes>, bool), Status> {
+    /// What there is at once for the head of an attempt: the first chunk, perhaps empty, and whether it is all.
+    pub(crate) fn first(&mut self, cx: &mut Context<'_>) -> Result<(SmallBytes, bool), Status> {
         match self.poll_next(cx) {
-            Poll::Ready(Ok((chunk, end))) => Ok(((!chunk.is_empty()).then_some(chunk), end)),
+            Poll::Ready(Ok(next)) => Ok(next),
             Poll::Ready(Err(status)) => Err(status),
-            Poll::Pending => Ok((None, false)),
+            Poll::Pending => Ok((SmallBytes::default(), false)),
         }
     }
 
@@ -116,7 +117,7 @@ impl Upload {
         if self.is_done() {
             return Poll::Ready(Ok(()));
         }
-        poll_hand_over(sender, cx, |cx| self.poll_next(cx))
+        poll_hand_over(sender, cx, |cx| self.poll_next(cx).map_ok(|(chunk, end)| (chunk.into_bytes(), end)))
     }
 
     /// What is left of it, for a task that needs nothing else. There may be nothing.
@@ -135,13 +136,13 @@ impl Upload {
             return Poll::Ready(None);
         }
         Poll::Ready(match ready!(self.poll_next(cx)) {
-            Ok((chunk, _)) => (!chunk.is_empty()).then_some(Ok(chunk)),
+            Ok((chunk, _)) => (!chunk.is_empty()).then(|| Ok(chunk.into_bytes())),
             Err(status) => Some(Err(status)),
         })
     }
 
     /// The next chunk, and whether it is the last. An end that shows late comes with an empty chunk.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, bool), Status>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(SmallBytes, bool), Status>> {
         if let Some(mut streamed) = self.begin_to_read() {
             let next = streamed.poll_next(cx);
             if !matches!(next, Poll::Ready(Ok(Next::Sole(_)))) {
@@ -164,13 +165,13 @@ impl Upload {
                 Poll::Ready(next.map(|next| self.take(next)))
             }
             // What was not read yet was begun above.
-            Content::Unread { .. } | Content::Spent => Poll::Ready(Ok((Bytes::new(), true))),
+            Content::Unread { .. } | Content::Spent => Poll::Ready(Ok((SmallBytes::default(), true))),
         }
     }
 
-    fn take(&mut self, next: Next) -> (Bytes, bool) {
+    fn take(&mut self, next: Next) -> (SmallBytes, bool) {
         match next {
-            Next::Chunk(chunk, end) => (chunk, end),
+            Next::Chunk(chunk, end) => (chunk.into(), end),
             // It has turned out to be a single message.
             Next::Sole(message) => {
                 self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
@@ -241,7 +242,10 @@ mod tests {
 
     fn next(upload: &mut Upload) -> Option<(Bytes, bool)> {
         match upload.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Some(result.unwrap()),
+            Poll::Ready(result) => {
+                let (chunk, end) = result.unwrap();
+                Some((chunk.into_bytes(), end))
+            }
             Poll::Pending => None,
         }
     }
@@ -310,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_single_message_of_any_size_can_be_sent_again() {
-        let mut upload = Upload::whole(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]));
+        let mut upload = Upload::whole(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]).into());
         assert!(next(&mut upload).is_some_and(|(_, end)| end));
         assert!(upload.rewind());
         assert!(next(&mut upload).is_some_and(|(_, end)| end));
@@ -346,7 +350,7 @@ mod tests {
 
     #[test]
     fn layers_get_a_single_message_that_is_kept_no_more() {
-        let mut upload = Upload::whole(Bytes::from_static(b"one"));
+        let mut upload = Upload::whole(Bytes::from_static(b"one").into());
         upload.commit();
         assert_eq!(next(&mut upload), chunk("one", true));
         assert!(upload.is_done() && !upload.rewind());

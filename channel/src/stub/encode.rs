@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use prost::Message;
-use trunkline_proto::framing;
+use trunkline_proto::framing::{self, SmallBytes};
 
 use crate::vocabulary::{self, Status};
 
@@ -36,7 +36,7 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let Some(message) = ready!(this.messages.poll_next(cx)) else { return Poll::Ready(None) };
-        let framed = framing::encode(&message, *this.limit).map_err(vocabulary::framing_status);
-        Poll::Ready(Some(framed))
+        let framed = framing::encode(&message, *this.limit).map(SmallBytes::into_bytes);
+        Poll::Ready(Some(framed.map_err(vocabulary::framing_status)))
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use trunkline_proto::ConnectError;
+use trunkline_proto::{ConnectError, framing::SmallBytes};
 
 use super::h2::{H2Connection, H2Reserve, H2SendHalf, H2Slot, H2Stream};
 #[cfg(test)]
@@ -94,7 +94,7 @@ pub(crate) enum Slot {
 
 impl Slot {
     /// Opens a stream in this place. `first` is the first bytes of the body, framed as gRPC wants them, perhaps
-    /// several messages; with `end`, nothing follows, and head and body go out in one write.
+    /// several messages, perhaps none; with `end`, nothing follows, and head and body go out in one write.
     ///
     /// `reader` is woken for the first event, as if it had asked for one: see [`Stream::wakes_starter`].
     ///
@@ -104,15 +104,15 @@ impl Slot {
     pub(crate) fn start(
         self,
         head: RequestHead,
-        first: Option<Bytes>,
+        first: SmallBytes,
         end: bool,
         reader: &Waker,
     ) -> Result<Stream, StreamError> {
         match self {
-            Self::H2(slot) => slot.start(head, first, end).map(Box::new).map(Stream::H2),
+            Self::H2(slot) => slot.start(head, first.into_bytes(), end).map(Box::new).map(Stream::H2),
             Self::Trunkline(slot) => slot.start(head, first, end, reader).map(Stream::Trunkline),
             #[cfg(test)]
-            Self::Memory(slot) => slot.start(head, first, end).map(Stream::Memory),
+            Self::Memory(slot) => slot.start(head, first.into_bytes(), end).map(Stream::Memory),
         }
     }
 }

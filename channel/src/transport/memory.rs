@@ -222,7 +222,7 @@ impl MemorySlot {
     pub(super) fn start(
         self,
         head: RequestHead,
-        first: Option<Bytes>,
+        first: Bytes,
         end: bool,
     ) -> Result<MemoryStream, StreamError> {
         let shared = self.connection();
@@ -238,8 +238,8 @@ impl MemorySlot {
             unsent: false,
             waker: None,
         })));
-        if first.is_some() || end {
-            let _open = request.send(first.unwrap_or_default(), end);
+        if !first.is_empty() || end {
+            let _open = request.send(first, end);
         }
         let _server_gone = shared.accept.send(MemoryRequest {
             head,
@@ -403,7 +403,7 @@ mod tests {
             reply: Reply::Stream,
         };
         let slot = connection.reserve().await.unwrap();
-        slot.start(head, Some(Bytes::from_static(b"hello")), end, Waker::noop())
+        slot.start(head, Bytes::from_static(b"hello").into(), end, Waker::noop())
     }
 
     #[tokio::test]

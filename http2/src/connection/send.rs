@@ -8,7 +8,7 @@ use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
 use crate::hpack::{is_connection_specific, is_field_name, is_field_value, list_size, trimmed};
 use crate::streams::Sending;
-use crate::{Event, Field, OpenError, StreamGone, StreamKey, TemplateId};
+use crate::{Event, Field, OpenError, Payload, StreamGone, StreamKey, TemplateId};
 
 impl Connection {
     /// Remembers header fields that requests have in common, pseudo fields first, and encodes them once for many
@@ -37,7 +37,7 @@ impl Connection {
         Some(template)
     }
 
-    /// Opens a stream: HEADERS, then `body` in DATA as far as windows allow, END_STREAM with `end`. `fields`
+    /// Opens a stream: HEADERS, then `body` (`Bytes`, or a slice to be copied) in DATA as far as windows allow, END_STREAM with `end`. `fields`
     /// follow the template's, pseudo fields among them only at once behind a template of pseudo fields alone. White
     /// space around their values is left out. The template is one of this connection's.
     ///
@@ -46,11 +46,21 @@ impl Connection {
     ///
     /// # Errors
     /// Nothing was queued, and the connection is as it was.
-    pub fn open(
+    pub fn open<'a>(
         &mut self,
         template: TemplateId,
         fields: &[Field<'_>],
-        body: Bytes,
+        body: impl Into<Payload<'a>>,
+        end: bool,
+    ) -> Result<StreamKey, OpenError> {
+        self.open_with(template, fields, body.into(), end)
+    }
+
+    fn open_with(
+        &mut self,
+        template: TemplateId,
+        fields: &[Field<'_>],
+        body: Payload<'_>,
         end: bool,
     ) -> Result<StreamKey, OpenError> {
         self.check_place()?;
@@ -98,7 +108,7 @@ impl Connection {
         if open.sending != Sending::Open || matches!(self.phase, Phase::Over(_)) {
             return Err(StreamGone);
         }
-        self.queue(stream, data, end);
+        self.queue(stream, data.into(), end);
         if !end {
             self.is_writable(stream);
         }
@@ -146,14 +156,14 @@ impl Connection {
     /// Data of a stream that is open for sending. What fits into one frame, and has nobody to wait for, is written
     /// at once, so that a small request is HEADERS and DATA in one piece.
     #[inline]
-    fn queue(&mut self, key: StreamKey, data: Bytes, end: bool) {
+    fn queue(&mut self, key: StreamKey, data: Payload<'_>, end: bool) {
         let allowed = self.window.available().min(self.peer.frame_limit());
         let waits = !self.schedule.is_empty() || self.outgoing.pending() >= self.staging.limit();
         let stream = self.streams.get_mut(key).expect("the caller found the stream");
         if stream.queued() > 0
             || !data.is_empty() && (waits || data.len() > allowed.min(stream.window.available()))
         {
-            self.enqueue(key, data, end);
+            self.enqueue(key, data.into_bytes(), end);
         } else if !data.is_empty() || end {
             stream.window.consume(data.len());
             self.window.consume(data.len());

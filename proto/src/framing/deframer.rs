@@ -592,7 +592,7 @@ mod tests {
 
     #[test]
     fn what_encode_makes_is_what_the_deframer_reads() {
-        let framed = encode(&"hello".to_owned(), LIMIT).unwrap();
+        let framed = encode(&"hello".to_owned(), LIMIT).unwrap().into_bytes();
         let mut deframer = Deframer::new(LIMIT);
         deframer.push(framed.clone());
         assert_eq!(deframer.next_frame().unwrap().unwrap().body, framed.slice(PREFIX_LENGTH..));

@@ -8,11 +8,13 @@ mod deframer;
 mod encode;
 mod error;
 mod meter;
+mod small_bytes;
 
 pub use deframer::{Body, Deframer, Frame, FrameInPlace, sole_body};
-pub use encode::{detached, encode, prefix};
+pub use encode::{encode, prefix};
 pub use error::FramingError;
 pub use meter::MessageMeter;
+pub use small_bytes::SmallBytes;
 
 /// The length of a message's prefix, in bytes: one flag, four of length.
 pub const PREFIX_LENGTH: usize = 5;

@@ -141,7 +141,7 @@ impl Answer for MemoryRequest {
     }
 
     fn say(&self, text: &str) {
-        self.send_data(framing::encode(&text.to_owned(), usize::MAX).unwrap());
+        self.send_data(framing::encode(&text.to_owned(), usize::MAX).unwrap().into_bytes());
     }
 
     fn ok(&self) {

@@ -78,7 +78,7 @@ impl H2Slot {
     pub(in crate::transport) fn start(
         self,
         head: RequestHead,
-        first: Option<Bytes>,
+        first: Bytes,
         end: bool,
     ) -> Result<H2Stream, StreamError> {
         let shared = Arc::clone(self.connection());
@@ -86,11 +86,11 @@ impl H2Slot {
         let request = request(head, &shared.origin, now)?;
         // Before the stream exists, so that a write that carries it is always counted after this.
         let written_before = shared.written();
-        let (response, mut sender) = shared.open_stream(request, end && first.is_none())?;
+        let (response, mut sender) = shared.open_stream(request, end && first.is_empty())?;
         shared.used_at(now);
         let number = shared.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let queued = first.as_ref().map_or(0, Bytes::len);
-        if let Some(first) = first {
+        let queued = first.len();
+        if !first.is_empty() {
             // If it fails, the stream has just been lost, and says so itself.
             let _lost = send_all(&mut sender, first, end);
         }

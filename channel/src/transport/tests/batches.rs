@@ -49,7 +49,7 @@ async fn a_large_message_goes_out_in_few_writes(#[values(H2, Trunkline)] engine:
     let (_dial, connection, mut peer, counters) = with_large_windows(engine).await;
     let before = counters.writes();
     let slot = connection.reserve().await.unwrap();
-    let _stream = slot.start(head(), Some(pattern(MEGABYTE)), true, Waker::noop()).unwrap();
+    let _stream = slot.start(head(), pattern(MEGABYTE).into(), true, Waker::noop()).unwrap();
     let mut body = Vec::new();
     loop {
         let (flags, _, payload) = peer.next_of(DATA).await;
@@ -186,7 +186,7 @@ async fn large_messages_pass_a_narrow_pipe_both_ways_unchanged(#[values(H2, Trun
         let mut streams = Vec::new();
         for _ in 0..3 {
             let slot = connection.reserve().await.unwrap();
-            streams.push(slot.start(head(), Some(pattern(size)), true, Waker::noop()).unwrap());
+            streams.push(slot.start(head(), pattern(size).into(), true, Waker::noop()).unwrap());
         }
         for stream in &mut streams {
             let (body, status) = answer(stream).await;

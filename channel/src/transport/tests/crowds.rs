@@ -24,8 +24,8 @@ async fn calls(connection: Connection, mut random: StdRng) -> usize {
         let head = RequestHead { reply, ..head() };
         let slot = connection.reserve().await.unwrap();
         let whole = random.random_bool(0.5);
-        let first = whole.then(|| body.clone());
-        let mut stream = slot.start(head, first, whole, Waker::noop()).unwrap();
+        let first = if whole { body.clone() } else { Bytes::new() };
+        let mut stream = slot.start(head, first.into(), whole, Waker::noop()).unwrap();
         if let Some(mut sender) = stream.take_sender() {
             let (early, late) = body.split_at(body.len() / 2);
             sender.send(Bytes::copy_from_slice(early), false).unwrap();

@@ -20,7 +20,7 @@ fn start(slot: Slot) -> (Stream, Arc<Wakes>) {
     let wakes = Arc::<Wakes>::default();
     let mut head = head();
     head.deadline = Some((Instant::now() + LIMIT).into_std());
-    let body = Some(Bytes::from_static(b"hello"));
+    let body = Bytes::from_static(b"hello").into();
     let stream = slot.start(head, body, true, &Waker::from(Arc::clone(&wakes))).unwrap();
     (stream, wakes)
 }
@@ -76,5 +76,5 @@ async fn no_connection_keeps_the_deadline_of_a_reader_on_another_runtime(
 
 /// A call without a deadline.
 fn call_in(slot: Slot) -> Stream {
-    slot.start(head(), Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
+    slot.start(head(), Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
 }

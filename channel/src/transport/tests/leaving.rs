@@ -4,7 +4,7 @@
 use std::task::Waker;
 
 use rstest::rstest;
-use trunkline_proto::{ConnectError, Phase};
+use trunkline_proto::{ConnectError, Phase, framing::SmallBytes};
 
 use super::fixture::*;
 use crate::transport::options::STREAM_WINDOW;
@@ -95,7 +95,7 @@ async fn a_stream_started_after_goaway_arrived_was_never_sent(#[values(H2, Trunk
     let slot = connection.reserve().await.unwrap();
     peer.goaway((1 << 31) - 1, 0, "").await;
     dial.draining().await;
-    let error = slot.start(head(), None, true, Waker::noop()).unwrap_err();
+    let error = slot.start(head(), SmallBytes::default(), true, Waker::noop()).unwrap_err();
     assert!(matches!(error, StreamError::NeverSent(_)), "{error:?}");
 }
 
@@ -245,7 +245,7 @@ async fn a_drained_connection_says_all_it_has_to_say_before_it_closes(
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = bytes::Bytes::from(vec![b'x'; 50_000]);
-    let stream = slot.start(head(), Some(large), true, Waker::noop()).unwrap();
+    let stream = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     // The pipe is full in the middle of a frame when the call is given up, and the connection with it.
     settle().await;
     drop(stream);

@@ -4,7 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use rstest::rstest;
-use trunkline_proto::{ConnectError, Phase};
+use trunkline_proto::{ConnectError, Phase, framing::SmallBytes};
 
 use super::fixture::*;
 use crate::transport::StreamError;
@@ -71,7 +71,7 @@ async fn a_stream_on_a_connection_that_had_already_ended_was_never_sent(
     // The driver has not been polled since, as when a call is quicker than the news of the loss.
     let mut stream = {
         let slot = connection.reserve().await.unwrap();
-        slot.start(head(), None, true, Waker::noop()).unwrap()
+        slot.start(head(), SmallBytes::default(), true, Waker::noop()).unwrap()
     };
     match failed(&mut stream).await {
         StreamError::NeverSent(cause) => assert_eq!(cause.message(), "the server closed the connection"),
@@ -141,7 +141,7 @@ async fn a_stream_behind_a_full_pipe_was_never_sent_and_the_one_that_fills_it_wa
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
     let large = bytes::Bytes::from(vec![b'x'; 50_000]);
-    let mut partly = slot.start(head(), Some(large), true, Waker::noop()).unwrap();
+    let mut partly = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     settle().await;
     let mut behind = call(&connection, "b").await;
     settle().await;

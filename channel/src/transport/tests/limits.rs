@@ -120,7 +120,7 @@ async fn what_a_stream_sends_while_it_waits_for_its_turn_is_sent_when_it_comes(
     let slot = connection.reserve().await.unwrap();
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
     settle().await;
-    let mut stream = slot.start(head(), Some(Bytes::from_static(b"a")), false, Waker::noop()).unwrap();
+    let mut stream = slot.start(head(), Bytes::from_static(b"a").into(), false, Waker::noop()).unwrap();
     let mut sender = stream.take_sender().unwrap();
     sender.send(Bytes::from_static(b"b"), false).unwrap();
     settle().await;
@@ -148,7 +148,7 @@ async fn a_sender_that_gives_up_before_its_turn_ends_the_call(#[values(H2, Trunk
     let slot = connection.reserve().await.unwrap();
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
     settle().await;
-    let mut stream = slot.start(head(), None, false, Waker::noop()).unwrap();
+    let mut stream = slot.start(head(), Bytes::new().into(), false, Waker::noop()).unwrap();
     drop(stream.take_sender());
     assert!(matches!(failed(&mut stream).await, StreamError::Violation(_)));
     assert_eq!(streams(&connection), 0);
@@ -167,8 +167,10 @@ async fn a_place_that_was_given_before_the_limit_fell_is_no_stream_above_it(
     }
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
     settle().await;
-    let mut started: Vec<_> =
-        slots.into_iter().map(|slot| slot.start(head(), None, true, Waker::noop()).unwrap()).collect();
+    let mut started: Vec<_> = slots
+        .into_iter()
+        .map(|slot| slot.start(head(), Bytes::new().into(), true, Waker::noop()).unwrap())
+        .collect();
     peer.next_of(HEADERS).await;
     let mut never = started.pop().unwrap();
     let dropped = started.pop().unwrap();

@@ -12,7 +12,7 @@ use crate::transport::{Connection, Keepalive, Reply, RequestHead, Slot, Stream, 
 async fn call_for_whole(connection: &Connection) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    slot.start(head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
+    slot.start(head, Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
 }
 
 /// What is left of the connection's window for a server, who keeps to it.
@@ -141,7 +141,7 @@ async fn what_a_withdrawn_call_would_have_sent_is_let_go() {
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
     settle().await;
     let body = Bytes::from(vec![0; 1 << 20]);
-    let start = |slot: Slot| slot.start(head(), Some(body.clone()), true, Waker::noop()).unwrap();
+    let start = |slot: Slot| slot.start(head(), body.clone().into(), true, Waker::noop()).unwrap();
     let mut streams: Vec<_> = slots.into_iter().map(start).collect();
     settle().await;
     assert!(!body.is_unique());
@@ -216,7 +216,7 @@ async fn a_stream_that_waits_for_its_turn_hears_of_a_reset_that_makes_room(
     // Until no timer is left that could make up for a lost wake-up.
     tokio::time::sleep(Duration::from_secs(5)).await;
     peer.hear_everything().await;
-    let _second = slot.start(head(), Some(Bytes::from_static(b"y")), true, Waker::noop()).unwrap();
+    let _second = slot.start(head(), Bytes::from_static(b"y").into(), true, Waker::noop()).unwrap();
     settle().await;
     drop(first);
     peer.next_of(HEADERS).await;
@@ -250,8 +250,8 @@ async fn calls_that_give_up_while_the_server_does_not_read_are_never_said(
 /// A call that is cancelled when a part of its request is written and the pipe is full.
 async fn cancel_when_stuck(connection: &Connection) {
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 10_000]));
-    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 10_000]);
+    let stream = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     settle().await;
     drop(stream);
     settle().await;
@@ -283,8 +283,8 @@ async fn a_farewell_begins_when_the_last_call_leaves(#[values(H2, Trunkline)] en
     let (mut dial, connection, mut peer) = behind_a_narrow_pipe(engine, 200).await;
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 4 << 20]));
-    let stream = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 4 << 20]);
+    let stream = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     settle().await;
     dial.drain();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -323,8 +323,8 @@ async fn what_must_be_answered_while_the_peer_does_not_read_keeps_nobody_from_re
     peer.hear_everything().await;
     // What fills the socket, and all that lies before it.
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 4 << 20]));
-    let _large = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 4 << 20]);
+    let _large = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     settle().await;
     // Two peers that read only once their own answer is written would wait for each other for ever.
     for _ in 0..20 {
@@ -343,8 +343,8 @@ async fn a_small_call_does_not_wait_until_all_of_a_large_request_is_written(
     let (_dial, connection, mut peer) = behind_a_narrow_pipe(engine, 10_000).await;
     peer.hear_everything().await;
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 8 << 20]));
-    let _large = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 8 << 20]);
+    let _large = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     let (_, first, _) = peer.next_of(HEADERS).await;
     settle().await;
     let _small = call(&connection, "small").await;

@@ -4,6 +4,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use rstest::rstest;
+use trunkline_proto::framing::SmallBytes;
 
 use super::fixture::*;
 use crate::transport::{Reply, RequestHead, SendClosed, StreamError, StreamEvent};
@@ -50,7 +51,7 @@ async fn the_sender_is_taken_once_and_only_if_the_request_goes_on(
 ) {
     let (_dial, connection) = Dial::echoing(engine).await;
     let slot = connection.reserve().await.unwrap();
-    let mut stream = slot.start(head(), None, false, Waker::noop()).unwrap();
+    let mut stream = slot.start(head(), Bytes::new().into(), false, Waker::noop()).unwrap();
     let sender = stream.take_sender();
     assert!(sender.is_some() && stream.take_sender().is_none());
     assert!(call(&connection, "x").await.take_sender().is_none());
@@ -122,8 +123,8 @@ async fn an_early_answer_stops_what_is_left_of_a_large_request(#[values(H2, Trun
     // behaviour 94
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 1 << 20]));
-    let mut stream = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 1 << 20]);
+    let mut stream = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"").await;
     assert_eq!(answer(&mut stream).await.1, "0");
@@ -142,8 +143,8 @@ async fn early_answers_stop_what_is_left_of_many_large_requests(#[values(H2, Tru
     let mut calls = Vec::new();
     for _ in 0..REQUESTS {
         let slot = connection.reserve().await.unwrap();
-        let large = Some(Bytes::from(vec![0; 1 << 20]));
-        calls.push(slot.start(head(), large, true, Waker::noop()).unwrap());
+        let large = Bytes::from(vec![0; 1 << 20]);
+        calls.push(slot.start(head(), large.into(), true, Waker::noop()).unwrap());
     }
     // Of each a window; of all together more than one of them has.
     let mut ids = Vec::new();
@@ -179,8 +180,8 @@ async fn an_answer_to_a_large_request_that_was_written_stops_nothing(
 ) {
     let (_dial, connection, mut peer) = Dial::with_settings(engine, &[(INITIAL_WINDOW_SIZE, 1 << 20)]).await;
     let slot = connection.reserve().await.unwrap();
-    let large = Some(Bytes::from(vec![0; 60_000]));
-    let mut stream = slot.start(head(), large, true, Waker::noop()).unwrap();
+    let large = Bytes::from(vec![0; 60_000]);
+    let mut stream = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     let id = loop {
         let (flags, id, _) = peer.next_of(DATA).await;
         if flags & END_STREAM != 0 {
@@ -280,7 +281,7 @@ async fn an_upload_of_one_reply_hears_an_early_answer(#[values(H2, Trunkline)] e
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    let mut stream = slot.start(head, Some(Bytes::from_static(b"first")), false, Waker::noop()).unwrap();
+    let mut stream = slot.start(head, Bytes::from_static(b"first").into(), false, Waker::noop()).unwrap();
     let mut sender = stream.take_sender().unwrap();
     let (_, id, _) = peer.next_of(HEADERS).await;
     peer.answer(id, b"enough").await;
@@ -294,7 +295,7 @@ async fn an_upload_of_one_reply_hears_an_early_answer(#[values(H2, Trunkline)] e
 #[tokio::test(start_paused = true)]
 async fn a_request_may_have_no_body_however_that_is_said(#[values(H2, Trunkline)] engine: Transport) {
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
-    for first in [None, Some(Bytes::new())] {
+    for first in [SmallBytes::default(), Bytes::new().into()] {
         let slot = connection.reserve().await.unwrap();
         let mut stream = slot.start(head(), first, true, Waker::noop()).unwrap();
         let (mut flags, id, _) = peer.next_of(HEADERS).await;

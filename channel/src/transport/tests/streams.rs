@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use rstest::rstest;
 use tokio::time::Instant;
+use trunkline_proto::framing::SmallBytes;
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
@@ -211,7 +212,8 @@ async fn the_request_carries_what_grpc_wants(#[values(H2, Trunkline)] engine: Tr
     let mut head = head();
     head.deadline = Some(Instant::now().into_std() + Duration::from_secs(1));
     head.headers.get_or_insert_default().insert("x-one", HeaderValue::from_static("1"));
-    let _stream = connection.reserve().await.unwrap().start(head, None, true, Waker::noop()).unwrap();
+    let _stream =
+        connection.reserve().await.unwrap().start(head, SmallBytes::default(), true, Waker::noop()).unwrap();
     let request = accepting.await.unwrap();
     assert_eq!((request.method.as_str(), request.uri.path()), ("POST", "/greeter.Greeter/SayHello"));
     assert_eq!(request.uri.to_string(), "http://greeter.prod/greeter.Greeter/SayHello");
@@ -234,7 +236,12 @@ async fn a_deadline_never_enters_the_header_table(#[values(H2, Trunkline)] engin
     for timeout in 1..10 {
         let mut head = head();
         head.deadline = Some(Instant::now().into_std() + Duration::from_secs(timeout));
-        let _stream = connection.reserve().await.unwrap().start(head, None, true, Waker::noop()).unwrap();
+        let _stream = connection
+            .reserve()
+            .await
+            .unwrap()
+            .start(head, SmallBytes::default(), true, Waker::noop())
+            .unwrap();
         let block = peer.next_of(HEADERS).await.2;
         assert!(timeout < 5 || insertions(&block) == 0, "{engine:?}, request {timeout}: {block:x?}");
     }
@@ -288,7 +295,12 @@ async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent(
     let (_dial, connection) = Dial::echoing(engine).await;
     let mut head = head();
     head.headers.get_or_insert_default().insert("connection", HeaderValue::from_static("x"));
-    let error = connection.reserve().await.unwrap().start(head, None, true, Waker::noop()).unwrap_err();
+    let error = connection
+        .reserve()
+        .await
+        .unwrap()
+        .start(head, SmallBytes::default(), true, Waker::noop())
+        .unwrap_err();
     assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
     assert_eq!(streams(&connection), 0);
 }

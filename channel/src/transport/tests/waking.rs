@@ -12,7 +12,7 @@ use crate::transport::{Connection, Reply, RequestHead, Stream, StreamEvent};
 async fn call_for(connection: &Connection, reply: Reply) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply, ..head() };
-    slot.start(head, Some(Bytes::from_static(b"hello")), true, Waker::noop()).unwrap()
+    slot.start(head, Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
 }
 
 /// All that is there now.

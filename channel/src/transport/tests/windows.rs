@@ -127,7 +127,7 @@ async fn a_megabyte_each_way_passes_windows_of_any_size(
     let mut streams = Vec::new();
     for _ in 0..4 {
         let slot = connection.reserve().await.unwrap();
-        streams.push(slot.start(head(), Some(message.clone()), true, Waker::noop()).unwrap());
+        streams.push(slot.start(head(), message.clone().into(), true, Waker::noop()).unwrap());
     }
     for stream in &mut streams {
         let (body, status) = answer(stream).await;
@@ -145,7 +145,7 @@ async fn those_who_send_share_the_connections_window(#[values(H2, Trunkline)] en
     for _ in 0..4 {
         let slot = connection.reserve().await.unwrap();
         let body = Bytes::from(vec![b'x'; 1 << 19]);
-        calls.push(slot.start(head(), Some(body), true, Waker::noop()).unwrap());
+        calls.push(slot.start(head(), body.into(), true, Waker::noop()).unwrap());
     }
     // The connection's first window holds an eighth of what one of them wants to say; then it opens by a
     // little at a time.

@@ -69,7 +69,7 @@ async fn a_call_dropped_behind_a_full_pipe_stays_unsaid_or_is_reset(
     // More than the pipe holds, so that what follows waits in the client.
     let slot = connection.reserve().await.unwrap();
     let large = Bytes::from(vec![b'x'; 50_000]);
-    let mut first = slot.start(head(), Some(large), true, Waker::noop()).unwrap();
+    let mut first = slot.start(head(), large.into(), true, Waker::noop()).unwrap();
     settle().await;
     let second = call(&connection, "given up").await;
     settle().await;
@@ -96,7 +96,8 @@ async fn what_waits_for_its_turn_can_be_taken_back_and_what_was_begun_cannot() {
     // The server thinks better of it while both have their places.
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
     settle().await;
-    let [mut first, second] = slots.map(|slot| slot.start(head(), None, true, Waker::noop()).unwrap());
+    let [mut first, second] =
+        slots.map(|slot| slot.start(head(), Bytes::new().into(), true, Waker::noop()).unwrap());
     settle().await;
     assert!(!first.take_back() && second.take_back());
     assert_eq!(streams(&connection), 2, "it has its place until it is dropped");

@@ -153,6 +153,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
     use trunkline_proto::Phase;
+    use trunkline_proto::framing::SmallBytes;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -174,7 +175,7 @@ mod tests {
             headers: None,
             reply: Reply::Whole,
         };
-        Request { cell: cell(), head, body: Bytes::new(), end: true }
+        Request { cell: cell(), head, body: SmallBytes::default(), end: true }
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::runtime::{self, Handle};
-use trunkline_proto::ConnectError;
+use trunkline_proto::{ConnectError, framing::SmallBytes};
 
 use super::cell::Cell;
 use super::commands::Commands;
@@ -54,13 +53,13 @@ impl TrunklineSlot {
     pub(in crate::transport) fn start(
         self,
         head: RequestHead,
-        first: Option<Bytes>,
+        first: SmallBytes,
         end: bool,
         reader: &Waker,
     ) -> Result<TrunklineStream, StreamError> {
         request::check(&head)?;
         let cell = Arc::new(Cell::new(end, reader.clone()));
-        let request = Request { cell: Arc::clone(&cell), head, body: first.unwrap_or_default(), end };
+        let request = Request { cell: Arc::clone(&cell), head, body: first, end };
         self.connection().commands.start(request).map_err(StreamError::NeverSent)?;
         Ok(TrunklineStream::new(self, cell, end))
     }

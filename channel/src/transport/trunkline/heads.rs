@@ -7,7 +7,7 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::uri::PathAndQuery;
-use trunkline_http2::{Connection, Field, Indexing, OpenError, StreamKey, TemplateId};
+use trunkline_http2::{Connection, Field, Indexing, OpenError, Payload, StreamKey, TemplateId};
 use trunkline_proto::timeout;
 
 use super::request::{Request, is_ours};
@@ -49,7 +49,8 @@ impl Heads {
         now: Instant,
     ) -> Result<StreamKey, OpenError> {
         let Request { head, body, end, .. } = request;
-        let (body, end) = (std::mem::take(body), *end);
+        let body = body.take_shared().map_or_else(|| Payload::Copied(body), Payload::Shared);
+        let end = *end;
         let left = head.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let timeout = left.map(timeout::Text::new);
         let timeout = timeout.as_ref().map(|text| Field {

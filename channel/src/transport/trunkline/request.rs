@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderName;
 use http::header::{CONNECTION, CONTENT_TYPE, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
+use trunkline_proto::framing::SmallBytes;
 
 use super::cell::Cell;
 use crate::transport::{RequestHead, StreamError, StreamViolation};
@@ -15,7 +15,7 @@ use crate::transport::{RequestHead, StreamError, StreamViolation};
 pub(super) struct Request {
     pub(super) cell: Arc<Cell>,
     pub(super) head: RequestHead,
-    pub(super) body: Bytes,
+    pub(super) body: SmallBytes,
     /// Nothing follows the body.
     pub(super) end: bool,
 }

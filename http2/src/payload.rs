@@ -1,0 +1,54 @@
+//! What DATA is made of.
+
+use bytes::Bytes;
+
+/// The body of a request, or its beginning.
+#[derive(Clone, Debug)]
+pub enum Payload<'a> {
+    /// Bytes that are copied, which few are best.
+    Copied(&'a [u8]),
+    /// Bytes that are shared until they are written. Few are copied all the same, next to their frame's head.
+    Shared(Bytes),
+}
+
+impl Payload<'_> {
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(slice) => slice,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Copied(slice) => Bytes::copy_from_slice(slice),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Bytes> for Payload<'_> {
+    #[inline]
+    fn from(bytes: Bytes) -> Self {
+        Self::Shared(bytes)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    #[inline]
+    fn from(slice: &'a [u8]) -> Self {
+        Self::Copied(slice)
+    }
+}
