@@ -90,9 +90,12 @@ pub(super) struct Taken {
 pub(super) struct Withdrawn {
     /// It had ended, so there is nothing to withdraw.
     pub(super) had_ended: bool,
-    /// Bytes that were not taken and are to be given back, if something came.
-    pub(super) owed: Option<(StreamKey, usize)>,
+    /// What was not taken.
+    pub(super) owed: Owed,
 }
+
+/// Bytes that are to be given back, and to which stream, if something came.
+type Owed = Option<(StreamKey, usize)>;
 
 impl Cell {
     /// A stream whose first event `reader` is woken for. `ends`: all of its request is in the queue.
@@ -142,26 +145,21 @@ impl Cell {
         Poll::Pending
     }
 
-    /// Takes the whole response, if it is here and plain, and what of it is to be given back now.
+    /// Takes the whole response of a stream that is over, if it is plain, and what of it is to be given back now.
     ///
-    /// The driver lets go of a stream that has ended before it wakes the reader, who then needs no lock.
-    pub(super) fn take_plain(self: &mut Arc<Self>) -> Option<(PlainReply, Option<(StreamKey, usize)>)> {
-        if !self.is_over() {
-            return None;
-        }
-        let mut locked;
-        let state = match Arc::get_mut(self) {
-            Some(cell) => cell.state.get_mut().unwrap_or_else(PoisonError::into_inner),
-            None => {
-                locked = self.lock();
-                &mut *locked
+    /// The driver lets go of a stream that has ended before it wakes the reader, who then is alone with the cell and
+    /// needs no lock.
+    pub(super) fn take_plain(self: Arc<Self>) -> Result<(PlainReply, Owed), Arc<Self>> {
+        match Arc::try_unwrap(self) {
+            Ok(mut cell) => {
+                let state = cell.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+                state.take_plain().ok_or_else(|| Arc::new(cell))
             }
-        };
-        let inbox = state.inbox.as_mut()?;
-        let reply = inbox.take_plain()?;
-        let owed = inbox.settle_all();
-        state.inbox = None;
-        Some((reply, state.key.map(|key| (key, owed))))
+            Err(cell) => {
+                let taken = cell.lock().take_plain();
+                taken.ok_or(cell)
+            }
+        }
     }
 
     /// Keeps the driver from opening the stream. False if it has.
@@ -337,6 +335,14 @@ impl Cell {
 }
 
 impl State {
+    fn take_plain(&mut self) -> Option<(PlainReply, Owed)> {
+        let inbox = self.inbox.as_mut()?;
+        let reply = inbox.take_plain()?;
+        let owed = inbox.settle_all();
+        self.inbox = None;
+        Some((reply, self.key.map(|key| (key, owed))))
+    }
+
     fn close_upload(&mut self) -> Option<Waker> {
         match mem::replace(&mut self.upload, Upload::Closed) {
             Upload::Open { writer, .. } => writer,

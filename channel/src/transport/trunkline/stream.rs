@@ -18,75 +18,89 @@ const RELEASE_FROM: u32 = 64 << 10;
 /// withdraws it if it was not sent yet.
 #[derive(Debug)]
 pub(crate) struct TrunklineStream {
-    cell: Arc<Cell>,
-    /// Its place on the connection. `None` once the last event was taken.
-    slot: Option<TrunklineSlot>,
+    /// `None` once the last event was taken.
+    open: Option<Open>,
     /// Bytes that were handed on, and whose window the driver has not been given back.
     unreleased: u32,
     may_take_sender: bool,
 }
 
+#[derive(Debug)]
+struct Open {
+    cell: Arc<Cell>,
+    /// Its place on the connection.
+    slot: TrunklineSlot,
+}
+
 impl TrunklineStream {
     pub(super) fn new(slot: TrunklineSlot, cell: Arc<Cell>, end: bool) -> Self {
-        Self { cell, slot: Some(slot), unreleased: 0, may_take_sender: !end }
+        Self { open: Some(Open { cell, slot }), unreleased: 0, may_take_sender: !end }
     }
 
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
-        if self.slot.is_none() {
-            return Poll::Pending;
-        }
-        let Taken { event, is_last, settled, owes_more } = ready!(self.cell.poll_next(cx));
+        let Some(open) = &self.open else { return Poll::Pending };
+        let Taken { event, is_last, settled, owes_more } = ready!(open.cell.poll_next(cx));
         self.unreleased += settled;
         if self.unreleased >= RELEASE_FROM || !owes_more {
-            self.release();
+            open.release(std::mem::take(&mut self.unreleased) as usize);
         }
         if is_last {
-            self.slot = None;
+            self.open = None;
         }
         Poll::Ready(event)
     }
 
     pub(in crate::transport) fn take_plain(&mut self) -> Option<PlainReply> {
-        let slot = self.slot.as_ref()?;
-        let (reply, owed) = self.cell.take_plain()?;
-        // What came before the end, if it was delivered apart from it.
-        if let Some((key, bytes)) = owed.filter(|(_, bytes)| *bytes > 0) {
-            slot.connection().commands.push(Command::Release { key, bytes });
+        if !self.open.as_ref()?.cell.is_over() {
+            return None;
         }
-        self.slot = None;
-        Some(reply)
+        let Open { cell, slot } = self.open.take()?;
+        match Cell::take_plain(cell) {
+            Ok((reply, owed)) => {
+                // What came before the end, if it was delivered apart from it.
+                if let Some((key, bytes)) = owed.filter(|(_, bytes)| *bytes > 0) {
+                    slot.connection().commands.push(Command::Release { key, bytes });
+                }
+                Some(reply)
+            }
+            Err(cell) => {
+                self.open = Some(Open { cell, slot });
+                None
+            }
+        }
     }
 
     pub(in crate::transport) fn keeps_deadline(&self, runtime: &Handle) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.connection().runtime == Some(runtime.id()))
+        self.open.as_ref().is_some_and(|open| open.slot.connection().runtime == Some(runtime.id()))
     }
 
     pub(in crate::transport) fn take_back(&self) -> bool {
-        self.slot.is_some() && self.cell.take_back()
+        self.open.as_ref().is_some_and(|open| open.cell.take_back())
     }
 
     pub(in crate::transport) fn take_sender(&mut self) -> Option<TrunklineSendHalf> {
-        let slot = self.slot.as_ref().filter(|_| std::mem::take(&mut self.may_take_sender))?;
-        let (shared, cell) = (Arc::clone(slot.connection()), Arc::clone(&self.cell));
+        let open = self.open.as_ref().filter(|_| std::mem::take(&mut self.may_take_sender))?;
+        let (shared, cell) = (Arc::clone(open.slot.connection()), Arc::clone(&open.cell));
         Some(TrunklineSendHalf { shared, cell })
     }
+}
 
+impl Open {
     /// Gives back the window of what was taken.
-    fn release(&mut self) {
-        let bytes = std::mem::take(&mut self.unreleased) as usize;
+    fn release(&self, bytes: usize) {
         if bytes > 0
-            && let (Some(slot), Some(key)) = (&self.slot, self.cell.key())
+            && let Some(key) = self.cell.key()
         {
-            slot.connection().commands.push(Command::Release { key, bytes });
+            self.slot.connection().commands.push(Command::Release { key, bytes });
         }
     }
 }
 
 impl Drop for TrunklineStream {
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
+        let Some(Open { cell, slot }) = self.open.take() else { return };
         let shared = Arc::clone(slot.connection());
-        let Withdrawn { had_ended, owed } = self.cell.withdraw();
+        let Withdrawn { had_ended, owed } = cell.withdraw();
         if let Some((key, owed)) = owed {
             let bytes = owed + self.unreleased as usize;
             if bytes > 0 {
@@ -95,8 +109,8 @@ impl Drop for TrunklineStream {
         }
         if !had_ended {
             // A place in which nothing was sent is free at once.
-            let slot = (!self.cell.take_back()).then_some(slot);
-            shared.commands.push(Command::Withdraw { cell: Arc::clone(&self.cell), slot });
+            let slot = (!cell.take_back()).then_some(slot);
+            shared.commands.push(Command::Withdraw { cell, slot });
         }
     }
 }
