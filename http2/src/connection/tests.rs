@@ -158,6 +158,32 @@ fn a_unary_call_is_headers_and_data_in_one_piece_and_three_events() {
 }
 
 #[test]
+fn a_body_that_is_copied_goes_out_as_one_that_is_shared_does() {
+    let body: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    // Below and above what is copied in any case, a frame, and a window.
+    for length in [0, 1, 511, 512, 16_385, 70_000] {
+        let body = &body[..length];
+        let [mut copied, mut shared] = [(); 2].map(|()| Story::begin(Config::default()));
+        copied.connection.open(copied.template, &[], body, true).unwrap();
+        shared.connection.open(shared.template, &[], Bytes::copy_from_slice(body), true).unwrap();
+        let [at_once, expected] = [&mut copied, &mut shared].map(|story| story.write_bytes());
+        assert_eq!(at_once, expected, "{length} bytes");
+        let later = [&mut copied, &mut shared].map(|story| {
+            story.window_update(0, 10_000);
+            if length > 65_535 {
+                story.window_update(1, 10_000);
+            }
+            story.write_bytes()
+        });
+        assert_eq!(later[0], later[1], "{length} bytes");
+        assert_eq!(later[0].is_empty(), length <= 65_535, "{length} bytes");
+    }
+    let mut story = Story::begin(Config::default());
+    story.connection.open(story.template, &[], &body[..600], true).unwrap();
+    assert!(story.write_bytes().ends_with(&body[..600]));
+}
+
+#[test]
 fn data_that_finds_no_window_waits_and_goes_by_turns() {
     let mut story = Story::begin(Config { send_buffer: 50_000, ..Config::default() });
     let large = story.open(&[0; 100_000], true);
