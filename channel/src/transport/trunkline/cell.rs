@@ -30,6 +30,8 @@ pub(super) struct Cell {
     place: AtomicU32,
     /// Changed under the lock alone; whoever finds it set without the lock finds what is true.
     over: AtomicBool,
+    /// The response is over and plain, as it came. Changed as that is.
+    plain: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -107,12 +109,22 @@ impl Cell {
         };
         let inbox = ends.then(Box::default);
         let state = State { inbox, reader: Some(reader), key: None, upload, held_back: None };
-        Self { place: AtomicU32::new(QUEUED), over: AtomicBool::new(false), state: Mutex::new(state) }
+        Self {
+            place: AtomicU32::new(QUEUED),
+            over: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// Whether its call went away, or it has ended.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Relaxed)
+    }
+
+    /// Whether its response is over, and [`take_plain`](Self::take_plain) is worth it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,7 +157,8 @@ impl Cell {
         Poll::Pending
     }
 
-    /// Takes the whole response of a stream that is over, if it is plain, and what of it is to be given back now.
+    /// Takes the whole response, if it [is plain](Self::is_plain) and nothing of it was taken, and what of it is to be
+    /// given back now.
     ///
     /// The driver lets go of a stream that has ended before it wakes the reader, who then is alone with the cell and
     /// needs no lock.
@@ -329,6 +342,9 @@ impl Cell {
             }
         } else {
             state.inbox = events.take();
+        }
+        if state.inbox.as_ref().is_some_and(|inbox| inbox.is_plain()) {
+            self.plain.store(true, Relaxed);
         }
         (if due { state.reader.take() } else { None }, writer)
     }

@@ -79,14 +79,18 @@ impl Inbox {
         self.ended_at = Some(now);
     }
 
-    /// The whole response, if it is here and plain: nothing was taken of it, its data is one chunk, and it means
-    /// one message and OK.
+    /// Whether the whole response is here and plain: nothing was taken of it, its data is one chunk, and it means one
+    /// message and OK.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_grpc
+            && self.says_ok
+            && self.headers.is_some()
+            && matches!((&self.data, &self.last), (Chunks::One(_), Some(Last::Trailers(_))))
+    }
+
+    /// The whole response, if it [is plain](Self::is_plain).
     pub(super) fn take_plain(&mut self) -> Option<PlainReply> {
-        let (Some(_), Chunks::One(_), Some(Last::Trailers(_)), Some(arrived), true, true) =
-            (&self.headers, &self.data, &self.last, self.ended_at, self.is_grpc, self.says_ok)
-        else {
-            return None;
-        };
+        let arrived = self.ended_at.filter(|_| self.is_plain())?;
         let (headers, data, last) = (self.headers.take(), mem::take(&mut self.data), self.last.take());
         let (Some(headers), Chunks::One(body), Some(Last::Trailers(trailers))) = (headers, data, last) else {
             unreachable!("they were there just above");

@@ -51,7 +51,7 @@ impl TrunklineStream {
     }
 
     pub(in crate::transport) fn take_plain(&mut self) -> Option<PlainReply> {
-        if !self.open.as_ref()?.cell.is_over() {
+        if !self.open.as_ref()?.cell.is_plain() {
             return None;
         }
         let Open { cell, slot } = self.open.take()?;
