@@ -131,9 +131,9 @@ impl Outgoing {
                 self.shared += payload.len();
                 self.pieces.push_back(Piece { before: std::mem::take(&mut self.tail), payload });
             }
-            few => {
-                self.buffer.extend_from_slice(few.as_slice());
-                self.tail += few.len();
+            copied => {
+                self.buffer.extend_from_slice(copied.as_slice());
+                self.tail += copied.len();
             }
         }
     }

@@ -1,11 +1,14 @@
 //! What DATA is made of.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 /// The body of a request, or its beginning.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[non_exhaustive]
 pub enum Payload<'a> {
-    /// Bytes that are copied, which few are best.
+    /// Bytes that are copied, which is best for few.
     Copied(&'a [u8]),
     /// Bytes that are shared until they are written. Few are copied all the same, next to their frame's head.
     Shared(Bytes),
@@ -36,6 +39,13 @@ impl Payload<'_> {
             Self::Copied(slice) => Bytes::copy_from_slice(slice),
             Self::Shared(bytes) => bytes,
         }
+    }
+}
+
+impl fmt::Debug for Payload<'_> {
+    /// The length alone: messages may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(&self.len()).finish()
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 use trunkline_proto::framing::{MessageMeter, SmallBytes};
@@ -23,7 +22,7 @@ pub(crate) const REPLAY_PER_CHANNEL: usize = 16 << 20;
 /// Where the rest of a request comes from: framed messages, in chunks of any size.
 pub(crate) enum Source {
     /// Our own stubs'.
-    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
+    Stream(Pin<Box<dyn Stream<Item = Result<SmallBytes, Status>> + Send>>),
     /// An `http` request's.
     Body(MeteredBody),
 }
@@ -40,14 +39,9 @@ impl Source {
         Self::Body(MeteredBody { body, meter: MessageMeter::sending(limit) })
     }
 
-    /// Stubs above the `tower::Service` cut what they send from buffers of 8 KiB; our own make each frame a buffer.
-    fn is_cut(&self) -> bool {
-        matches!(self, Self::Body(_))
-    }
-
     /// The next chunk that is not empty. A request stream is the application's: its panic ends the call, and
     /// leaves its connection and its task alone.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SmallBytes, Status>>> {
         let poll = AssertUnwindSafe(|| {
             loop {
                 match ready!(self.poll_any_chunk(cx)) {
@@ -62,7 +56,7 @@ impl Source {
         })
     }
 
-    fn poll_any_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_any_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SmallBytes, Status>>> {
         match self {
             Self::Stream(stream) => stream.as_mut().poll_next(cx),
             Self::Body(MeteredBody { body, meter }) => loop {
@@ -71,7 +65,8 @@ impl Source {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => {
                             let metered = meter.push(&data).map_err(vocabulary::framing_status);
-                            return Poll::Ready(Some(metered.map(|()| data)));
+                            // Stubs cut what they send from buffers of 8 KiB.
+                            return Poll::Ready(Some(metered.map(|()| SmallBytes::detached(data))));
                         }
                         Err(_trailers) => {}
                     },
@@ -85,7 +80,7 @@ impl Source {
 
 /// A source of which nothing is read for now, in the least room.
 pub(super) enum Silent {
-    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>),
+    Stream(Pin<Box<dyn Stream<Item = Result<SmallBytes, Status>> + Send>>),
     Body(Box<MeteredBody>),
 }
 
@@ -137,11 +132,9 @@ impl ReplayBudget {
 /// until the call is committed.
 pub(super) struct Streamed {
     source: Option<Source>,
-    /// Chunks are cut from larger buffers, which are not to be kept with them.
-    is_cut: bool,
     /// The chunk after the one to be handed over: read ahead, to know whether that one is the last and so
     /// carries END_STREAM.
-    ahead: Option<Bytes>,
+    ahead: Option<SmallBytes>,
     /// In a box, since it is empty once the call is committed, and the rest may take long.
     replay: Option<Box<Replay>>,
     /// `None`: nothing is kept any more, since it is above the limits, or the call is committed.
@@ -156,7 +149,7 @@ pub(super) struct Streamed {
 #[derive(Default)]
 struct Replay {
     /// `kept[..next]` to the present attempt.
-    kept: VecDeque<Bytes>,
+    kept: VecDeque<SmallBytes>,
     next: usize,
     /// So many bytes of what is kept are counted.
     held: usize,
@@ -165,17 +158,17 @@ struct Replay {
 /// What comes next.
 pub(super) enum Next {
     /// This, perhaps empty, and whether it is the last. An end that shows late comes with an empty chunk.
-    Chunk(Bytes, bool),
+    Chunk(SmallBytes, bool),
     /// All there is, and nothing was handed over before it.
     Sole(SmallBytes),
 }
 
 impl Next {
     /// The chunk, and whether it is the last.
-    pub(super) fn into_chunk(self) -> (Bytes, bool) {
+    pub(super) fn into_chunk(self) -> (SmallBytes, bool) {
         match self {
             Self::Chunk(chunk, end) => (chunk, end),
-            Self::Sole(chunk) => (chunk.into_bytes(), true),
+            Self::Sole(chunk) => (chunk, true),
         }
     }
 }
@@ -183,7 +176,6 @@ impl Next {
 impl Streamed {
     pub(super) fn new(source: Source, budget: Arc<ReplayBudget>) -> Self {
         Self {
-            is_cut: source.is_cut(),
             source: Some(source),
             ahead: None,
             replay: None,
@@ -203,10 +195,8 @@ impl Streamed {
 
     /// What was [silent](Self::into_silent) goes on.
     pub(super) fn resumed(silent: Silent) -> Self {
-        let source = Source::from(silent);
         Self {
-            is_cut: source.is_cut(),
-            source: Some(source),
+            source: Some(silent.into()),
             ahead: None,
             replay: None,
             budget: None,
@@ -245,23 +235,17 @@ impl Streamed {
             && self.ahead.is_none()
             && let Poll::Ready(ahead) = self.poll_source(cx)
         {
-            self.ahead = ahead.transpose()?.map(|chunk| self.detached(chunk));
+            self.ahead = ahead.transpose()?;
         }
         let all_read = self.source.is_none() && self.ahead.is_none();
         let chunk = match fresh {
             Some(chunk) if all_read && self.replay.is_none() && self.budget.is_some() => {
                 self.ended = true;
-                return Poll::Ready(Ok(Next::Sole(match self.is_cut {
-                    true => SmallBytes::detached(chunk),
-                    false => chunk.into(),
-                })));
+                return Poll::Ready(Ok(Next::Sole(chunk)));
             }
-            Some(chunk) => {
-                let chunk = self.detached(chunk);
-                self.keep(chunk)
-            }
+            Some(chunk) => self.keep(chunk),
             None if repeated => self.repeat(),
-            None => Bytes::new(),
+            None => SmallBytes::default(),
         };
         self.ended = all_read && left <= 1;
         Poll::Ready(Ok(Next::Chunk(chunk, self.ended)))
@@ -280,7 +264,7 @@ impl Streamed {
         }
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SmallBytes, Status>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         let chunk = ready!(source.poll_chunk(cx));
         if chunk.is_none() {
@@ -289,13 +273,8 @@ impl Streamed {
         Poll::Ready(chunk)
     }
 
-    /// The same chunk, to be kept.
-    fn detached(&self, chunk: Bytes) -> Bytes {
-        if self.is_cut { SmallBytes::detached(chunk).into_bytes() } else { chunk }
-    }
-
     /// Hands over a chunk for the first time.
-    fn keep(&mut self, chunk: Bytes) -> Bytes {
+    fn keep(&mut self, chunk: SmallBytes) -> SmallBytes {
         let held = self.replay.as_ref().map_or(0, |replay| replay.held);
         let fits = held + chunk.len() <= REPLAY_PER_CALL;
         if fits && self.budget.as_ref().is_some_and(|budget| budget.take(chunk.len())) {
@@ -311,7 +290,7 @@ impl Streamed {
     }
 
     /// Hands over a chunk that another attempt had.
-    fn repeat(&mut self) -> Bytes {
+    fn repeat(&mut self) -> SmallBytes {
         let replay = self.replay.as_mut().expect("only what is kept is repeated");
         if self.budget.is_some() {
             replay.next += 1;
@@ -340,13 +319,47 @@ impl Drop for Streamed {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tokio_stream::iter;
 
     use super::*;
+    use http_body::Frame;
+
+    /// A body of these chunks.
+    struct Cut(VecDeque<Bytes>);
+
+    impl http_body::Body for Cut {
+        type Data = Bytes;
+        type Error = Status;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk))))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_lets_go_of_the_buffers_that_a_body_was_cut_from() {
+        for chunks in 1..4 {
+            let buffers: Vec<_> = (0..chunks).map(|_| Bytes::from(vec![0; 8 << 10])).collect();
+            // Two messages of no bytes each.
+            let cut = Cut(buffers.iter().map(|buffer| buffer.slice(..10)).collect());
+            let mut streamed = Streamed::new(Source::body(Body::new(cut), usize::MAX), Arc::default());
+            let mut handed_over = Vec::new();
+            while !streamed.is_done() {
+                let next = std::future::poll_fn(|cx| streamed.poll_next(cx)).await.unwrap();
+                handed_over.push(next.into_chunk().0);
+            }
+            assert_eq!(handed_over.len(), chunks);
+            assert!(streamed.replay.is_some() || chunks == 1);
+            assert!(buffers.iter().all(Bytes::is_unique), "of {chunks}");
+        }
+    }
 
     #[tokio::test]
     async fn once_committed_no_room_is_held_for_what_was_kept() {
-        let chunks = ["a", "b", "c", "d"].map(|chunk| Ok(Bytes::from(chunk)));
+        let chunks = ["a", "b", "c", "d"].map(|chunk| Ok(Bytes::from(chunk).into()));
         let budget = Arc::<ReplayBudget>::default();
         let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Arc::clone(&budget));
         for _ in 0..2 {

@@ -117,7 +117,7 @@ impl Upload {
         if self.is_done() {
             return Poll::Ready(Ok(()));
         }
-        poll_hand_over(sender, cx, |cx| self.poll_next(cx).map_ok(|(chunk, end)| (chunk.into_bytes(), end)))
+        poll_hand_over(sender, cx, |cx| self.poll_next(cx))
     }
 
     /// What is left of it, for a task that needs nothing else. There may be nothing.
@@ -171,7 +171,7 @@ impl Upload {
 
     fn take(&mut self, next: Next) -> (SmallBytes, bool) {
         match next {
-            Next::Chunk(chunk, end) => (chunk.into(), end),
+            Next::Chunk(chunk, end) => (chunk, end),
             // It has turned out to be a single message.
             Next::Sole(message) => {
                 self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
@@ -185,7 +185,7 @@ impl Upload {
 pub(super) fn poll_hand_over(
     sender: &mut SendHalf,
     cx: &mut Context<'_>,
-    mut poll_next: impl FnMut(&mut Context<'_>) -> Poll<Result<(Bytes, bool), Status>>,
+    mut poll_next: impl FnMut(&mut Context<'_>) -> Poll<Result<(SmallBytes, bool), Status>>,
 ) -> Poll<Result<(), Status>> {
     for _ in 0..CHUNKS_PER_TURN {
         // Closed for sending: the reason comes up the stream.
@@ -193,7 +193,7 @@ pub(super) fn poll_hand_over(
             return Poll::Ready(Ok(()));
         }
         let (chunk, end) = ready!(poll_next(cx))?;
-        if sender.send(chunk, end).is_err() || end {
+        if sender.send(chunk.into_bytes(), end).is_err() || end {
             return Poll::Ready(Ok(()));
         }
     }
@@ -225,10 +225,10 @@ mod tests {
     struct Script(VecDeque<Option<Bytes>>);
 
     impl Stream for Script {
-        type Item = Result<Bytes, Status>;
+        type Item = Result<SmallBytes, Status>;
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
             match self.0.pop_front() {
-                Some(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
+                Some(Some(chunk)) => Poll::Ready(Some(Ok(chunk.into()))),
                 Some(None) => Poll::Pending,
                 None => Poll::Ready(None),
             }

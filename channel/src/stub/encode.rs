@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use prost::Message;
@@ -31,12 +30,12 @@ where
     S: Stream,
     S::Item: Message,
 {
-    type Item = Result<Bytes, Status>;
+    type Item = Result<SmallBytes, Status>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let Some(message) = ready!(this.messages.poll_next(cx)) else { return Poll::Ready(None) };
-        let framed = framing::encode(&message, *this.limit).map(SmallBytes::into_bytes);
-        Poll::Ready(Some(framed.map_err(vocabulary::framing_status)))
+        let framed = framing::encode(&message, *this.limit).map_err(vocabulary::framing_status);
+        Poll::Ready(Some(framed))
     }
 }

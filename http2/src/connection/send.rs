@@ -37,9 +37,9 @@ impl Connection {
         Some(template)
     }
 
-    /// Opens a stream: HEADERS, then `body` (`Bytes`, or a slice to be copied) in DATA as far as windows allow, END_STREAM with `end`. `fields`
-    /// follow the template's, pseudo fields among them only at once behind a template of pseudo fields alone. White
-    /// space around their values is left out. The template is one of this connection's.
+    /// Opens a stream: HEADERS, then `body` (`Bytes`, or a slice to be copied) in DATA as far as windows allow,
+    /// END_STREAM with `end`. `fields` follow the template's, pseudo fields among them only at once behind a template of
+    /// pseudo fields alone. White space around their values is left out. The template is one of this connection's.
     ///
     /// Nothing waits for the peer's SETTINGS: whoever wants to keep its limits from the first stream on waits for
     /// [`Event::SettingsReceived`].
@@ -56,6 +56,7 @@ impl Connection {
         self.open_with(template, fields, body.into(), end)
     }
 
+    /// Apart, so that there is one of it for all kinds of bodies.
     fn open_with(
         &mut self,
         template: TemplateId,

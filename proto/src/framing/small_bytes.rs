@@ -9,14 +9,15 @@ use bytes::Bytes;
 /// So many bytes lie in place. Nearly all small requests have fewer, and there may be very many calls that wait, each
 /// with room for this.
 const IN_PLACE: usize = 54;
-/// The longest bytes that are owned by the cell that counts who shares them. A longer cell would cost short ones more to
-/// clear than the second allocation costs long ones.
-const IN_CELL: usize = 128;
+/// So many bytes lie beside the count of who shares them. With room for more, short ones would cost more to clear than a
+/// second allocation costs long ones.
+const IN_OWNER: usize = 128;
 /// The longest slice that is worth a copy: a stub's buffer has 8 KiB, whatever is in it.
 const WORTH_A_COPY: usize = 1 << 10;
 
-/// Bytes that are kept and handed on at the same time, as a request is, which may have to be sent again. Up to 54 of
-/// them lie in place: a copy costs less than to count who shares them. More are shared.
+/// Bytes that are kept and handed on at the same time, as a request is, which may have to be sent again. Up to 54 that are
+/// written or [detached](Self::detached) lie in place: a copy costs less than to count who shares them. More are
+/// shared, and what comes as [`Bytes`] stays as it is.
 #[derive(Clone)]
 pub struct SmallBytes(Repr);
 
@@ -27,11 +28,10 @@ enum Repr {
 }
 
 impl SmallBytes {
-    /// How many bytes are few.
-    pub(super) const FEW: usize = IN_CELL;
+    /// How many may be [written](Self::written).
+    pub(super) const FEW: usize = IN_OWNER;
 
-    /// `length` bytes, which are [few](Self::FEW), as `write` writes them, who finds zeros. It is at most one
-    /// allocation, however often it is shared then.
+    /// `length` bytes, at most [`FEW`](Self::FEW), as `write` writes them, who finds zeros. It is at most one allocation.
     #[inline]
     pub(super) fn written(length: usize, write: impl FnOnce(&mut [u8])) -> Self {
         if length <= IN_PLACE {
@@ -39,11 +39,11 @@ impl SmallBytes {
             write(&mut bytes[..length]);
             return Self(Repr::InPlace { length: length as u8, bytes });
         }
-        Self(Repr::Shared(Cell::<IN_CELL>::written(length, write)))
+        Self(Repr::Shared(Owned::<IN_OWNER>::written(length, write)))
     }
 
-    /// The same bytes without the buffer that they are a slice of, if they are few. Whoever keeps a slice keeps all
-    /// of that buffer.
+    /// The same bytes without the buffer that they are a slice of, if they are at most a kibibyte. Whoever keeps a
+    /// slice keeps all of that buffer.
     #[inline]
     pub fn detached(slice: Bytes) -> Self {
         let length = slice.len();
@@ -53,11 +53,11 @@ impl SmallBytes {
         Self::from(if length <= WORTH_A_COPY { Bytes::copy_from_slice(&slice) } else { slice })
     }
 
-    /// The same bytes to be shared. For those in place that is an allocation.
+    /// The same bytes, shared. For those in place that is an allocation.
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::InPlace { length: 0, .. } => Bytes::new(),
-            Repr::InPlace { length, bytes } => Cell { length: length.into(), bytes }.into_bytes(),
+            Repr::InPlace { length, bytes } => Owned { length: length.into(), bytes }.into_bytes(),
             Repr::Shared(bytes) => bytes,
         }
     }
@@ -106,17 +106,17 @@ impl fmt::Debug for SmallBytes {
 }
 
 /// Few bytes where it is counted who shares them.
-struct Cell<const N: usize> {
+struct Owned<const N: usize> {
     length: usize,
     bytes: [u8; N],
 }
 
-impl<const N: usize> Cell<N> {
+impl<const N: usize> Owned<N> {
     #[inline]
     fn written(length: usize, write: impl FnOnce(&mut [u8])) -> Bytes {
-        let mut cell = Self { length, bytes: [0; N] };
-        write(&mut cell.bytes[..length]);
-        cell.into_bytes()
+        let mut owned = Self { length, bytes: [0; N] };
+        write(&mut owned.bytes[..length]);
+        owned.into_bytes()
     }
 
     fn into_bytes(self) -> Bytes {
@@ -124,7 +124,7 @@ impl<const N: usize> Cell<N> {
     }
 }
 
-impl<const N: usize> AsRef<[u8]> for Cell<N> {
+impl<const N: usize> AsRef<[u8]> for Owned<N> {
     fn as_ref(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn bytes_of_every_number_are_the_same_however_they_are_kept() {
-        for length in 0..=IN_CELL {
+        for length in 0..=IN_OWNER {
             let bytes: Vec<_> = (0..length).map(|number| number as u8).collect();
             let small = SmallBytes::written(length, |out| out.copy_from_slice(&bytes));
             assert_eq!(*small, *bytes);
@@ -155,16 +155,9 @@ mod tests {
 
     #[test]
     fn what_is_small_lets_go_of_the_buffer_that_it_was_cut_from() {
-        for (length, is_copied) in [
-            (0, true),
-            (1, true),
-            (62, true),
-            (63, true),
-            (128, true),
-            (129, true),
-            (1024, true),
-            (1025, false),
-        ] {
+        let copied = [0, 1, IN_PLACE, IN_PLACE + 1, IN_OWNER, IN_OWNER + 1, WORTH_A_COPY];
+        let lengths = copied.map(|length| (length, true)).into_iter().chain([(WORTH_A_COPY + 1, false)]);
+        for (length, is_copied) in lengths {
             let buffer = Bytes::from(vec![7; 8 << 10]);
             let slice = buffer.slice(..length);
             let kept = SmallBytes::detached(slice.clone()).into_bytes();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rstest::rstest;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
@@ -20,7 +19,7 @@ fn start(slot: Slot) -> (Stream, Arc<Wakes>) {
     let wakes = Arc::<Wakes>::default();
     let mut head = head();
     head.deadline = Some((Instant::now() + LIMIT).into_std());
-    let body = Bytes::from_static(b"hello").into();
+    let body = few(b"hello");
     let stream = slot.start(head, body, true, &Waker::from(Arc::clone(&wakes))).unwrap();
     (stream, wakes)
 }
@@ -76,5 +75,5 @@ async fn no_connection_keeps_the_deadline_of_a_reader_on_another_runtime(
 
 /// A call without a deadline.
 fn call_in(slot: Slot) -> Stream {
-    slot.start(head(), Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
+    slot.start(head(), few(b"hello"), true, Waker::noop()).unwrap()
 }

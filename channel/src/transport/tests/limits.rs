@@ -120,7 +120,7 @@ async fn what_a_stream_sends_while_it_waits_for_its_turn_is_sent_when_it_comes(
     let slot = connection.reserve().await.unwrap();
     peer.settings(&[(MAX_CONCURRENT_STREAMS, 0)]).await;
     settle().await;
-    let mut stream = slot.start(head(), Bytes::from_static(b"a").into(), false, Waker::noop()).unwrap();
+    let mut stream = slot.start(head(), few(b"a"), false, Waker::noop()).unwrap();
     let mut sender = stream.take_sender().unwrap();
     sender.send(Bytes::from_static(b"b"), false).unwrap();
     settle().await;

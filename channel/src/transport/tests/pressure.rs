@@ -12,7 +12,7 @@ use crate::transport::{Connection, Keepalive, Reply, RequestHead, Slot, Stream, 
 async fn call_for_whole(connection: &Connection) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply: Reply::Whole, ..head() };
-    slot.start(head, Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
+    slot.start(head, few(b"hello"), true, Waker::noop()).unwrap()
 }
 
 /// What is left of the connection's window for a server, who keeps to it.
@@ -216,7 +216,7 @@ async fn a_stream_that_waits_for_its_turn_hears_of_a_reset_that_makes_room(
     // Until no timer is left that could make up for a lost wake-up.
     tokio::time::sleep(Duration::from_secs(5)).await;
     peer.hear_everything().await;
-    let _second = slot.start(head(), Bytes::from_static(b"y").into(), true, Waker::noop()).unwrap();
+    let _second = slot.start(head(), few(b"y"), true, Waker::noop()).unwrap();
     settle().await;
     drop(first);
     peer.next_of(HEADERS).await;

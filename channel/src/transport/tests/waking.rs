@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use rstest::rstest;
 
 use super::fixture::*;
@@ -12,7 +11,7 @@ use crate::transport::{Connection, Reply, RequestHead, Stream, StreamEvent};
 async fn call_for(connection: &Connection, reply: Reply) -> Stream {
     let slot = connection.reserve().await.unwrap();
     let head = RequestHead { reply, ..head() };
-    slot.start(head, Bytes::from_static(b"hello").into(), true, Waker::noop()).unwrap()
+    slot.start(head, few(b"hello"), true, Waker::noop()).unwrap()
 }
 
 /// All that is there now.

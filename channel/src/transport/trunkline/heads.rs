@@ -41,7 +41,7 @@ impl Heads {
         Self { origin, by_path: HashMap::default(), newest: None, common: None }
     }
 
-    /// Opens the stream that `request` asks for at `now`, and takes its body.
+    /// Opens the stream that `request` asks for at `now`. Its body is taken or copied.
     pub(super) fn open(
         &mut self,
         engine: &mut Connection,
