@@ -303,7 +303,7 @@ impl DirectCall {
             let problem = Problem::new(Code::Unavailable, Sent::No, text).at(Some(&destination.address));
             return Err(NotSent::Failed(problem.into()));
         }
-        let first = self.upload.first(cx);
+        let first = self.upload.first(self.exchange.core().replay_budget(), cx);
         let (first, end) = first.map_err(|status| NotSent::Failed(Failed::request(status)))?;
         let head = self.head(extras.metadata);
         let mut stream = slot.start(head, first, end, cx.waker()).map_err(NotSent::NotTaken)?;

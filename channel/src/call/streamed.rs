@@ -173,13 +173,48 @@ impl Next {
     }
 }
 
+/// What a body turns out to be when its beginning is read.
+pub(super) enum Begun {
+    /// All of it is this, perhaps empty.
+    Sole(SmallBytes),
+    /// There may be more, and this is its beginning.
+    Streamed(Streamed, Poll<SmallBytes>),
+}
+
 impl Streamed {
-    pub(super) fn new(source: Source, budget: Arc<ReplayBudget>) -> Self {
+    /// Reads the beginning of a body, and whether there is more. What must be kept of it is counted in `budget`.
+    pub(super) fn begin(
+        mut source: Source,
+        budget: &Arc<ReplayBudget>,
+        cx: &mut Context<'_>,
+    ) -> Result<Begun, Status> {
+        let first = match source.poll_chunk(cx) {
+            Poll::Ready(Some(first)) => first?,
+            Poll::Ready(None) => return Ok(Begun::Sole(SmallBytes::default())),
+            Poll::Pending => return Ok(Begun::Streamed(Self::new(source, Some(budget)), Poll::Pending)),
+        };
+        let ahead = match source.poll_chunk(cx) {
+            Poll::Ready(None) => return Ok(Begun::Sole(first)),
+            Poll::Ready(Some(ahead)) => Some(ahead?),
+            Poll::Pending => None,
+        };
+        let mut streamed = Self::new(source, Some(budget));
+        streamed.ahead = ahead;
+        let first = streamed.keep(first);
+        Ok(Begun::Streamed(streamed, Poll::Ready(first)))
+    }
+
+    /// Of a body of which nothing was read and nothing need be kept.
+    pub(super) fn committed(source: Source) -> Self {
+        Self::new(source, None)
+    }
+
+    fn new(source: Source, budget: Option<&Arc<ReplayBudget>>) -> Self {
         Self {
             source: Some(source),
             ahead: None,
             replay: None,
-            budget: Some(budget),
+            budget: budget.cloned(),
             ended: false,
             gone: false,
         }
@@ -345,7 +380,7 @@ mod tests {
             let buffers: Vec<_> = (0..chunks).map(|_| Bytes::from(vec![0; 8 << 10])).collect();
             // Two messages of no bytes each.
             let cut = Cut(buffers.iter().map(|buffer| buffer.slice(..10)).collect());
-            let mut streamed = Streamed::new(Source::body(Body::new(cut), usize::MAX), Arc::default());
+            let mut streamed = Streamed::new(Source::body(Body::new(cut), usize::MAX), Some(&Arc::default()));
             let mut handed_over = Vec::new();
             while !streamed.is_done() {
                 let next = std::future::poll_fn(|cx| streamed.poll_next(cx)).await.unwrap();
@@ -361,7 +396,7 @@ mod tests {
     async fn once_committed_no_room_is_held_for_what_was_kept() {
         let chunks = ["a", "b", "c", "d"].map(|chunk| Ok(Bytes::from(chunk).into()));
         let budget = Arc::<ReplayBudget>::default();
-        let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Arc::clone(&budget));
+        let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Some(&budget));
         for _ in 0..2 {
             assert!(std::future::poll_fn(|cx| streamed.poll_next(cx)).await.is_ok());
         }

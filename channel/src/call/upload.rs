@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use trunkline_proto::framing::SmallBytes;
 
-use super::streamed::{Next, ReplayBudget, Source, Streamed};
+use super::streamed::{Begun, Next, ReplayBudget, Source, Streamed};
 use crate::transport::SendHalf;
 use crate::vocabulary::Status;
 
@@ -26,7 +26,7 @@ enum Content {
     /// A single message.
     Whole { message: SmallBytes, handed_over: bool, committed: bool },
     /// A body of which nothing was read yet. Most turn out to be a single message.
-    Unread { source: Source, budget: Arc<ReplayBudget> },
+    Unread(Source),
     /// In a box, so that calls of one message are small.
     Streamed(Box<Streamed>),
     /// Handed over, and kept no more.
@@ -40,8 +40,8 @@ impl Upload {
     }
 
     /// A stream of messages.
-    pub(crate) fn streaming(source: Source, budget: Arc<ReplayBudget>) -> Self {
-        Self(Content::Unread { source, budget })
+    pub(crate) fn streaming(source: Source) -> Self {
+        Self(Content::Unread(source))
     }
 
     /// Nothing more.
@@ -53,7 +53,7 @@ impl Upload {
     pub(crate) fn is_done(&self) -> bool {
         match &self.0 {
             Content::Whole { handed_over, .. } => *handed_over,
-            Content::Unread { .. } => false,
+            Content::Unread(_) => false,
             Content::Streamed(streamed) => streamed.is_done(),
             Content::Spent => true,
         }
@@ -66,7 +66,7 @@ impl Upload {
                 *handed_over = false;
                 true
             }
-            Content::Unread { .. } => true,
+            Content::Unread(_) => true,
             Content::Streamed(streamed) => streamed.rewind(),
             Content::Spent => false,
         }
@@ -74,33 +74,37 @@ impl Upload {
 
     /// No other attempt will need what was handed over.
     pub(crate) fn commit(&mut self) {
-        if let Some(mut streamed) = self.begin_to_read() {
-            streamed.stop_keeping();
-            self.0 = Content::Streamed(Box::new(streamed));
+        if let Some(source) = self.take_unread() {
+            self.0 = Content::Streamed(Box::new(Streamed::committed(source)));
             return;
         }
         match &mut self.0 {
             Content::Whole { handed_over: true, .. } => self.0 = Content::Spent,
             Content::Whole { committed, .. } => *committed = true,
             Content::Streamed(streamed) => streamed.stop_keeping(),
-            Content::Unread { .. } | Content::Spent => {}
+            Content::Unread(_) | Content::Spent => {}
         }
     }
 
     /// Takes a body of which nothing was read yet, for it to be read.
-    fn begin_to_read(&mut self) -> Option<Streamed> {
-        if !matches!(self.0, Content::Unread { .. }) {
+    fn take_unread(&mut self) -> Option<Source> {
+        if !matches!(self.0, Content::Unread(_)) {
             return None;
         }
         match std::mem::replace(&mut self.0, Content::Spent) {
-            Content::Unread { source, budget } => Some(Streamed::new(source, budget)),
+            Content::Unread(source) => Some(source),
             _ => None,
         }
     }
 
-    /// What there is at once for the head of an attempt: the first chunk, perhaps empty, and whether it is all.
-    pub(crate) fn first(&mut self, cx: &mut Context<'_>) -> Result<(SmallBytes, bool), Status> {
-        match self.poll_next(cx) {
+    /// What there is at once for the head of an attempt: the first chunk, perhaps empty, and whether it is all. What
+    /// is kept of a streamed body is counted in `budget`.
+    pub(crate) fn first(
+        &mut self,
+        budget: &Arc<ReplayBudget>,
+        cx: &mut Context<'_>,
+    ) -> Result<(SmallBytes, bool), Status> {
+        match self.poll_first(budget, cx) {
             Poll::Ready(Ok(next)) => Ok(next),
             Poll::Ready(Err(status)) => Err(status),
             Poll::Pending => Ok((SmallBytes::default(), false)),
@@ -141,15 +145,24 @@ impl Upload {
         })
     }
 
+    /// As [`poll_next`](Self::poll_next), of a body of which perhaps nothing was read yet.
+    fn poll_first(
+        &mut self,
+        budget: &Arc<ReplayBudget>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(SmallBytes, bool), Status>> {
+        let Some(source) = self.take_unread() else { return self.poll_next(cx) };
+        match Streamed::begin(source, budget, cx)? {
+            Begun::Sole(message) => Poll::Ready(Ok(self.sole(message))),
+            Begun::Streamed(streamed, first) => {
+                self.0 = Content::Streamed(Box::new(streamed));
+                first.map(|first| Ok((first, false)))
+            }
+        }
+    }
+
     /// The next chunk, and whether it is the last. An end that shows late comes with an empty chunk.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(SmallBytes, bool), Status>> {
-        if let Some(mut streamed) = self.begin_to_read() {
-            let next = streamed.poll_next(cx);
-            if !matches!(next, Poll::Ready(Ok(Next::Sole(_)))) {
-                self.0 = Content::Streamed(Box::new(streamed));
-            }
-            return next.map_ok(|next| self.take(next));
-        }
         match &mut self.0 {
             Content::Whole { message, committed: true, .. } => {
                 let message = std::mem::take(message);
@@ -164,20 +177,22 @@ impl Upload {
                 let next = ready!(streamed.poll_next(cx));
                 Poll::Ready(next.map(|next| self.take(next)))
             }
-            // What was not read yet was begun above.
-            Content::Unread { .. } | Content::Spent => Poll::Ready(Ok((SmallBytes::default(), true))),
+            Content::Unread(_) => unreachable!("the beginning of a body is asked for before the rest"),
+            Content::Spent => Poll::Ready(Ok((SmallBytes::default(), true))),
         }
     }
 
     fn take(&mut self, next: Next) -> (SmallBytes, bool) {
         match next {
             Next::Chunk(chunk, end) => (chunk, end),
-            // It has turned out to be a single message.
-            Next::Sole(message) => {
-                self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
-                (message, true)
-            }
+            Next::Sole(message) => self.sole(message),
         }
+    }
+
+    /// It has turned out to be a single message.
+    fn sole(&mut self, message: SmallBytes) -> (SmallBytes, bool) {
+        self.0 = Content::Whole { message: message.clone(), handed_over: true, committed: false };
+        (message, true)
     }
 }
 
@@ -205,7 +220,7 @@ impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = match self.0 {
             Content::Whole { .. } => "one message",
-            Content::Unread { .. } | Content::Streamed(_) => "a stream",
+            Content::Unread(_) | Content::Streamed(_) => "a stream",
             Content::Spent => "handed over",
         };
         f.debug_struct("Upload").field("shape", &shape).field("done", &self.is_done()).finish()
@@ -235,13 +250,13 @@ mod tests {
         }
     }
 
-    fn upload(script: impl IntoIterator<Item = Option<&'static str>>, budget: &Arc<ReplayBudget>) -> Upload {
+    fn upload(script: impl IntoIterator<Item = Option<&'static str>>) -> Upload {
         let script = Script(script.into_iter().map(|chunk| chunk.map(Bytes::from)).collect());
-        Upload::streaming(Source::Stream(Box::pin(script)), Arc::clone(budget))
+        Upload::streaming(Source::Stream(Box::pin(script)))
     }
 
-    fn next(upload: &mut Upload) -> Option<(Bytes, bool)> {
-        match upload.poll_next(&mut Context::from_waker(Waker::noop())) {
+    fn next(upload: &mut Upload, budget: &Arc<ReplayBudget>) -> Option<(Bytes, bool)> {
+        match upload.poll_first(budget, &mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => {
                 let (chunk, end) = result.unwrap();
                 Some((chunk.into_bytes(), end))
@@ -257,30 +272,30 @@ mod tests {
     #[test]
     fn the_last_chunk_carries_the_end_when_the_end_is_known_in_time() {
         let budget = Arc::default();
-        let mut upload = upload([Some("a"), Some("b")], &budget);
-        assert_eq!(next(&mut upload), chunk("a", false));
-        assert_eq!(next(&mut upload), chunk("b", true));
+        let mut upload = upload([Some("a"), Some("b")]);
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
+        assert_eq!(next(&mut upload, &budget), chunk("b", true));
         assert!(upload.is_done());
     }
 
     #[test]
     fn a_late_end_comes_alone_and_nothing_waits_for_it() {
         let budget = Arc::default();
-        let mut upload = upload([Some("a"), None, None], &budget);
-        assert_eq!(next(&mut upload), chunk("a", false));
-        assert_eq!(next(&mut upload), None);
-        assert_eq!(next(&mut upload), chunk("", true));
+        let mut upload = upload([Some("a"), None, None]);
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
+        assert_eq!(next(&mut upload, &budget), None);
+        assert_eq!(next(&mut upload, &budget), chunk("", true));
     }
 
     #[test]
     fn another_attempt_gets_everything_from_the_beginning() {
         let budget = Arc::default();
-        let mut upload = upload([Some("a"), Some("b"), None, Some("c")], &budget);
-        assert_eq!(next(&mut upload), chunk("a", false));
+        let mut upload = upload([Some("a"), Some("b"), None, Some("c")]);
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
         assert!(upload.rewind());
-        assert_eq!(next(&mut upload), chunk("a", false));
-        assert_eq!(next(&mut upload), chunk("b", false));
-        assert_eq!(next(&mut upload), chunk("c", true));
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
+        assert_eq!(next(&mut upload, &budget), chunk("b", false));
+        assert_eq!(next(&mut upload, &budget), chunk("c", true));
         assert_eq!(budget.used(), 3, "what is kept twice is counted once");
         drop(upload);
         assert_eq!(budget.used(), 0);
@@ -293,31 +308,32 @@ mod tests {
             Err(_) => unreachable!(),
         };
         let budget = Arc::default();
-        let mut upload = upload([Some(BIG), Some("y"), None, Some("z")], &budget);
-        assert_eq!(next(&mut upload), chunk(BIG, false));
+        let mut upload = upload([Some(BIG), Some("y"), None, Some("z")]);
+        assert_eq!(next(&mut upload, &budget), chunk(BIG, false));
         assert!(upload.rewind(), "the limit itself still fits");
-        assert_eq!(next(&mut upload), chunk(BIG, false));
-        assert_eq!(next(&mut upload), chunk("y", false));
+        assert_eq!(next(&mut upload, &budget), chunk(BIG, false));
+        assert_eq!(next(&mut upload, &budget), chunk("y", false));
         assert!(!upload.rewind());
         assert_eq!(budget.used(), 0, "what is kept no more is given back");
-        assert_eq!(next(&mut upload), chunk("z", true));
+        assert_eq!(next(&mut upload, &budget), chunk("z", true));
     }
 
     #[test]
     fn the_channel_has_a_limit_for_all_calls_together() {
         let budget = Arc::new(ReplayBudget::default());
         budget.use_up();
-        let mut upload = upload([Some("a"), None], &budget);
-        assert_eq!(next(&mut upload), chunk("a", false));
+        let mut upload = upload([Some("a"), None]);
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
         assert!(!upload.rewind());
     }
 
     #[test]
     fn a_single_message_of_any_size_can_be_sent_again() {
+        let budget = Arc::default();
         let mut upload = Upload::whole(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]).into());
-        assert!(next(&mut upload).is_some_and(|(_, end)| end));
+        assert!(next(&mut upload, &budget).is_some_and(|(_, end)| end));
         assert!(upload.rewind());
-        assert!(next(&mut upload).is_some_and(|(_, end)| end));
+        assert!(next(&mut upload, &budget).is_some_and(|(_, end)| end));
         upload.commit();
         assert!(!upload.rewind());
     }
@@ -327,32 +343,43 @@ mod tests {
         let budget = Arc::new(ReplayBudget::default());
         budget.use_up();
         let script = Script(VecDeque::from([Some(Bytes::from(vec![0; 2 * REPLAY_PER_CALL]))]));
-        let mut upload = Upload::streaming(Source::Stream(Box::pin(script)), budget);
-        assert!(next(&mut upload).is_some_and(|(_, end)| end));
+        let mut upload = Upload::streaming(Source::Stream(Box::pin(script)));
+        assert!(next(&mut upload, &budget).is_some_and(|(_, end)| end));
         assert!(upload.rewind());
-        assert!(next(&mut upload).is_some_and(|(_, end)| end));
+        assert!(next(&mut upload, &budget).is_some_and(|(_, end)| end));
+    }
+
+    #[test]
+    fn a_body_of_nothing_is_all_there_is_and_can_be_sent_again() {
+        let budget = Arc::default();
+        let mut upload = upload([]);
+        for _ in 0..2 {
+            assert_eq!(next(&mut upload, &budget), chunk("", true));
+            assert!(upload.is_done() && upload.rewind());
+        }
     }
 
     #[test]
     fn what_is_sent_again_may_stop_being_kept_on_the_way() {
         let budget = Arc::default();
-        let mut upload = upload([Some("a"), Some("b"), None, Some("c")], &budget);
-        assert_eq!(next(&mut upload), chunk("a", false));
-        assert_eq!(next(&mut upload), chunk("b", false));
+        let mut upload = upload([Some("a"), Some("b"), None, Some("c")]);
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
+        assert_eq!(next(&mut upload, &budget), chunk("b", false));
         assert!(upload.rewind());
-        assert_eq!(next(&mut upload), chunk("a", false));
+        assert_eq!(next(&mut upload, &budget), chunk("a", false));
         upload.commit();
         assert_eq!(budget.used(), 0);
-        assert_eq!(next(&mut upload), chunk("b", false));
-        assert_eq!(next(&mut upload), chunk("c", true));
+        assert_eq!(next(&mut upload, &budget), chunk("b", false));
+        assert_eq!(next(&mut upload, &budget), chunk("c", true));
         assert!(upload.is_done() && !upload.rewind());
     }
 
     #[test]
     fn layers_get_a_single_message_that_is_kept_no_more() {
+        let budget = Arc::default();
         let mut upload = Upload::whole(Bytes::from_static(b"one").into());
         upload.commit();
-        assert_eq!(next(&mut upload), chunk("one", true));
+        assert_eq!(next(&mut upload, &budget), chunk("one", true));
         assert!(upload.is_done() && !upload.rewind());
     }
 }

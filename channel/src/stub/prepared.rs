@@ -55,7 +55,7 @@ impl Prepared {
         let attached = Attached::some(metadata.into_headers(), extensions);
         let core = channel.core();
         let frames = Encoded::new(messages, core.settings().max_send_message_size);
-        let upload = Upload::streaming(Source::Stream(Box::pin(frames)), core.replay_budget().clone());
+        let upload = Upload::streaming(Source::Stream(Box::pin(frames)));
         Self::new(channel, method, attached, reply, Ok(upload))
     }
 

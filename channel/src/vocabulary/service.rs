@@ -54,9 +54,8 @@ where
         Some(path) => path,
         None => PathAndQuery::from_static("/"),
     };
-    let budget = channel.core().replay_budget().clone();
     let limit = channel.core().settings().max_send_message_size;
-    let upload = Upload::streaming(Source::body(Body::new(body), limit), budget);
+    let upload = Upload::streaming(Source::body(Body::new(body), limit));
     // Whether the method has one reply or many is not known here.
     CallStart::new(path.into(), Attached::some(parts.headers, parts.extensions), Reply::Stream, Ok(upload))
 }
