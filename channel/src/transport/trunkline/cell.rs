@@ -394,10 +394,11 @@ fn wake(waker: Option<Waker>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::StatusCode;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
-    use trunkline_http2::Connection;
+    use trunkline_http2::{Connection, Headers};
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -520,6 +521,37 @@ mod tests {
         assert!(matches!(next(&cell), Some((StreamEvent::Data(_), false))));
         assert!(matches!(next(&cell), Some((StreamEvent::End, true))));
         assert!(cell.withdraw().had_ended, "a stream that has ended is not reset");
+    }
+
+    #[test]
+    fn a_whole_reply_is_taken_if_it_is_plain_and_stays_where_it_is_once_it_was_begun() {
+        let whole = |says_ok| {
+            let mut inbox = data(b"reply", false);
+            inbox.put_head(StatusCode::OK, Headers::default(), true, false);
+            inbox.put_trailers(Headers::default(), says_ok);
+            inbox
+        };
+        let refused = cell(true);
+        deliver(&refused, whole(false), true);
+        assert!(refused.is_over() && !refused.is_plain(), "so nobody takes it apart");
+        for is_shared in [false, true] {
+            let taken = Arc::new(cell(true));
+            let drivers = is_shared.then(|| Arc::clone(&taken));
+            deliver(&taken, whole(true), true);
+            assert!(taken.is_plain());
+            let (reply, owed) = taken.take_plain().unwrap();
+            assert_eq!((reply.body, owed.map(|(_, bytes)| bytes)), (Bytes::from_static(b"reply"), Some(5)));
+            assert!(drivers.is_none_or(|cell| next(&cell).is_none()), "nothing is left");
+
+            let begun = Arc::new(cell(true));
+            let drivers = is_shared.then(|| Arc::clone(&begun));
+            deliver(&begun, whole(true), true);
+            assert!(matches!(next(&begun), Some((StreamEvent::Head(_), false))));
+            let begun = begun.take_plain().unwrap_err();
+            assert!(matches!(next(&begun), Some((StreamEvent::Data(data), false)) if data == "reply"));
+            assert!(matches!(next(&begun), Some((StreamEvent::Trailers(_), true))));
+            drop(drivers);
+        }
     }
 
     #[test]
