@@ -1,5 +1,6 @@
 //! Deadlines of calls that have reached a server.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use rstest::rstest;
@@ -105,6 +106,29 @@ async fn a_call_whose_turn_never_came_on_a_connection_that_is_stuck_says_that_it
     assert_eq!(report(0).sent(), Sent::Maybe);
     assert_eq!(report(149).sent(), Sent::No);
     assert!(report(149).to_string().contains("waiting for its turn on the connection"), "{}", report(149));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_first_polled_when_its_time_is_up_is_not_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(true, false)] is_connected: bool,
+) {
+    let network = Network::new(engine);
+    let server_side = TestGreeter::new("a");
+    let _server = MemoryServer::start(&network, "a", &server_side);
+    let channel = network.channel(&["a"]).connect_lazy().unwrap();
+    let client = greeter(&channel);
+    if is_connected {
+        client.say_hello(hello("before")).await.unwrap();
+    }
+    let late = client.say_hello(hello("late")).timeout(ms(100)).into_future();
+    tokio::time::sleep(SLOW).await;
+    let (after, result) = timed(late).await;
+    assert_eq!(after, Duration::ZERO);
+    assert_eq!(failed(&result, Code::DeadlineExceeded).sent(), Sent::No);
+    client.say_hello(hello("after")).await.unwrap();
+    assert_eq!(server_side.heard().len(), 1 + usize::from(is_connected));
 }
 
 // E5b
