@@ -86,7 +86,7 @@ pub(crate) struct Lines {
     pub(crate) long: bool,
     /// Of those whose window is to be given back.
     pub(crate) returns: bool,
-    /// Of those that may wait for room.
+    /// Of those that wait for the connection's window alone.
     pub(crate) waiting: bool,
 }
 

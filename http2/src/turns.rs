@@ -40,11 +40,6 @@ impl Turns {
         self.line.is_empty()
     }
 
-    /// How many stand in the line, those who are over too.
-    pub(crate) fn len(&self) -> usize {
-        self.line.len()
-    }
-
     /// A stream in the line is over. `is_open` tells of each whether it is not.
     pub(crate) fn forget(&mut self, is_open: impl Fn(StreamKey) -> bool) {
         self.gaps += 1;

@@ -116,6 +116,7 @@ impl Connection {
 
     /// The windows of all streams move with the initial one, below zero too (RFC 9113 section 6.9.2).
     fn shift_windows(&mut self, delta: i64) -> Result<(), ConnectionError> {
+        let mut awaiting = Vec::new();
         for (key, open) in self.streams.iter_mut() {
             open.window.shift(delta).map_err(|Overflow| {
                 ConnectionError::flow_control("SETTINGS raise a window above 2^31-1 (RFC 9113 6.9.2)")
@@ -123,8 +124,13 @@ impl Connection {
             if open.is_ready() {
                 self.schedule.push(key, open);
             }
+            if open.awaits_room {
+                awaiting.push(key);
+            }
         }
-        self.tell_who_waits();
+        for key in awaiting {
+            self.tell_room(key);
+        }
         Ok(())
     }
 
@@ -209,9 +215,6 @@ impl Connection {
                 ConnectionError::flow_control("window of the connection above 2^31-1 (RFC 9113 6.9.1)")
             })?;
             if was_shut {
-                let paid = increment as usize / BYTES_PER_LOOK;
-                let cost = self.waiting.len().saturating_sub(paid) / STREAMS_PER_FRAME;
-                self.spend(now, u32::try_from(cost).unwrap_or(u32::MAX))?;
                 self.tell_who_waits();
             }
             return Ok(());
@@ -294,10 +297,8 @@ const MAX_PINGS: usize = 8;
 const MAX_DEBUG_DATA: usize = 1 << 10;
 /// So many parameters cost as much as a frame.
 const SETTINGS_PER_FRAME: usize = 16;
-/// So many windows that move, or streams that are looked at, cost as much as a frame.
+/// So many windows that move cost as much as a frame.
 const STREAMS_PER_FRAME: usize = 16;
 /// So many places where streams may be, and mostly are not, are passed at the cost of a frame. There are as many as
 /// there ever were streams at a time.
 const PLACES_PER_FRAME: usize = 256;
-/// So much window pays for a look at a stream that waits for it: it is shut again only after so much was sent.
-const BYTES_PER_LOOK: usize = 4;

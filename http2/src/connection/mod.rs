@@ -90,7 +90,7 @@ pub struct Connection {
     window: SendWindow,
     /// Streams that have both data and window.
     schedule: Schedule,
-    /// Streams that had no room for more, and may still have none.
+    /// Streams that nothing but the connection's window, which is shut, keeps from having room for more.
     waiting: Turns,
     outgoing: Outgoing,
     staging: Staging,

@@ -18,10 +18,7 @@ impl Connection {
         }
         if let Some(open) = self.streams.get_mut(stream).filter(|open| open.sending == Sending::Open) {
             open.awaits_room = true;
-            if !open.lines.waiting {
-                open.lines.waiting = true;
-                self.waiting.push(stream);
-            }
+            self.line_up(stream);
         }
         false
     }
@@ -29,31 +26,45 @@ impl Connection {
     /// What waits of the stream has become less, or its window more.
     #[inline]
     pub(super) fn tell_room(&mut self, stream: StreamKey) {
-        let awaits = self.streams.get(stream).is_some_and(|open| open.awaits_room);
-        if awaits && self.has_room(stream, 2) {
-            if let Some(open) = self.streams.get_mut(stream) {
-                open.awaits_room = false;
-            }
-            self.tell(Event::Writable { stream });
+        if !self.streams.get(stream).is_some_and(|open| open.awaits_room) {
+            return;
+        }
+        if !self.has_room(stream, 2) {
+            self.line_up(stream);
+            return;
+        }
+        if let Some(open) = self.streams.get_mut(stream) {
+            open.awaits_room = false;
+        }
+        self.tell(Event::Writable { stream });
+    }
+
+    /// Puts a stream that awaits room in the line of those that nothing but the connection's window keeps from having
+    /// it. The others are not looked at when that opens: whoever has data and a window of its own is when that data is
+    /// cut, and whose own window is shut is when that opens.
+    fn line_up(&mut self, stream: StreamKey) {
+        let is_shut = self.window.available() == 0;
+        if let Some(open) = self.streams.get_mut(stream)
+            && is_shut
+            && open.queued() == 0
+            && open.window.available() > 0
+            && !open.lines.waiting
+        {
+            open.lines.waiting = true;
+            self.waiting.push(stream);
         }
     }
 
-    /// Windows have grown that every stream depends on. That of the connection is of interest when it had been shut:
-    /// whoever waited for it while it was open has data in the line, and is looked at when that is cut.
+    /// The connection's window was shut, and has opened. Nobody is looked at in vain, so a server that opens it by little
+    /// costs no more than what its frames cost.
     pub(super) fn tell_who_waits(&mut self) {
-        for _ in 0..self.waiting.len() {
-            let Some(stream) = self.waiting.pop() else { return };
-            if self.streams.get(stream).is_none() {
+        while let Some(stream) = self.waiting.pop() {
+            let Some(open) = self.streams.get_mut(stream) else {
                 self.waiting.pass_gap();
                 continue;
-            }
+            };
+            open.lines.waiting = false;
             self.tell_room(stream);
-            if let Some(open) = self.streams.get_mut(stream) {
-                open.lines.waiting = open.awaits_room;
-                if open.awaits_room {
-                    self.waiting.push(stream);
-                }
-            }
         }
     }
 

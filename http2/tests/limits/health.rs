@@ -65,6 +65,27 @@ fn an_upload_may_go_on_for_ever() {
 }
 
 #[test]
+fn ten_thousand_uploads_may_share_a_window_that_is_returned_by_small_pieces() {
+    // Go's servers return it by 4 to 16 KiB.
+    let mut story = Story::begin().told_once();
+    let uploads: Vec<_> = (0..10_000).map(|_| story.upload()).collect();
+    let message = [0; 17 << 10];
+    for upload in &uploads {
+        assert!(story.send(*upload, message, false));
+    }
+    let mut left = (uploads.len() * message.len()).saturating_sub(65_535);
+    while left > 0 {
+        story.server().window(0, 16 << 10);
+        assert!(!story.is_over(), "{left} bytes are left");
+        left = left.saturating_sub(16 << 10);
+        story.told.clear();
+    }
+    for upload in uploads {
+        assert_eq!(story.request(upload).body.len(), message.len());
+    }
+}
+
+#[test]
 fn an_upload_of_small_messages_may_go_on_for_ever() {
     // Each of them is answered by both updates and a PING.
     let mut story = Story::begin().told_once();
