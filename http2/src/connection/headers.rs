@@ -67,9 +67,10 @@ impl Connection {
         }
         self.check_block_size(self.block.len() + payload.len())?;
         self.block.extend_from_slice(payload);
+        let most = self.config.max_header_block.div_ceil(BYTES_PER_CONTINUATION);
         let block = self.open_block.as_mut().expect("CONTINUATION is admitted in an open block only");
         block.continuations += 1;
-        if block.continuations > MAX_CONTINUATIONS {
+        if block.continuations as usize > most.max(MAX_CONTINUATIONS) {
             return Err(ConnectionError::calm("header block in too many frames (RFC 9113 10.5.1)"));
         }
         if !head.has(flag::END_HEADERS) {
@@ -205,6 +206,7 @@ fn judge_trailers(about: About, decoded: &Decoded, content: Option<u64>) -> Resu
     Ok(Block::Trailers)
 }
 
-/// Four times what a block of the largest default size needs in frames of the usual one; each costs a look even
-/// when it is small.
-const MAX_CONTINUATIONS: u32 = 256;
+/// A block of the largest size may come in frames of a quarter of the usual one; each costs a look even when it is small.
+const BYTES_PER_CONTINUATION: usize = 4 << 10;
+/// And a smaller one in as many as the largest of the default size, a mebibyte.
+const MAX_CONTINUATIONS: usize = 256;

@@ -132,6 +132,17 @@ fn a_block_may_continue_so_often_and_not_more() {
 }
 
 #[test]
+fn a_limit_of_blocks_that_is_larger_can_be_reached_in_frames_of_the_usual_size() {
+    let mut story = Story::with(Config { max_header_block: 8 << 20, ..Config::default() });
+    let call = story.call();
+    // A field of 16 000 bytes in each (RFC 7541 5.1: 127 + 0x81 + 128 * 0x7c = 16 000).
+    let field = [&[0x00, 1, b'n', 0x7f, 0x81, 0x7c][..], &[b'v'; 16_000]].concat();
+    continued(story.server(), call, 500, &field).frame(kind::CONTINUATION, flag::END_HEADERS, call, b"");
+    story.expect_stream_error(call, ErrorCode::ENHANCE_YOUR_CALM);
+    story.expect_works();
+}
+
+#[test]
 fn an_endless_block_ends_the_connection_long_before_it_has_cost_memory() {
     let mut story = Story::begin().told_once();
     let call = story.call();
