@@ -35,7 +35,8 @@ pub struct Config {
     /// least 1.
     pub send_buffer: usize,
     /// How long the peer may take to acknowledge SETTINGS; then the connection fails with SETTINGS_TIMEOUT.
-    /// Default 30 s. `None`: for ever.
+    /// Default 30 s, which counts from when they were queued, so it should be longer than what is queued before them may
+    /// take. `None`: for ever.
     pub settings_timeout: Option<Duration>,
     /// The id of the first stream. Default 1; an even one is made odd. Tests start near the end.
     pub first_stream_id: u32,
