@@ -38,12 +38,12 @@ impl PeerSettings {
     pub(crate) fn after(
         mut self,
         settings: &Settings<'_>,
-        smallest_table: &mut u32,
+        smallest_table: &mut Option<u32>,
     ) -> Result<Self, ConnectionError> {
         for (identifier, value) in settings.iter() {
             match identifier {
                 setting::HEADER_TABLE_SIZE => {
-                    *smallest_table = value.min(*smallest_table);
+                    *smallest_table = Some(smallest_table.map_or(value, |smallest| smallest.min(value)));
                     self.header_table_size = value;
                 }
                 setting::ENABLE_PUSH if value != 0 => {
@@ -147,24 +147,26 @@ mod tests {
     use super::*;
     use crate::ErrorCode;
 
-    fn after(parameters: &[(u16, u32)]) -> Result<(PeerSettings, u32), ConnectionError> {
+    fn after(parameters: &[(u16, u32)]) -> Result<(PeerSettings, Option<u32>), ConnectionError> {
         let mut payload = Vec::new();
         for (identifier, value) in parameters {
             payload.extend_from_slice(&identifier.to_be_bytes());
             payload.extend_from_slice(&value.to_be_bytes());
         }
-        let mut smallest = u32::MAX;
+        let mut smallest = None;
         let after = PeerSettings::default().after(&Settings::read(&payload)?, &mut smallest)?;
         Ok((after, smallest))
     }
 
     #[test]
     fn the_last_value_of_a_parameter_holds_and_the_smallest_table_is_known() {
-        let (after, smallest) = after(&[(1, 4096), (1, 0), (1, 100), (3, 7), (99, 1), (2, 0)]).unwrap();
-        assert_eq!(after.header_table_size, 100);
-        assert_eq!(smallest, 0);
-        assert_eq!(after.max_concurrent_streams, Some(7));
-        assert_eq!(after.initial_window, INITIAL_WINDOW);
+        let (settings, smallest) = after(&[(1, 4096), (1, 0), (1, 100), (3, 7), (99, 1), (2, 0)]).unwrap();
+        assert_eq!(settings.header_table_size, 100);
+        assert_eq!(smallest, Some(0));
+        assert_eq!(settings.max_concurrent_streams, Some(7));
+        assert_eq!(settings.initial_window, INITIAL_WINDOW);
+        assert_eq!(after(&[(1, u32::MAX)]).unwrap().1, Some(u32::MAX));
+        assert_eq!(after(&[(3, 7)]).unwrap().1, None);
     }
 
     #[test]

@@ -679,6 +679,58 @@ fn settings_pay_for_the_places_where_streams_have_been() {
     assert!((20..30).contains(&shifts.count()));
 }
 
+#[test]
+fn a_table_of_any_size_is_used_whatever_it_was_before() {
+    let mut story = Story::begin(Config::default());
+    let length_of_head = |story: &mut Story| {
+        story.open(b"", true);
+        story.write()[0].3
+    };
+    let lengths = [0, u32::MAX].map(|size| {
+        story.server(kind::SETTINGS, 0, 0, &[&[0, 1][..], &size.to_be_bytes()].concat());
+        story.write();
+        length_of_head(&mut story);
+        length_of_head(&mut story)
+    });
+    assert!(lengths[1] < lengths[0], "{lengths:?}");
+}
+
+#[test]
+fn windows_of_however_many_streams_may_be_changed_a_few_times_in_a_row() {
+    // As servers do that estimate bandwidth.
+    let mut story = Story::begin(Config::default());
+    for _ in 0..300_000 {
+        story.open(b"", true);
+    }
+    story.write();
+    let shifts =
+        (0..100).take_while(|n| story.try_server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, *n]).is_ok());
+    assert!((8..12).contains(&shifts.count()));
+}
+
+#[test]
+fn goaway_pays_for_the_streams_that_are_looked_at_and_is_not_looked_at_twice() {
+    let mut story = Story::begin(Config::default());
+    let streams: Vec<_> = (0..100_000).map(|_| story.open(b"", true)).collect();
+    for stream in &streams[1..] {
+        story.connection.reset(*stream, ErrorCode::CANCEL);
+    }
+    story.write();
+    let goaway = |story: &mut Story, last: u32| {
+        let payload = [last.to_be_bytes(), [0; 4]].concat();
+        story.try_server(kind::GOAWAY, 0, 0, &payload).is_ok()
+    };
+    // The first step of a graceful one excludes nobody.
+    for _ in 0..1000 {
+        assert!(goaway(&mut story, i32::MAX as u32));
+    }
+    for _ in 0..1000 {
+        assert!(goaway(&mut story, 199_999));
+    }
+    let lower = (0..100_u32).take_while(|n| goaway(&mut story, 199_997 - 2 * n));
+    assert!((15..30).contains(&lower.count()));
+}
+
 /// DATA of these sizes, one after the other in a buffer of this capacity; of each, whether it is told as a slice of
 /// the buffer.
 fn shared<const N: usize>(capacity: usize, sizes: [usize; N]) -> [bool; N] {
