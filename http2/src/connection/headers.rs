@@ -11,7 +11,7 @@ use crate::budget::USEFUL_FRAME;
 use crate::frame::{Head, flag, split_headers};
 use crate::hpack::{Decoded, Verdict};
 use crate::streams::Receiving;
-use crate::{ConnectionError, ErrorCode, Event};
+use crate::{ConnectionError, Event};
 
 /// A header block whose END_HEADERS has not come.
 #[derive(Debug)]
@@ -99,24 +99,22 @@ impl Connection {
         about: About,
         block: &[u8],
     ) -> Result<(), ConnectionError> {
-        let decoded = self
-            .decoder
-            .decode(block)
-            .map_err(|error| ConnectionError::new(ErrorCode::COMPRESSION_ERROR, error.reason()))?;
+        let decoded =
+            self.decoder.decode(block).map_err(|error| ConnectionError::new(error.code(), error.reason()))?;
         let Some(stream) = self.streams.find(id) else {
             self.check_reset(id)?;
-            return self.spend(now, 1);
+            return self.spend(now, 1 + self.price_of_copies());
         };
         let open = self.streams.get_mut(stream).expect("the stream was found");
         let block = match judge(open.receiving, open.content.as_deref().copied(), about, decoded) {
             Ok(block) => block,
             Err(violation) => {
                 self.violate(stream, violation);
-                return Ok(());
+                return self.spend(now, self.price_of_copies());
             }
         };
         if let Block::Informational = block {
-            return self.spend(now, 1);
+            return self.spend(now, 1 + self.price_of_copies());
         }
         open.receiving = if about.end { Receiving::Ended } else { Receiving::Body };
         let is_closed = open.is_closed();
@@ -133,6 +131,13 @@ impl Connection {
             self.forget(stream);
         }
         Ok(())
+    }
+}
+
+impl Connection {
+    /// What the last block costs beyond its frames, if nobody gets its list.
+    fn price_of_copies(&self) -> u32 {
+        u32::try_from(self.decoder.copied() / BYTES_PER_FRAME).unwrap_or(u32::MAX)
     }
 }
 
@@ -206,6 +211,8 @@ fn judge_trailers(about: About, decoded: &Decoded, content: Option<u64>) -> Resu
     Ok(Block::Trailers)
 }
 
+/// So many bytes that are copied out of the header tables cost as much as a frame.
+const BYTES_PER_FRAME: usize = 4 << 10;
 /// A block of the largest size may come in frames of a quarter of the usual one; each costs a look even when it is small.
 const BYTES_PER_CONTINUATION: usize = 4 << 10;
 /// And a smaller one in as many as the largest of the default size, a mebibyte.

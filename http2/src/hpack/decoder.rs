@@ -17,6 +17,8 @@ pub(crate) struct Decoder {
     max_list_size: usize,
     /// The list that is being decoded.
     fields: HeadersBuilder,
+    /// How many bytes the last block had copied out of the tables.
+    copied: usize,
     blocks: BlockCache,
     /// What the last block stood for that was not known: one list at most, whose callers have it too.
     last: Option<Decoded>,
@@ -58,6 +60,7 @@ impl Decoder {
             required_size: None,
             max_list_size: max_list_size as usize,
             fields: HeadersBuilder::default(),
+            copied: 0,
             blocks: BlockCache::new(),
             last: None,
         }
@@ -79,9 +82,18 @@ impl Decoder {
     pub(crate) fn decode(&mut self, block: &[u8]) -> Result<&Decoded, DecodeError> {
         let known = self.blocks.find(block, self.table.generation());
         match known.filter(|_| self.required_size.is_none()) {
-            Some(known) => Ok(self.blocks.get(known)),
+            Some(known) => {
+                self.copied = 0;
+                Ok(self.blocks.get(known))
+            }
             None => self.decode_anew(block),
         }
+    }
+
+    /// How many bytes the last block that was decoded had copied out of the tables: a few bytes of block may cost a lot
+    /// of that.
+    pub(crate) fn copied(&self) -> usize {
+        self.copied
     }
 
     /// Gives memory back that no block needs.
@@ -101,6 +113,7 @@ impl Decoder {
 
     pub(super) fn decode_fields(&mut self, block: &[u8]) -> Result<Decoded, DecodeError> {
         self.fields.clear();
+        self.copied = 0;
         let mut list = List { status: None, size: 0, has_regular: false, verdict: Verdict::Fine };
         let mut rest = self.decode_size_updates(block)?;
         while let Some((&first, after)) = rest.split_first() {
@@ -123,6 +136,9 @@ impl Decoder {
                 // Without indexing, or never indexed: to us there is no difference (RFC 7541 6.2.2, 6.2.3).
                 _ => self.decode_literal(first, 4, &mut rest)?,
             };
+            if self.copied > MOST_COPIED.max(self.max_list_size.saturating_mul(LISTS_COPIED)) {
+                return Err(DecodeError::TooMuch);
+            }
             if !list.keeps(kind, size, self.max_list_size) {
                 self.fields.drop_field();
             } else if kind == Kind::Spaced {
@@ -162,6 +178,7 @@ impl Decoder {
     fn decode_indexed(&mut self, first: u8, rest: &mut &[u8]) -> Result<(Kind, usize), DecodeError> {
         let index = integer::decode(first, 7, rest)? as usize;
         let (name, value, kind) = lookup(&self.table, index)?;
+        self.copied += name.len() + value.len();
         self.fields.begin_field();
         self.fields.bytes().extend_from_slice(name);
         self.fields.end_name();
@@ -183,7 +200,11 @@ impl Decoder {
         match index {
             0 => decode_text(rest, self.fields.bytes())?,
             // Copied, since the insertion may evict the entry that it comes from (RFC 7541 4.4).
-            _ => self.fields.bytes().extend_from_slice(lookup(&self.table, index)?.0),
+            _ => {
+                let (name, ..) = lookup(&self.table, index)?;
+                self.copied += name.len();
+                self.fields.bytes().extend_from_slice(name);
+            }
         }
         self.fields.end_name();
         decode_text(rest, self.fields.bytes())?;
@@ -226,6 +247,11 @@ impl Decoder {
         self.blocks.len()
     }
 }
+
+/// How much one block may have copied out of the tables, in bytes and in lists of the largest size: of a list that is
+/// too large, what enters the table has to be copied still. It is a few milliseconds of work.
+const MOST_COPIED: usize = 4 << 20;
+const LISTS_COPIED: usize = 16;
 
 /// What is known of the list that is being decoded.
 struct List {

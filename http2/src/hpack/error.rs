@@ -3,8 +3,10 @@
 
 use std::fmt;
 
-/// The block cannot be decoded, and with it the tables of the two sides no longer agree: the connection is
-/// over, with COMPRESSION_ERROR (RFC 9113 4.3).
+use crate::ErrorCode;
+
+/// The block cannot be decoded, or will not be, and with it the tables of the two sides no longer agree: the
+/// connection is over (RFC 9113 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DecodeError {
     /// The block ends within a field.
@@ -21,6 +23,8 @@ pub(crate) enum DecodeError {
     SizeUpdateMisplaced,
     /// The announced table size was reduced below the one in use, and the block does not begin by obeying.
     SizeUpdateMissing,
+    /// Far more was copied out of the table than any list may hold.
+    TooMuch,
 }
 
 impl DecodeError {
@@ -34,6 +38,15 @@ impl DecodeError {
             Self::SizeUpdateTooLarge => "header table size above the announced one (RFC 7541 6.3)",
             Self::SizeUpdateMisplaced => "header table size changed within a header block (RFC 7541 4.2)",
             Self::SizeUpdateMissing => "reduced header table size not obeyed (RFC 7541 4.2)",
+            Self::TooMuch => "header block that stands for far more than the limit (RFC 9113 10.5.1)",
+        }
+    }
+
+    /// What the peer is told.
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            Self::TooMuch => ErrorCode::ENHANCE_YOUR_CALM,
+            _ => ErrorCode::COMPRESSION_ERROR,
         }
     }
 }

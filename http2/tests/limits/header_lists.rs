@@ -131,6 +131,45 @@ fn a_block_may_continue_so_often_and_not_more() {
     story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
 }
 
+/// A block whose first field fills the table, and whose others, of two bytes each, put that field's name there again.
+fn unfolding(times: usize) -> Vec<u8> {
+    // RFC 7541 5.1: 127 + 0x5d + 128 * 0x1e = 4060.
+    let filling = [&[0x40, 0x7f, 0xdd, 0x1e][..], &[b'n'; 4_060], &[0]].concat();
+    [&filling[..], &[0x7e, 0].repeat(times)].concat()
+}
+
+#[test]
+fn a_block_that_has_far_more_copied_than_any_list_may_hold_ends_the_connection() {
+    for (times, is_over) in [(900, false), (1_100, true)] {
+        let mut story = Story::begin();
+        let call = story.call();
+        story.server().block(call, unfolding(times), false);
+        if is_over {
+            story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+        } else {
+            story.expect_stream_error(call, ErrorCode::ENHANCE_YOUR_CALM);
+        }
+    }
+}
+
+#[test]
+fn blocks_that_nobody_gets_are_paid_for_by_what_they_have_copied() {
+    let informational = [&[0x08, 3, b'1', b'0', b'3'][..], &unfolding(60)].concat();
+    for (block, is_of_reset, most) in [(unfolding(800), true, 15), (informational, false, 200)] {
+        let mut story = Story::begin().told_once();
+        let (reset, waits) = (story.upload(), story.call());
+        story.reset(reset, ErrorCode::CANCEL);
+        let stream = if is_of_reset { reset } else { waits };
+        let mut borne = 0;
+        while !story.is_over() && borne < 2 * most {
+            story.server().block(stream, &block, false);
+            borne += 1;
+        }
+        assert!(borne < most && borne > most / 2, "{borne}");
+        story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+    }
+}
+
 #[test]
 fn a_limit_of_blocks_that_is_larger_can_be_reached_in_frames_of_the_usual_size() {
     let mut story = Story::with(Config { max_header_block: 8 << 20, ..Config::default() });
