@@ -10,6 +10,7 @@ use super::Upload;
 use super::ending::Failed;
 use super::machine::{DirectCall, Foreign, Stage, Step};
 use super::pump::Pump;
+use super::report::Sent;
 use super::response::{Response, missing_status};
 use crate::transport::StreamEvent;
 
@@ -72,7 +73,7 @@ impl DirectCall {
         if let Stage::Sent { sender: Some(sender) } = stage
             && let Some(rest) = mem::replace(&mut self.upload, Upload::spent()).into_rest()
         {
-            let runtime = self.exchange.core().runtime()?;
+            let runtime = self.exchange.core().runtime().map_err(|error| error.problem(Sent::Yes))?;
             let _entered = runtime.enter();
             let pump = Pump::begin(rest, sender, runtime.clone());
             if let Some(attempt) = self.exchange.attempt_mut() {

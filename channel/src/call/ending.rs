@@ -36,12 +36,6 @@ impl Failed {
     }
 }
 
-impl From<NoRuntime> for Failed {
-    fn from(error: NoRuntime) -> Self {
-        Problem::from(error).into()
-    }
-}
-
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         Self(Box::new(Ending::Here(problem)))
@@ -116,6 +110,16 @@ impl DirectCall {
             }
             _ => self.expired(deadline),
         }
+    }
+
+    /// Nothing here can wake the call any more. What can be taken back is.
+    pub(super) fn strand(&self, error: NoRuntime) -> Problem {
+        let sent = match (&self.stage, self.exchange.attempt()) {
+            (Stage::Sent { .. }, Some(attempt)) if !attempt.stream.take_back() => Sent::Maybe,
+            (Stage::Foreign(_) | Stage::Begun, _) => Sent::Yes,
+            _ => Sent::No,
+        };
+        error.problem(sent).at(self.address())
     }
 
     fn expired_waiting(&self, deadline: Deadline) -> Problem {

@@ -188,7 +188,8 @@ impl LayeredCall {
                 let doing = "waiting in the channel's layers";
                 Problem::expired(self.progress.timeout(deadline), doing, Sent::Maybe, Arc::default())
             }
-            Err(no_runtime) => no_runtime.into(),
+            // Whatever the layers did with it.
+            Err(no_runtime) => no_runtime.problem(Sent::Maybe),
         };
         Poll::Ready(self.status(problem))
     }

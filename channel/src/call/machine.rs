@@ -144,7 +144,7 @@ impl DirectCall {
             // Nothing is sent whose deadline has passed.
             Poll::Pending => match ready!(self.exchange.poll_deadline(cx, !was_sent && self.is_sent())) {
                 Ok(deadline) => self.give_up(deadline).into(),
-                Err(no_runtime) => no_runtime.into(),
+                Err(no_runtime) => self.strand(no_runtime).into(),
             },
         };
         Poll::Ready(Err(self.fail(failed)))
@@ -244,7 +244,8 @@ impl DirectCall {
             unreachable!("only who waits is told of snapshots");
         };
         if waiting.published.is_none() {
-            waiting.published = self.exchange.core().newer(self.version)?.map(Box::pin);
+            let newer = self.exchange.core().newer(self.version).map_err(|error| error.problem(Sent::No))?;
+            waiting.published = newer.map(Box::pin);
         }
         if let Some(published) = &mut waiting.published {
             ready!(published.as_mut().poll(cx));

@@ -51,7 +51,7 @@ impl Exchange {
             Poll::Ready(Err(failed)) => failed,
             Poll::Pending => match ready!(self.poll_deadline(cx, false)) {
                 Ok(deadline) => self.expired(deadline).into(),
-                Err(no_runtime) => no_runtime.into(),
+                Err(no_runtime) => no_runtime.problem(Sent::Yes).at(self.address()).into(),
             },
         };
         Poll::Ready(Some(Err(self.fail(failed, Sent::Yes))))

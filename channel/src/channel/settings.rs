@@ -70,20 +70,18 @@ pub(crate) enum NoRuntime {
     NoTimers,
 }
 
-impl From<NoRuntime> for Problem {
-    fn from(error: NoRuntime) -> Self {
-        Self::new(
-            Code::Internal,
-            Sent::No,
-            match error {
-                NoRuntime::Absent => {
-                    "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime"
-                }
-                NoRuntime::Gone => "the tokio runtime of this channel has shut down",
-                NoRuntime::NoTimers => {
-                    "the tokio runtime here has no timers, which deadlines need: build it with enable_time"
-                }
-            },
-        )
+impl NoRuntime {
+    /// The end of a call that cannot go on. `sent`: what is known of its request.
+    pub(crate) fn problem(self, sent: Sent) -> Problem {
+        let text = match self {
+            Self::Absent => {
+                "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime"
+            }
+            Self::Gone => "the tokio runtime of this channel has shut down",
+            Self::NoTimers => {
+                "the tokio runtime here has no timers, which deadlines need: build it with enable_time"
+            }
+        };
+        Problem::new(Code::Internal, sent, text)
     }
 }

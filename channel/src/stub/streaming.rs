@@ -124,7 +124,7 @@ impl<R: Message + Default> Streaming<R> {
     fn spawn(channel: Channel, call: Box<Call>) -> Result<Self, Status> {
         let (tell, begun) = oneshot::channel();
         let entered = channel.core().enter();
-        let _entered = entered.map_err(|error| Problem::from(error).into_status(channel.core()))?;
+        let _entered = entered.map_err(|error| error.problem(Sent::No).into_status(channel.core()))?;
         tokio::spawn(Beginning(Some((call, tell))));
         Ok(Self::new(Stage::Spawned(begun)))
     }

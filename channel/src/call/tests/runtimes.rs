@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use tokio::runtime::{Builder, Runtime};
 
-use super::METHOD;
-use crate::stub::UnaryCall;
-use crate::{Channel, Code, ConnectivityState};
+use super::{Answer, METHOD, Rig};
+use crate::stub::{ServerStreamingCall, UnaryCall};
+use crate::transport::Connection;
+use crate::{Channel, Code, ConnectivityState, Sent, StatusExt};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -34,6 +39,51 @@ fn a_channel_whose_own_runtime_has_shut_down_says_so_and_never_hangs() {
         assert!(channel.ready(Duration::from_secs(5)).await.is_err());
         channel.close(Duration::from_secs(5)).await;
     });
+}
+
+/// What the future says at once, where no runtime is.
+fn outside<F: Future>(future: F) -> F::Output {
+    let Poll::Ready(said) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("nothing could ever wake it")
+    };
+    said
+}
+
+#[test]
+fn a_call_that_loses_its_runtime_says_how_far_its_request_had_come() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let status = outside(rig.say("hello").into_future()).unwrap_err();
+    assert_eq!((status.code(), status.call_report().unwrap().sent()), (Code::Internal, Sent::Maybe));
+    assert!(server.try_accept().is_some(), "it went out before anybody asked where it could wait");
+
+    let here = runtime();
+    let mut replies = here.block_on(async {
+        let watch = ServerStreamingCall::<String>::new::<String>(&rig.channel, &METHOD, "hello".to_owned());
+        let replies = watch.await.unwrap();
+        let request = server.accept().await;
+        request.headers();
+        request.say("hello");
+        (replies, request)
+    });
+    assert_eq!(here.block_on(replies.0.message()).unwrap().unwrap(), "hello");
+    let status = outside(replies.0.message()).unwrap_err();
+    assert_eq!((status.code(), status.call_report().unwrap().sent()), (Code::Internal, Sent::Yes));
+}
+
+#[test]
+fn a_request_that_is_taken_back_where_no_runtime_is_was_not_sent() {
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::connected(&connection);
+    let mut call = rig.say("hello").into_future();
+    {
+        let here = runtime();
+        let _entered = here.enter();
+        assert!(pin!(&mut call).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    server.try_accept().unwrap().set_unsent();
+    let status = outside(call).unwrap_err();
+    assert_eq!((status.code(), status.call_report().unwrap().sent()), (Code::Internal, Sent::No));
 }
 
 #[test]
