@@ -86,10 +86,6 @@ impl Prepared {
         self.start.options().set_fail_fast(fail_fast);
     }
 
-    pub(super) fn channel(&self) -> &Channel {
-        &self.channel
-    }
-
     /// Makes the call; nothing is sent until it is polled.
     pub(super) fn call(self) -> Call {
         self.start.on(self.channel)

@@ -16,7 +16,6 @@ use trunkline_proto::wire::{self, Code};
 
 use super::prepared::Prepared;
 use crate::call::{Begun, Call, CallReport, Problem, Sent};
-use crate::channel::Channel;
 use crate::transport::Headers;
 use crate::vocabulary::{self, Status, metadata::MetadataMap};
 
@@ -105,28 +104,18 @@ impl<R: Message + Default> Streaming<R> {
     /// until its response begins: a place in a queue that nobody polls would hold up those behind it. An
     /// error that is known at once is the result.
     pub(super) fn launch(prepared: Prepared, cx: &mut Context<'_>) -> Result<Self, Status> {
-        let channel = prepared.channel().clone();
         let mut call = Box::new(prepared.call());
         match call.poll_begun(cx) {
             Poll::Ready(Ok(())) => Ok(Self::new(Stage::Read(Reading::new(*call)))),
             Poll::Ready(Err(status)) => Err(status),
             Poll::Pending if call.is_sent() => Ok(Self::new(Stage::Call(call))),
-            Poll::Pending => Self::spawn(channel, call),
+            Poll::Pending => Stage::spawn(call).map(Self::new),
         }
     }
 
     /// A call that goes on by itself until its response begins.
     pub(super) fn spawned(prepared: Prepared) -> Result<Self, Status> {
-        let channel = prepared.channel().clone();
-        Self::spawn(channel, Box::new(prepared.call()))
-    }
-
-    fn spawn(channel: Channel, call: Box<Call>) -> Result<Self, Status> {
-        let (tell, begun) = oneshot::channel();
-        let entered = channel.core().enter();
-        let _entered = entered.map_err(|error| error.problem(Sent::No).into_status(channel.core()))?;
-        tokio::spawn(Beginning(Some((call, tell))));
-        Ok(Self::new(Stage::Spawned(begun)))
+        Stage::spawn(Box::new(prepared.call())).map(Self::new)
     }
 
     fn new(stage: Stage) -> Self {
@@ -251,15 +240,37 @@ fn cannot_be_decoded(error: &prost::DecodeError) -> wire::Status {
 }
 
 impl Stage {
+    /// A call whose request is not sent, and that goes on by itself until its response begins.
+    fn spawn(call: Box<Call>) -> Result<Self, Status> {
+        let runtime =
+            call.core().runtime().map_err(|error| error.problem(Sent::No).into_status(call.core()))?;
+        let (tell, begun) = oneshot::channel();
+        runtime.spawn(Beginning(Some((call, tell))));
+        Ok(Self::Spawned(begun))
+    }
+
     /// Ready when the response has begun, or everything has ended.
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let result = match self {
             Self::Call(call) => {
-                let result = ready!(call.poll_begun(cx));
+                let result = call.poll_begun(cx);
+                if result.is_pending() && call.is_sent() {
+                    return Poll::Pending;
+                }
                 let Self::Call(call) = mem::replace(self, Self::Ended(None)) else {
                     unreachable!("it was there just above");
                 };
-                result.map(|()| Reading::new(*call))
+                match result {
+                    Poll::Ready(result) => result.map(|()| Reading::new(*call)),
+                    // It is to be sent again, and waits for its place: see [`Streaming::launch`].
+                    Poll::Pending => match Self::spawn(call) {
+                        Ok(spawned) => {
+                            *self = spawned;
+                            return self.poll_begun(cx);
+                        }
+                        Err(status) => Err(status),
+                    },
+                }
             }
             Self::Spawned(begun) => {
                 ready!(Pin::new(begun).poll(cx)).expect("the task tells, whatever becomes of it")

@@ -1,6 +1,11 @@
 //! Never sent is never lost, and what may have been processed is never sent twice.
 
-use super::{Answer, InTurn, Rig, framed, lost, refused};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use super::{Answer, InTurn, METHOD, Rig, framed, lost, refused};
+use crate::stub::ServerStreamingCall;
 use crate::transport::{Connection, Reply, StreamError};
 use crate::{Code, Sent, StatusExt};
 
@@ -108,6 +113,35 @@ async fn what_the_server_may_have_seen_is_not_sent_again() {
     assert_eq!(report.sent(), Sent::Maybe);
     assert!(status.message().contains("may have been processed"), "{status}");
     assert!(server.try_accept().is_none());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_sent_again_holds_no_place_that_nobody_polls() {
+    let (leaving, mut leaving_server) = Connection::memory();
+    let (full, mut full_server) = Connection::memory();
+    full_server.set_limit(1);
+    let rig = Rig::new();
+    rig.publish(InTurn::of(&["leaving", "full", "full"]), &[("leaving", &leaving), ("full", &full)]);
+    let watch = ServerStreamingCall::<String>::new::<String>(&rig.channel, &METHOD, "watch".to_owned());
+    let mut replies = watch.await.unwrap();
+    let first = leaving_server.accept().await;
+    let _other = tokio::spawn(rig.say("first").into_future());
+    let other = full_server.accept().await;
+    first.fail(StreamError::AboveGoAway(lost()));
+    // The application looks once, and has something else to do.
+    let looks = poll_fn(|cx| Poll::Ready(pin!(replies.message()).poll(cx).is_pending()));
+    assert!(looks.await);
+    rig.publish_ready("full", &full);
+    let third = tokio::spawn(rig.say("third").into_future());
+    tokio::task::yield_now().await;
+    other.reply("ok");
+    let mut again = full_server.accept().await;
+    assert_eq!(again.body().await, framed("watch"), "it is sent as soon as there is a place");
+    again.reply("tick");
+    assert_eq!(replies.message().await.unwrap().unwrap(), "tick");
+    assert_eq!(replies.message().await.unwrap(), None);
+    full_server.accept().await.reply("ok");
+    assert_eq!(third.await.unwrap().unwrap(), "ok");
 }
 
 // behaviour 93
