@@ -9,6 +9,7 @@
 mod early_resets;
 mod greeting;
 mod headers;
+mod last_words;
 mod options;
 mod path;
 mod places;

@@ -46,6 +46,10 @@ pub(crate) const REMEMBER_RESETS_FOR: Duration = Duration::from_secs(30);
 /// frames within that; for one that does not, the connection is over anyway.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(10);
 
+/// How long the rest of what a peer has said is waited for once nothing can be written to it any more. Whatever there is
+/// is here already, or on its way.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What the engine lets unread small frames cost before it gives the connection up (RUSTSEC-2026-0258): a
 /// frame of n < 256 bytes costs 256 - n. No gRPC message is shorter than its prefix of 5 bytes, so a
 /// connection window full of them costs 51 times the window. Below that, a slow reader of small messages

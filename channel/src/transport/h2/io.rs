@@ -17,6 +17,7 @@ use super::empty_frames::EmptyFrames;
 use super::large_headers::{HeaderBlock, LargeHeaders};
 use crate::connect::{Io, Security, classify};
 use crate::transport::greeting::{Greeting, Peer};
+use crate::transport::last_words::WriteFailure;
 use crate::transport::options::MAX_HEADER_LIST_SIZE;
 
 /// What is known of the bytes of one connection.
@@ -104,9 +105,8 @@ impl IoRecord {
 
 /// A byte stream that keeps an [`IoRecord`].
 ///
-/// When writing fails, what the peer has said before is still read to its end: it may be the reason (a TLS
-/// alert, GOAWAY), and it may be answers. So the engine, which gives up at the first failure, is told of it
-/// only when there is nothing more to read.
+/// When writing fails, the engine, which gives up at the first failure, is told of it only when there is nothing more
+/// to read: see [`WriteFailure`].
 pub(super) struct RecordedIo {
     io: Box<dyn Io>,
     security: Security,
@@ -115,8 +115,7 @@ pub(super) struct RecordedIo {
     greeting: Option<Greeting>,
     headers: LargeHeaders,
     empty_frames: EmptyFrames,
-    /// Why writing failed. What is written after it goes nowhere.
-    write_failure: Option<io::Error>,
+    write_failure: Option<WriteFailure>,
 }
 
 impl RecordedIo {
@@ -177,9 +176,7 @@ impl RecordedIo {
                 if self.security != Security::Plaintext {
                     self.record.written.fetch_add(1, Ordering::AcqRel);
                 }
-                self.write_failure.get_or_insert(error);
-                // Whoever polls must read once more, to hear of it.
-                cx.waker().wake_by_ref();
+                self.write_failure.get_or_insert_with(|| WriteFailure::new(error, cx));
                 Ok(length)
             }
         }
@@ -190,12 +187,13 @@ impl AsyncRead for RecordedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let (before, room) = (buf.filled().len(), buf.remaining());
-        let result = match (Pin::new(&mut this.io).poll_read(cx, buf), this.write_failure.take()) {
+        let result = match (Pin::new(&mut this.io).poll_read(cx, buf), &mut this.write_failure) {
+            (Poll::Ready(result), _) => result,
             (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(write_failure)) => Err(write_failure),
-            (Poll::Ready(result), write_failure) => {
-                this.write_failure = write_failure;
-                result
+            (Poll::Pending, Some(failure)) => {
+                ready!(failure.poll_silence(cx));
+                let failure = this.write_failure.take().expect("it was there just above");
+                Err(failure.into_error())
             }
         };
         result.inspect_err(|error| this.record.broke(error))?;

@@ -5,14 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rstest::rstest;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::time::Instant;
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
 use crate::connect::{Connected, Security};
-use crate::transport::{StreamError, StreamEvent};
+use crate::transport::options::LAST_WORDS;
+use crate::transport::{Connection, StreamError, StreamEvent};
 
 /// A pipe that, once told to, hands over half of what it is given and then says that it failed, as TLS may.
 struct HalfFailing {
@@ -50,8 +53,8 @@ impl AsyncWrite for HalfFailing {
     }
 }
 
-/// How a stream ends whose first write fails.
-async fn first_write_fails(engine: Transport, security: Security) -> StreamError {
+/// A connection over such a pipe, and what makes it fail.
+async fn failing(engine: Transport, security: Security) -> (Dial, Connection, Frames, Arc<AtomicBool>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let failing = Arc::<AtomicBool>::default();
     let mut connected = Connected::new(HalfFailing { io: ours, failing: Arc::clone(&failing) });
@@ -61,6 +64,12 @@ async fn first_write_fails(engine: Transport, security: Security) -> StreamError
     peer.settings(&[]).await;
     let connection = dial.ready().await;
     settle().await;
+    (dial, connection, peer, failing)
+}
+
+/// How a stream ends whose first write fails.
+async fn first_write_fails(engine: Transport, security: Security) -> StreamError {
+    let (_dial, connection, peer, failing) = failing(engine, security).await;
     failing.store(true, Ordering::Relaxed);
     let mut stream = call(&connection, "a").await;
     settle().await;
@@ -73,6 +82,38 @@ async fn first_write_fails(engine: Transport, security: Security) -> StreamError
 async fn a_failed_write_over_tls_may_have_sent_some_of_it(#[values(H2, Trunkline)] engine: Transport) {
     assert!(matches!(first_write_fails(engine, Security::Tls).await, StreamError::Lost(_)));
     assert!(matches!(first_write_fails(engine, Security::Plaintext).await, StreamError::NeverSent(_)));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_write_failed_is_heard_although_the_runtime_tells_of_it_late(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection, mut peer, failing) = failing(engine, Security::Plaintext).await;
+    let mut first = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    failing.store(true, Ordering::Relaxed);
+    let mut second = call(&connection, "b").await;
+    settle().await;
+    peer.answer(id, b"x").await;
+    peer.goaway(id, 0, "leaving").await;
+    drop(peer);
+    assert_eq!(answer(&mut first).await.0, b"x");
+    assert!(matches!(failed(&mut second).await, StreamError::AboveGoAway(_) | StreamError::NeverSent(_)));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn after_a_failed_write_a_peer_that_says_nothing_is_waited_for_a_second(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, _peer, failing) = failing(engine, Security::Plaintext).await;
+    failing.store(true, Ordering::Relaxed);
+    let _stream = call(&connection, "a").await;
+    let began = Instant::now();
+    let cause = dial.lost().await;
+    assert!(cause.message().contains("broken pipe"), "{cause}");
+    assert!((LAST_WORDS..LAST_WORDS + Duration::from_millis(5)).contains(&began.elapsed()));
 }
 
 #[rstest]

@@ -13,6 +13,7 @@ use trunkline_proto::{ConnectError, Phase};
 use super::told;
 use crate::connect::{Io, Security, classify};
 use crate::transport::greeting::{Greeting, Peer};
+use crate::transport::last_words::WriteFailure;
 
 /// What is read at once while little comes. So much fits on the stack, so that an idle connection, of which there may
 /// be thousands, holds nothing.
@@ -44,11 +45,8 @@ pub(super) struct Wire {
     written: u64,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
-    /// Why writing failed. What is written after it goes nowhere.
-    ///
-    /// What the peer has said before is still read to its end: it may be the reason (a TLS alert, GOAWAY), and
-    /// it may be answers. So this is told only when there is nothing more to read.
-    write_failure: Option<io::Error>,
+    /// Told only when there is nothing more to read.
+    write_failure: Option<WriteFailure>,
     /// Bytes were given to `io` since it was last flushed.
     unflushed: bool,
 }
@@ -102,9 +100,12 @@ impl Wire {
                 (room, pin!(self.io.read_buf(&mut self.input)).poll(cx))
             }
         };
-        let bytes = match (result, &self.write_failure) {
+        let bytes = match (result, &mut self.write_failure) {
             (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(failure)) => return Poll::Ready(Err(classify::broken(failure))),
+            (Poll::Pending, Some(failure)) => {
+                ready!(failure.poll_silence(cx));
+                return Poll::Ready(Err(classify::broken(failure.error())));
+            }
             (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(told::closed(self.greeting.is_none()))),
             (Poll::Ready(Ok(bytes)), _) => bytes,
             (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(classify::broken(&error))),
@@ -202,9 +203,7 @@ impl Wire {
     }
 
     fn fail(&mut self, error: io::Error, cx: &Context<'_>) {
-        self.write_failure = Some(error);
-        // Whoever polls must read once more, to hear of it.
-        cx.waker().wake_by_ref();
+        self.write_failure = Some(WriteFailure::new(error, cx));
     }
 
     /// Reads grow at once when there is more than fits, and shrink slowly when there is less for long.
