@@ -1,12 +1,14 @@
 //! The request side: backpressure, its end, and what happens when the answer comes first.
 
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rstest::rstest;
 use trunkline_proto::framing::SmallBytes;
 
 use super::fixture::*;
+use crate::transport::options::SEND_BUFFER;
 use crate::transport::{Reply, RequestHead, SendClosed, StreamError, StreamEvent};
 
 #[rstest]
@@ -24,6 +26,23 @@ async fn a_unary_request_is_one_write(#[values(H2, Trunkline)] engine: Transport
     assert_eq!(peer.next_of(DATA).await, (END_STREAM, id, b"hello".to_vec()));
     settle().await;
     assert_eq!(counters.writes() - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_hears_of_room_although_the_socket_takes_nothing() {
+    // What was staged is the engine's: a sender that were told only when it is written would wait for all of a large
+    // request of somebody else's.
+    let (_dial, connection, mut peer) =
+        Dial::with_settings(Trunkline, &[(INITIAL_WINDOW_SIZE, 1 << 30)]).await;
+    peer.open_window(0, 1 << 30).await;
+    settle().await;
+    let (_stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    sender.send(Bytes::from(vec![0; SEND_BUFFER]), false).unwrap();
+    let slot = connection.reserve().await.unwrap();
+    let _bulk = slot.start(head(), Bytes::from(vec![0; 100 << 20]).into(), true, Waker::noop()).unwrap();
+    let ready = tokio::time::timeout(Duration::from_secs(3600), ready_to_send(&mut sender));
+    assert_eq!(ready.await, Ok(Ok(())), "the server has read nothing");
 }
 
 #[rstest]
@@ -71,7 +90,7 @@ async fn a_full_window_makes_the_sender_wait_until_it_opens(#[values(H2, Trunkli
         ready_to_send(&mut sender).await.unwrap();
         sender
     });
-    let hour = std::time::Duration::from_secs(3600);
+    let hour = Duration::from_secs(3600);
     assert!(tokio::time::timeout(hour, &mut ready).await.is_err());
     peer.open_window(0, 1000).await;
     peer.open_window(id, 1000).await;

@@ -222,8 +222,13 @@ impl TrunklineDriver {
         self.keep_time(now, cx)?;
         self.open_waiting(now);
         // What was written may have made room for more, and what is heard of that may want to be written.
-        while self.wire.poll_write(&mut self.engine, cx).is_ready() {
+        loop {
+            let written = self.wire.poll_write(&mut self.engine, cx);
+            // Room was made by what was staged, whether the socket takes it yet or not.
             self.hear()?;
+            if written.is_pending() {
+                return Ok(());
+            }
             self.open_waiting(now);
             if self.engine.wants_write() && !self.wire.is_broken() {
                 continue;
@@ -232,9 +237,8 @@ impl TrunklineDriver {
                 self.wire.close(&mut self.engine, cx);
                 return Err(told::let_go());
             }
-            break;
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Reads what there is, or enough for now. True if all was read: the socket wakes for more.
