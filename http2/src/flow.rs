@@ -181,6 +181,11 @@ impl ConnectionCredit {
         self.available += by;
     }
 
+    /// Whether so much is unread that there is not room for the whole window.
+    pub(crate) fn is_short(&self) -> bool {
+        u64::from(self.unread_limit) < self.unread + u64::from(self.window)
+    }
+
     /// What lacks of the window as it ought to be.
     #[inline]
     pub(crate) fn missing(&self) -> u32 {

@@ -234,6 +234,12 @@ impl Connection {
         })
     }
 
+    /// Whether so much was received and not released, near [`Config::unread_limit`], that the window of the connection
+    /// is not given back in full. What an owner keeps unread without need had better be read now.
+    pub fn is_short_of_room(&self) -> bool {
+        self.credit.is_short()
+    }
+
     /// How many bytes the peer accepts on the connection, over all streams. Never negative.
     pub fn connection_send_window(&self) -> i64 {
         i64::try_from(self.window.available()).unwrap_or(i64::MAX)

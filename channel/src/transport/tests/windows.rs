@@ -1,5 +1,6 @@
 //! Flow control between streams: who does not read, or may not send, holds up nobody else.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use rstest::rstest;
 
 use super::fixture::*;
 use crate::transport::options::{FAREWELL, STREAM_WINDOW};
+use crate::transport::{Reply, RequestHead, StreamEvent};
 
 #[rstest]
 #[tokio::test(start_paused = true)]
@@ -37,6 +39,44 @@ async fn readers_that_do_not_read_starve_nobody(#[values(H2, Trunkline)] engine:
     }
     assert_eq!(streams(&connection), 0);
     assert!(connection.is_open() && dial.no_news());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gathered_for_whole_replies_is_not_what_holds_the_connections_window_shut() {
+    const WHOLE: usize = 60;
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    let wakes = Arc::<Wakes>::default();
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut whole = Vec::new();
+    for _ in 0..WHOLE {
+        let slot = connection.reserve().await.unwrap();
+        let head = RequestHead { reply: Reply::Whole, ..head() };
+        whole.push(slot.start(head, few(b"x"), true, &waker).unwrap());
+    }
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        stalled.push(call(&connection, "x").await);
+    }
+    peer.hear_everything().await;
+    let id = |number: usize| u32::try_from(2 * number + 1).unwrap();
+    for number in 0..WHOLE {
+        peer.send(HEADERS, END_HEADERS, id(number), GRPC_HEAD).await;
+        for part in vec![b'x'; 220_000].chunks(16 << 10) {
+            peer.send(DATA, 0, id(number), part).await;
+        }
+    }
+    settle().await;
+    assert_eq!(wakes.count(), 0, "none of this is a reply");
+    for number in 0..stalled.len() {
+        peer.begin_answer(id(WHOLE + number), 1 << 20).await;
+    }
+    settle().await;
+    assert_eq!(wakes.count(), WHOLE);
+    for stream in &mut whole {
+        let StreamEvent::Head(_) = event(stream).await else { panic!("the head came first") };
+        let StreamEvent::Data(data) = event(stream).await else { panic!("and then data") };
+        assert!(!data.is_empty());
+    }
 }
 
 #[rstest]

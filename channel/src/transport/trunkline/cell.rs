@@ -303,6 +303,11 @@ impl Cell {
         wake(writer);
     }
 
+    /// Has the reader woken in its turn, for what was delivered before.
+    pub(super) fn wake_in_turn(&self, wakes: &mut Wakes) {
+        wakes.push(self.lock().reader.take());
+    }
+
     /// Wakes the reader, for whom nothing came: its deadline has passed.
     pub(super) fn ring(&self) {
         let reader = self.lock().reader.take();

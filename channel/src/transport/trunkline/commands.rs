@@ -47,6 +47,8 @@ struct Queue {
     told: bool,
     /// Bytes that the `Release`s in `waiting` give back.
     owed: usize,
+    /// The driver wants to hear of each.
+    is_short: bool,
     /// Why no streams are started any more. The others go on.
     refused: Option<ConnectError>,
     /// Nobody takes commands any more.
@@ -82,7 +84,7 @@ impl Commands {
         let urgent = match &command {
             Command::Release { bytes, .. } => {
                 queue.owed += bytes;
-                queue.owed >= OWED_WAKES
+                queue.is_short || queue.owed >= OWED_WAKES
             }
             _ => true,
         };
@@ -94,12 +96,14 @@ impl Commands {
         }
     }
 
-    /// Takes all commands into `taken`, which is empty, and has `driver` woken for the next.
-    pub(super) fn take(&self, taken: &mut Vec<Command>, driver: &Waker) {
+    /// Takes all commands into `taken`, which is empty, and has `driver` woken for the next. `is_short`: each byte
+    /// that readers have taken is worth waking it, for the window that they open.
+    pub(super) fn take(&self, taken: &mut Vec<Command>, driver: &Waker, is_short: bool) {
         let mut queue = self.lock();
         mem::swap(&mut queue.waiting, taken);
         queue.told = false;
         queue.owed = 0;
+        queue.is_short = is_short;
         let former = match &queue.driver {
             Some(known) if known.will_wake(driver) => None,
             _ => queue.driver.replace(driver.clone()),
@@ -120,12 +124,14 @@ impl Commands {
         let (mut refused, mut kept) = (Vec::new(), Vec::new());
         for command in queue.waiting.drain(..) {
             match command {
-                Command::Start(request) => refused.push(request.cell),
+                Command::Start(request) => refused.push(request),
                 other => kept.push(other),
             }
         }
         queue.waiting = kept;
-        refused
+        drop(queue);
+        // Not under the lock: what a request holds is the application's, and so may be what becomes of it.
+        refused.into_iter().map(|request| request.cell).collect()
     }
 
     /// Nobody takes commands any more.
@@ -152,6 +158,7 @@ mod tests {
     use http::uri::PathAndQuery;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
+    use std::time::Instant;
     use trunkline_proto::Phase;
     use trunkline_proto::framing::SmallBytes;
 
@@ -183,16 +190,58 @@ mod tests {
         let (commands, count) = (Commands::default(), Arc::<Count>::default());
         let driver = Waker::from(Arc::clone(&count));
         let mut taken = Vec::new();
-        commands.take(&mut taken, &driver);
+        commands.take(&mut taken, &driver, false);
         for _ in 0..100 {
             commands.start(request()).unwrap();
         }
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        commands.take(&mut taken, &driver);
+        commands.take(&mut taken, &driver, false);
         assert_eq!(taken.len(), 100);
         taken.clear();
         commands.start(request()).unwrap();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn where_room_is_short_each_byte_that_was_taken_wakes_the_driver() {
+        let (commands, count) = (Commands::default(), Arc::<Count>::default());
+        let driver = Waker::from(Arc::clone(&count));
+        let mut engine = trunkline_http2::Connection::new(Default::default(), Instant::now());
+        let template = engine.template([(":method", "POST")]).unwrap();
+        let key = engine.open(template, &[], &b""[..], true).unwrap();
+        let wakes = |is_short| {
+            commands.take(&mut Vec::new(), &driver, is_short);
+            let before = count.0.load(Ordering::Relaxed);
+            assert!(commands.push(Command::Release { key, bytes: 1 }));
+            count.0.load(Ordering::Relaxed) - before
+        };
+        assert_eq!([wakes(false), wakes(true), wakes(false)], [0, 1, 0]);
+    }
+
+    /// Bytes whose owner has a say when they are let go.
+    struct Owner(Arc<Commands>);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &[7; 100]
+        }
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.0.push(Command::Abandon(cell()));
+        }
+    }
+
+    #[test]
+    fn what_a_refused_request_holds_is_not_let_go_under_the_lock() {
+        let commands = Arc::new(Commands::default());
+        let body = Bytes::from_owner(Owner(Arc::clone(&commands))).into();
+        commands.start(Request { body, ..request() }).unwrap();
+        assert_eq!(commands.refuse(&ConnectError::new(Phase::Http2, "gone")).len(), 1);
+        let mut taken = Vec::new();
+        commands.take(&mut taken, Waker::noop(), false);
+        assert_eq!(taken.len(), 1);
     }
 
     #[test]
@@ -205,7 +254,7 @@ mod tests {
         assert_eq!(commands.start(request()).unwrap_err().message(), "gone");
         assert!(commands.push(Command::Abandon(cell())));
         let mut taken = Vec::new();
-        commands.take(&mut taken, Waker::noop());
+        commands.take(&mut taken, Waker::noop(), false);
         assert_eq!(taken.len(), 2);
     }
 

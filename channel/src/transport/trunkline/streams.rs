@@ -8,14 +8,14 @@ use std::time::Instant;
 use trunkline_http2::StreamKey;
 
 use super::cell::Cell;
+use super::wakes::Wakes;
 use crate::transport::Reply;
 
 /// How much of a reply that is wanted whole is gathered before its reader is woken all the same: it must take
 /// it, for its window to be given back.
 const GATHERED: usize = 256 << 10;
 
-/// How much all readers together are not woken for. The connection's window stays open until four times as much
-/// is unread, so what is gathered can never be what holds it shut.
+/// How much all readers together are not woken for.
 const GATHERED_IN_ALL: usize = 16 << 20;
 
 /// The open streams of one connection.
@@ -107,14 +107,14 @@ impl Streams {
         }
     }
 
-    /// `bytes` of a stream, perhaps the last ones, are to be delivered: where to, and whether they are worth waking
-    /// their reader, who is then woken. `None` if the stream is not open any more.
-    pub(super) fn delivery(&mut self, key: StreamKey, bytes: usize, ended: bool) -> Option<Delivery<'_>> {
+    /// `bytes` of a stream are to be delivered: where to, and whether they are worth waking their reader, who is then
+    /// woken; they are if they are `wanted` now, as the last ones are. `None` if the stream is not open any more.
+    pub(super) fn delivery(&mut self, key: StreamKey, bytes: usize, wanted: bool) -> Option<Delivery<'_>> {
         let stream = self.by_index.get_mut(key.index())?.as_mut().filter(|stream| stream.key == key)?;
         stream.begun = None;
         let gathered = stream.gathered as usize + bytes;
         self.gathered += bytes;
-        let due = ended
+        let due = wanted
             || stream.reply == Reply::Stream
             || gathered >= GATHERED
             || self.gathered >= GATHERED_IN_ALL;
@@ -125,6 +125,21 @@ impl Streams {
             stream.gathered = u32::try_from(gathered).expect("a reader is due at less than 4 GiB");
         }
         Some(Delivery { cell: stream.cell.as_ref(), due })
+    }
+
+    /// Has everybody woken for whom something is gathered.
+    pub(super) fn wake_gathering(&mut self, wakes: &mut Wakes) {
+        if self.gathered == 0 {
+            return;
+        }
+        self.gathered = 0;
+        for stream in self.by_index.iter_mut().flatten() {
+            if mem::take(&mut stream.gathered) > 0
+                && let Some(cell) = &stream.cell
+            {
+                cell.wake_in_turn(wakes);
+            }
+        }
     }
 
     /// The deadlines of all streams, with their cells.

@@ -21,6 +21,10 @@ impl TrunklineDriver {
             result = result.and(self.hear_one(event));
         }
         self.deliver();
+        if self.engine.is_short_of_room() {
+            // Or what is gathered might be what holds the connection's window shut.
+            self.streams.wake_gathering(&mut self.wakes);
+        }
         result
     }
 
@@ -154,7 +158,8 @@ impl TrunklineDriver {
         let Some(key) = self.arriving.newest.take() else { return };
         let Some(inbox) = &mut self.arriving.inbox else { return };
         let ended = inbox.has_ended();
-        let Some(delivery) = self.streams.delivery(key, inbox.owed(), ended) else {
+        let wanted = ended || self.engine.is_short_of_room();
+        let Some(delivery) = self.streams.delivery(key, inbox.owed(), wanted) else {
             // It was reset by us meanwhile.
             let bytes = mem::take(&mut **inbox).owed();
             return self.engine.release(key, bytes);

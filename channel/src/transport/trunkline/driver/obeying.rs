@@ -20,7 +20,8 @@ impl TrunklineDriver {
     pub(super) fn obey(&mut self, now: Instant, cx: &Context<'_>) {
         self.open_waiting(now);
         let mut commands = std::mem::take(&mut self.commands);
-        self.shared.commands.take(&mut commands, cx.waker());
+        let is_short = self.engine.is_short_of_room();
+        self.shared.commands.take(&mut commands, cx.waker(), is_short);
         for command in commands.drain(..) {
             match command {
                 Command::Start(request) => self.start(request, now),
