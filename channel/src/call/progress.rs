@@ -285,6 +285,9 @@ impl Problem {
                 );
                 (Code::ResourceExhausted, Sent::No, text, None)
             }
+            StreamError::Violation(StreamViolation::Request(text)) => {
+                (Code::Internal, Sent::No, format!("the request breaks HTTP/2: {text}"), None)
+            }
             StreamError::Violation(StreamViolation::Protocol(text)) => {
                 (Code::Internal, Sent::Yes, format!("the response breaks HTTP/2: {text}"), None)
             }

@@ -91,14 +91,16 @@ pub(crate) enum StreamError {
     Violation(StreamViolation),
 }
 
-/// What was wrong with one stream's response.
+/// What was wrong with one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StreamViolation {
     /// Headers or trailers above our limit, in bytes.
     HeadersTooLarge { limit: usize },
     /// The request's headers are above the server's limit, in bytes: nothing was sent.
     RequestHeadersTooLarge { size: usize, limit: usize },
-    /// Anything else, in words.
+    /// HTTP/2 cannot carry the head of the request, and why: nothing was sent.
+    Request(String),
+    /// Anything else about the response, in words.
     Protocol(String),
 }
 

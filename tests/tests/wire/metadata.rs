@@ -3,7 +3,7 @@
 use rstest::rstest;
 use trunkline::Transport::{self, H2, Trunkline};
 use trunkline::metadata::{MetadataMap, MetadataValue};
-use trunkline::{Code, Request};
+use trunkline::{Code, Request, Sent, StatusExt};
 use trunkline_tests::script::Kind;
 
 use crate::road::{Road, Shape};
@@ -135,7 +135,9 @@ async fn on_tonics_road_reserved_names_do_no_harm(#[values(H2, Trunkline)] engin
         for name in ["connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"] {
             let mut request = Request::new("you".to_owned());
             request.metadata_mut().insert(name, "x".parse().unwrap());
-            stage.call_with(Road::Tonic, shape, request).fails(Code::Internal).await;
+            let status = stage.call_with(Road::Tonic, shape, request).fails(Code::Internal).await;
+            assert!(status.message().contains("the request breaks HTTP/2"), "{status}");
+            assert_eq!(status.call_report().unwrap().sent(), Sent::No);
             assert!(!stage.server.has_sent(Kind::HEADERS).await, "{name}");
         }
         // The stub itself writes headers of gRPC, so the channel cannot tell whose they are; those that it

@@ -286,7 +286,7 @@ impl Shared {
         poll_ready(requests).map_err(|closed| StreamError::NeverSent(self.cause(&closed)))?;
         let opened = requests.send_request(request, end).map_err(|refused| {
             if error::is_ours(&refused) {
-                StreamError::Violation(StreamViolation::Protocol(refused.to_string()))
+                StreamError::Violation(StreamViolation::Request(refused.to_string()))
             } else {
                 StreamError::NeverSent(self.cause(&refused))
             }
@@ -353,7 +353,7 @@ fn request(head: RequestHead, origin: &Origin, now: Instant) -> Result<Request<(
     parts.authority = Some(origin.authority.clone());
     parts.path_and_query = Some(path.into());
     let uri = Uri::from_parts(parts)
-        .map_err(|invalid| StreamError::Violation(StreamViolation::Protocol(invalid.to_string())))?;
+        .map_err(|invalid| StreamError::Violation(StreamViolation::Request(invalid.to_string())))?;
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;

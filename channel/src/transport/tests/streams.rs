@@ -301,6 +301,6 @@ async fn a_head_that_http2_forbids_is_told_apart_from_one_that_was_never_sent(
         .unwrap()
         .start(head, SmallBytes::default(), true, Waker::noop())
         .unwrap_err();
-    assert!(matches!(error, StreamError::Violation(StreamViolation::Protocol(_))), "{error:?}");
+    assert!(matches!(error, StreamError::Violation(StreamViolation::Request(_))), "{error:?}");
     assert_eq!(streams(&connection), 0);
 }

@@ -34,9 +34,9 @@ pub(super) fn check(head: &RequestHead) -> Result<(), StreamError> {
     let Some(headers) = &head.headers else { return Ok(()) };
     match OF_THE_CONNECTION.iter().find(|name| headers.contains_key(*name)) {
         None => Ok(()),
-        Some(name) => Err(StreamError::Violation(StreamViolation::Protocol(format!(
-            "HTTP/2 forbids the header {name:?}"
-        )))),
+        Some(name) => {
+            Err(StreamError::Violation(StreamViolation::Request(format!("it forbids the header {name:?}"))))
+        }
     }
 }
 

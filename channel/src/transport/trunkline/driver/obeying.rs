@@ -111,7 +111,7 @@ impl TrunklineDriver {
                     limit: usize::try_from(limit).unwrap_or(usize::MAX),
                 })
             }
-            OpenError::Invalid(what) => StreamError::Violation(StreamViolation::Protocol(what.to_string())),
+            OpenError::Invalid(what) => StreamError::Violation(StreamViolation::Request(what.to_string())),
             _ => StreamError::NeverSent(self.cause.clone().unwrap_or_else(told::let_go)),
         }
     }
