@@ -128,7 +128,8 @@ impl StreamCredit {
 /// What the connection lets the peer send over all streams.
 ///
 /// Unlike a stream's, this window is given back on receipt as long as little is unread: what protects the memory is
-/// `unread_limit`, and a window that waited for the slowest reader would starve the others.
+/// `unread_limit`, and a window that waited for the slowest reader would starve the others. (It counts bytes. A small
+/// payload that is kept keeps the chunk that it was packed in, of 8 KiB at most, unless its owner copies it.)
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionCredit {
     available: u32,

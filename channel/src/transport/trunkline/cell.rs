@@ -518,9 +518,9 @@ mod tests {
     fn a_reader_is_woken_once_for_what_is_due_and_finds_all_of_it() {
         let (waker, count) = counting();
         let cell = Cell::new(true, waker);
-        deliver(&cell, data(b"a", false), false);
+        deliver(&cell, data(&[1; 3000], false), false);
         assert_eq!(count.0.load(Relaxed), 0);
-        deliver(&cell, data(b"b", true), true);
+        deliver(&cell, data(&[2; 2000], true), true);
         assert_eq!(count.0.load(Relaxed), 1);
         assert!(matches!(next(&cell), Some((StreamEvent::Data(_), false))));
         assert!(matches!(next(&cell), Some((StreamEvent::Data(_), false))));
@@ -562,13 +562,13 @@ mod tests {
     #[test]
     fn a_reader_is_told_what_to_give_back_of_what_it_took() {
         let cell = cell(true);
-        deliver(&cell, data(b"abc", false), true);
-        deliver(&cell, data(b"de", false), true);
+        deliver(&cell, data(&[1; 3000], false), true);
+        deliver(&cell, data(&[2; 2000], false), true);
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(first) = cell.poll_next(&mut cx) else { panic!("it is there") };
-        assert_eq!((first.settled, first.owes_more), (3, true));
+        assert_eq!((first.settled, first.owes_more), (3000, true));
         let Poll::Ready(second) = cell.poll_next(&mut cx) else { panic!("it is there") };
-        assert_eq!((second.settled, second.owes_more), (2, false));
+        assert_eq!((second.settled, second.owes_more), (2000, false));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use trunkline_http2::Headers;
 
 use crate::transport::{PlainReply, ResponseHead, StreamError, StreamEvent};
 
-/// From so many chunks on, small ones are joined. Below it they are handed on as they are.
+/// From so many chunks on that came together, small ones are joined. Below it they are handed on as they are.
 const MANY_CHUNKS: usize = 16;
 
 /// A chunk below this size is small: it costs about as much to keep track of as it holds.
@@ -187,7 +187,7 @@ impl Default for Chunks {
 struct Many {
     chunks: VecDeque<Bytes>,
     /// Small chunks that came after those, joined: a slow reader of the smallest messages must not cost more
-    /// than the windows say.
+    /// than the windows say. Each would keep its place in a vector, and all that lies with it in a buffer.
     joined: BytesMut,
 }
 
@@ -224,10 +224,27 @@ impl Chunks {
         }
     }
 
+    /// Takes over what came after this. A reader that has not taken this by then is slow, so small chunks are joined.
     fn append(&mut self, mut later: Self) {
-        while let Some(data) = later.pop() {
-            self.push(data);
+        if later.is_empty() {
+            return;
         }
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        let mut many = match mem::take(self) {
+            Self::One(first) => {
+                let mut many = Box::<Many>::default();
+                many.join(first);
+                many
+            }
+            Self::Others(many) => many.unwrap_or_default(),
+        };
+        while let Some(data) = later.pop() {
+            many.join(data);
+        }
+        *self = Self::Others(Some(many));
     }
 }
 
@@ -237,13 +254,24 @@ impl Many {
     }
 
     fn push(&mut self, data: Bytes) {
-        if data.len() < SMALL_CHUNK && self.chunks.len() >= MANY_CHUNKS {
-            self.joined.extend_from_slice(&data);
-            if self.joined.len() >= JOINED {
-                self.chunks.push_back(self.joined.split().freeze());
-            }
-            return;
+        if self.chunks.len() >= MANY_CHUNKS {
+            return self.join(data);
         }
+        self.push_apart(data);
+    }
+
+    /// Joins it to what is there, if it is small.
+    fn join(&mut self, data: Bytes) {
+        if data.len() >= SMALL_CHUNK {
+            return self.push_apart(data);
+        }
+        self.joined.extend_from_slice(&data);
+        if self.joined.len() >= JOINED {
+            self.chunks.push_back(self.joined.split().freeze());
+        }
+    }
+
+    fn push_apart(&mut self, data: Bytes) {
         if !self.joined.is_empty() {
             self.chunks.push_back(self.joined.split().freeze());
         }
@@ -316,6 +344,20 @@ mod tests {
         inbox.fail(StreamError::Refused);
         assert!(matches!(inbox.next(), Some((StreamEvent::Data(_), false))));
         assert!(matches!(inbox.next(), Some((StreamEvent::End, true))));
+    }
+
+    #[test]
+    fn what_a_slow_reader_leaves_keeps_nothing_that_lies_with_it() {
+        // As the engine packs them: a few bytes for this stream, behind many for others.
+        let buffer = Bytes::from(vec![7; 8 << 10]);
+        let mut inbox = Inbox::default();
+        for at in [0, 100] {
+            let mut later = Inbox::default();
+            later.put_data(buffer.slice(at..at + 2), false);
+            inbox.append(&mut later);
+        }
+        assert!(buffer.is_unique());
+        assert_eq!(data(&mut inbox).concat(), [7; 4]);
     }
 
     #[test]
