@@ -58,6 +58,8 @@ pub struct Connection {
     phase: Phase,
     /// What the next stream is called; above [`LAST_STREAM_ID`] there is none.
     next_id: u32,
+    /// The server may know of all streams below.
+    known_below: u32,
     /// GOAWAY was sent.
     is_closed: bool,
     /// The last stream id of the peer's last GOAWAY.
@@ -125,6 +127,7 @@ impl Connection {
         Self {
             phase: Phase::Greeting,
             next_id: config.first_stream_id,
+            known_below: 0,
             is_closed: false,
             goaway: None,
             streams: Streams::default(),

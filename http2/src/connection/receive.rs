@@ -141,11 +141,16 @@ impl Connection {
         }
     }
 
-    /// Whether the id is of a stream that was opened once, by us, since servers cannot open any.
+    /// Whether the id is of a stream that was opened once, by us, since servers cannot open any. One whose HEADERS wait
+    /// to be written is not open to the server.
     #[inline]
-    pub(super) fn check_opened(&self, id: u32) -> Result<(), ConnectionError> {
+    pub(super) fn check_opened(&mut self, id: u32) -> Result<(), ConnectionError> {
         if !id.is_multiple_of(2) && id < self.next_id {
-            return Ok(());
+            // They are written in the order of their ids.
+            if id < self.known_below || self.streams.find(id).is_none_or(|stream| self.is_sent(stream)) {
+                self.known_below = self.known_below.max(id + 1);
+                return Ok(());
+            }
         }
         Err(ConnectionError::protocol(match id {
             0 => "a stream's frame on stream 0 (RFC 9113 5.1.1)",

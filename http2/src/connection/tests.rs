@@ -64,7 +64,9 @@ impl Story {
         self.connection.receive(self.now, &mut input)
     }
 
+    /// The head of a response, once its request is written.
     fn head(&mut self, stream: StreamKey) {
+        self.write();
         self.server(kind::HEADERS, flag::END_HEADERS, stream.id(), OK);
     }
 
@@ -467,6 +469,7 @@ fn a_response_that_breaks_a_rule_ends_its_stream_alone() {
         let mut story = Story::begin(Config::default());
         let stream = story.open(b"", true);
         let neighbour = story.open(b"", true);
+        story.write();
         for (kind, flags, payload) in frames {
             story.server(*kind, *flags, stream.id(), payload);
         }
@@ -483,6 +486,7 @@ fn a_response_that_breaks_a_rule_ends_its_stream_alone() {
 fn a_header_list_that_is_too_large_ends_its_stream_alone() {
     let mut story = Story::begin(Config { max_header_list_size: 100, ..Config::default() });
     let stream = story.open(b"", true);
+    story.write();
     let list = [b"\x88\x00\x01n\x40", &[b'v'; 64][..]].concat();
     story.server(kind::HEADERS, flag::END_HEADERS, stream.id(), &list);
     let Some(Event::Violation { violation, .. }) = story.connection.poll_event() else {
@@ -637,6 +641,7 @@ fn when_the_connections_window_opens_nobody_is_looked_at_in_vain() {
     let mut story = Story::begin(Config::default());
     story.server(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let [upload, idle] = [story.open(b"", false), story.open(b"", false)];
+    story.write();
     story.window_update(upload.id(), 1 << 30);
     story.window_update(idle.id(), 1 << 30);
     let shut: Vec<_> = (0..1000).map(|_| story.open(b"", false)).collect();
@@ -693,6 +698,31 @@ fn a_table_of_any_size_is_used_whatever_it_was_before() {
         length_of_head(&mut story)
     });
     assert!(lengths[1] < lengths[0], "{lengths:?}");
+}
+
+#[test]
+fn a_stream_whose_head_waits_to_be_written_is_idle_to_the_server() {
+    // RFC 9113 section 5.1.
+    let frames: [(u8, u8, &[u8]); 4] = [
+        (kind::HEADERS, flag::END_HEADERS, OK),
+        (kind::DATA, 0, b"x"),
+        (kind::RST_STREAM, 0, &[0; 4]),
+        (kind::WINDOW_UPDATE, 0, &[0, 0, 0, 1]),
+    ];
+    for (kind, flags, payload) in frames {
+        for written in [0, 1] {
+            let mut story = Story::begin(Config::default());
+            let first = story.open(b"", true);
+            story.write();
+            let second = story.open(b"", true);
+            assert!(story.connection.wants_write());
+            story.connection.written(written);
+            story.server(kind::HEADERS, flag::END_HEADERS, first.id(), OK);
+            let result = story.try_server(kind, flags, second.id(), payload);
+            let code = result.err().map(|error| error.code());
+            assert_eq!(code, (written == 0).then_some(ErrorCode::PROTOCOL_ERROR), "{kind}, {written}");
+        }
+    }
 }
 
 #[test]
