@@ -95,6 +95,8 @@ pub struct Connection {
     /// Streams that nothing but the connection's window, which is shut, keeps from having room for more.
     waiting: Turns,
     outgoing: Outgoing,
+    /// Up to where bytes may have been written of which nobody knows.
+    perhaps_written: u64,
     staging: Staging,
 }
 
@@ -151,6 +153,7 @@ impl Connection {
             schedule: Schedule::default(),
             waiting: Turns::default(),
             outgoing,
+            perhaps_written: 0,
             staging: Staging::default(),
             config,
         }
@@ -224,10 +227,11 @@ impl Connection {
         self.own.oldest().into_iter().chain(ping).min()
     }
 
-    /// Whether a byte of the stream's HEADERS was given to [`written`](Self::written). `true` for a stream that is
-    /// over, of which nothing is known any more.
+    /// Whether a byte of the stream's HEADERS was given to [`written`](Self::written), or
+    /// [may be](Self::written_perhaps) written. `true` for a stream that is over, of which nothing is known any more.
     pub fn is_sent(&self, stream: StreamKey) -> bool {
-        self.streams.get(stream).is_none_or(|stream| stream.begins_at < self.outgoing.written_total())
+        let written = self.outgoing.written_total().max(self.perhaps_written);
+        self.streams.get(stream).is_none_or(|stream| stream.begins_at < written)
     }
 
     /// Whether data of the stream waits for a window, its own or the connection's.

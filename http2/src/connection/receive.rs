@@ -146,10 +146,18 @@ impl Connection {
     #[inline]
     pub(super) fn check_opened(&mut self, id: u32) -> Result<(), ConnectionError> {
         if !id.is_multiple_of(2) && id < self.next_id {
-            // They are written in the order of their ids.
-            if id < self.known_below || self.streams.find(id).is_none_or(|stream| self.is_sent(stream)) {
-                self.known_below = self.known_below.max(id + 1);
+            if id < self.known_below {
                 return Ok(());
+            }
+            match self.streams.find(id) {
+                // It is over, and nothing is known of it any more.
+                None => return Ok(()),
+                Some(stream) if self.is_sent(stream) => {
+                    // They are written in the order of their ids.
+                    self.known_below = id + 1;
+                    return Ok(());
+                }
+                Some(_) => {}
             }
         }
         Err(ConnectionError::protocol(match id {

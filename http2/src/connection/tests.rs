@@ -726,6 +726,29 @@ fn a_stream_whose_head_waits_to_be_written_is_idle_to_the_server() {
 }
 
 #[test]
+fn who_has_perhaps_heard_of_a_stream_may_answer_and_who_has_not_may_not() {
+    let mut story = Story::begin(Config::default());
+    let [first, second] = [story.open(b"", true), story.open(b"", true)];
+    assert!(story.connection.wants_write());
+    story.connection.reset(second, ErrorCode::CANCEL);
+    // It may be that the reset was heard of; that says nothing of the first.
+    story.server(kind::RST_STREAM, 0, second.id(), &[0; 4]);
+    story.connection.written_perhaps();
+    let third = story.open(b"", true);
+    assert!(story.connection.is_sent(first) && !story.connection.is_sent(third));
+    story.server(kind::HEADERS, flag::END_HEADERS, first.id(), OK);
+    let error = story.try_server(kind::HEADERS, flag::END_HEADERS, third.id(), OK).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PROTOCOL_ERROR);
+
+    let mut story = Story::begin(Config::default());
+    let [first, second] = [story.open(b"", true), story.open(b"", true)];
+    story.connection.reset(second, ErrorCode::CANCEL);
+    story.server(kind::RST_STREAM, 0, second.id(), &[0; 4]);
+    let error = story.try_server(kind::HEADERS, flag::END_HEADERS, first.id(), OK).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
 fn windows_of_however_many_streams_may_be_changed_a_few_times_in_a_row() {
     // As servers do that estimate bandwidth.
     let mut story = Story::begin(Config::default());

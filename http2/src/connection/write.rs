@@ -24,6 +24,12 @@ impl Connection {
         self.staging.written(bytes, self.outgoing.pending());
     }
 
+    /// Writing has failed, and some of what [`outgoing`](Self::outgoing) showed may have been written all the same, as
+    /// TLS may have handed over some of its records. What is opened from now on is not among it.
+    pub fn written_perhaps(&mut self) {
+        self.perhaps_written = self.outgoing.position();
+    }
+
     /// Whether [`outgoing`](Self::outgoing) would show something. It may cause [`Event::Writable`](crate::Event::Writable).
     #[inline]
     pub fn wants_write(&mut self) -> bool {
