@@ -160,6 +160,11 @@ impl Shared {
         self.record.has_cut_trailers(stream, delivered)
     }
 
+    /// Why nothing can be written any more, if so.
+    pub(super) fn write_failure(&self) -> Option<ConnectError> {
+        self.record.write_failure()
+    }
+
     /// Why the bytes stopped, if they did.
     pub(super) fn io_failure(&self) -> Option<ConnectError> {
         self.record.failure()

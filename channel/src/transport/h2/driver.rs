@@ -144,10 +144,18 @@ impl H2Driver {
             (Some(error), broken) => {
                 let cause = error.map(|error| error::connection(&error, self.shared.address()));
                 let closed = || ConnectError::new(Phase::Http2, "the connection is closed");
-                self.lost(broken.or(cause).unwrap_or_else(closed))
+                self.lost(broken.or(self.shared.write_failure()).or(cause).unwrap_or_else(closed))
             }
             (None, Some(broken)) => self.lost(broken),
             (None, None) => {
+                // What comes is read to its end, and says why; nobody else is to begin here.
+                if self.life == Life::Ready
+                    && let Some(failure) = self.shared.write_failure()
+                {
+                    self.life = Life::Draining;
+                    self.shared.close(&failure);
+                    return Poll::Ready(DriverNews::Draining(failure));
+                }
                 if self.shared.quota.taken() == 0 {
                     engine.flusher.rest();
                 }

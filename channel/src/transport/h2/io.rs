@@ -29,6 +29,8 @@ pub(super) struct IoRecord {
     /// How many responses have ended.
     ended: AtomicU64,
     failure: OnceLock<ConnectError>,
+    /// Why nothing goes any more, while there may be something to read.
+    write_failure: OnceLock<ConnectError>,
     /// The last header blocks that were large.
     large_headers: Mutex<VecDeque<HeaderBlock>>,
 }
@@ -44,6 +46,7 @@ impl IoRecord {
             written: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             failure: OnceLock::new(),
+            write_failure: OnceLock::new(),
             large_headers: Mutex::default(),
         }
     }
@@ -66,6 +69,11 @@ impl IoRecord {
     /// Why no more bytes come or go: the end of the stream, or the first error.
     pub(super) fn failure(&self) -> Option<ConnectError> {
         self.failure.get().cloned()
+    }
+
+    /// Why nothing can be written any more, before all is read.
+    pub(super) fn write_failure(&self) -> Option<ConnectError> {
+        self.write_failure.get().cloned()
     }
 
     /// Whether `stream` has just had headers so large that this is why the engine refused them.
@@ -176,6 +184,7 @@ impl RecordedIo {
                 if self.security != Security::Plaintext {
                     self.record.written.fetch_add(1, Ordering::AcqRel);
                 }
+                self.record.write_failure.get_or_init(|| classify::broken(&error).at(&self.record.address));
                 self.write_failure.get_or_insert_with(|| WriteFailure::new(error, cx));
                 Ok(length)
             }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rstest::rstest;
@@ -104,6 +104,23 @@ async fn what_came_before_a_write_failed_is_heard_although_the_runtime_tells_of_
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_call_that_came_after_a_failed_write_was_never_sent(
+    #[values(H2, Trunkline)] engine: Transport,
+    #[values(Security::Plaintext, Security::Tls)] security: Security,
+) {
+    let (mut dial, connection, _peer, failing) = failing(engine, security).await;
+    let [first, late] = [connection.reserve().await.unwrap(), connection.reserve().await.unwrap()];
+    failing.store(true, Ordering::Relaxed);
+    let _first = first.start(head(), few(b"first"), true, Waker::noop()).unwrap();
+    dial.draining().await;
+    match late.start(head(), few(b"late"), true, Waker::noop()) {
+        Err(error) => assert!(matches!(error, StreamError::NeverSent(_)), "{error:?}"),
+        Ok(mut late) => assert!(matches!(failed(&mut late).await, StreamError::NeverSent(_))),
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn after_a_failed_write_a_peer_that_says_nothing_is_waited_for_a_second(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
@@ -111,6 +128,9 @@ async fn after_a_failed_write_a_peer_that_says_nothing_is_waited_for_a_second(
     failing.store(true, Ordering::Relaxed);
     let _stream = call(&connection, "a").await;
     let began = Instant::now();
+    assert!(dial.draining().await.message().contains("broken pipe"));
+    assert_eq!(began.elapsed(), Duration::ZERO, "nobody else begins here");
+    assert!(!connection.is_open());
     let cause = dial.lost().await;
     assert!(cause.message().contains("broken pipe"), "{cause}");
     assert!((LAST_WORDS..LAST_WORDS + Duration::from_millis(5)).contains(&began.elapsed()));

@@ -83,10 +83,9 @@ impl Wire {
         self.write_failure.is_some()
     }
 
-    /// Whether a failed write may have sent some of what it was given. A socket that fails has taken nothing;
-    /// TLS may have handed over some of its records before one failed.
-    pub(super) fn may_have_sent_more(&self) -> bool {
-        self.write_failure.is_some() && self.security != Security::Plaintext
+    /// Why, if so.
+    pub(super) fn write_failure(&self) -> Option<ConnectError> {
+        self.write_failure.as_ref().map(|failure| classify::broken(failure.error()))
     }
 
     /// Reads once into `input`. An error is the end of the bytes: no more come, in either direction.
@@ -165,20 +164,20 @@ impl Wire {
                 many => Pin::new(&mut self.io).poll_write_vectored(cx, many),
             };
             match ready!(written) {
-                Ok(0) => self.fail(io::ErrorKind::WriteZero.into(), cx),
+                Ok(0) => self.fail(io::ErrorKind::WriteZero.into(), engine, cx),
                 Ok(written) => {
                     engine.written(written);
                     self.written += written as u64;
                     self.unflushed = true;
                 }
-                Err(error) => self.fail(error, cx),
+                Err(error) => self.fail(error, engine, cx),
             }
         }
         if self.unflushed && self.write_failure.is_none() {
             let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
             self.unflushed = false;
             if let Err(error) = flushed {
-                self.fail(error, cx);
+                self.fail(error, engine, cx);
             }
         }
         Poll::Ready(())
@@ -202,7 +201,11 @@ impl Wire {
         }
     }
 
-    fn fail(&mut self, error: io::Error, cx: &Context<'_>) {
+    fn fail(&mut self, error: io::Error, engine: &mut Connection, cx: &Context<'_>) {
+        // A socket that fails has taken nothing; TLS may have handed over some of its records before one failed.
+        if self.security != Security::Plaintext {
+            engine.written_perhaps();
+        }
         self.write_failure = Some(WriteFailure::new(error, cx));
     }
 

@@ -21,6 +21,18 @@ impl TrunklineDriver {
         }
     }
 
+    /// Nothing can be written any more. What comes is read to its end, and says why; nobody else is to begin here.
+    pub(super) fn leave_what_is_broken(&mut self) {
+        if self.life == Life::Ready
+            && let Some(failure) = self.wire.write_failure()
+        {
+            let failure = failure.at(&self.address);
+            self.refuse(&failure);
+            self.life = Life::Draining;
+            self.news.push_back(DriverNews::Draining(failure));
+        }
+    }
+
     /// The connection is gone. What is known of each stream decides whether it may be sent again.
     pub(super) fn end(&mut self, cause: ConnectError) {
         if self.life == Life::Ended {
@@ -33,8 +45,7 @@ impl TrunklineDriver {
         self.shared.commands.end();
         let now = Instant::now().into_std();
         for stream in self.streams.drain() {
-            let sent = self.wire.may_have_sent_more() || self.engine.is_sent(stream.key);
-            let error = match sent {
+            let error = match self.engine.is_sent(stream.key) {
                 true => StreamError::Lost(cause.clone()),
                 false => StreamError::NeverSent(cause.clone()),
             };

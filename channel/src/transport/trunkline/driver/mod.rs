@@ -209,13 +209,18 @@ impl TrunklineDriver {
                 return Err(lost);
             }
         };
+        self.leave_what_is_broken();
         self.obey(now, cx);
         if self.wakes.wake_share(self.streams.open()) || !all_read {
             // Another turn, after those who were woken now.
             cx.waker().wake_by_ref();
         }
         self.reset_cancelled(now);
-        if self.life == Life::Draining && self.streams.is_idle() && self.waiting.is_empty() {
+        if self.life == Life::Draining
+            && self.streams.is_idle()
+            && self.waiting.is_empty()
+            && !self.wire.is_broken()
+        {
             self.engine.close(ErrorCode::NO_ERROR);
             self.life = Life::Closing { until: now + FAREWELL };
         }
