@@ -22,7 +22,7 @@ use crate::transport::{Origin, RequestHead, StreamError, StreamViolation};
 
 /// A request of up to so many bytes, a frame of the usual size, is not worth a handle: it is soon written, unless a window
 /// is shut, and then it is little that goes out in vain after an early answer.
-const SOON_WRITTEN: usize = 16 << 10;
+pub(super) const SOON_WRITTEN: usize = 16 << 10;
 
 /// A connection, as calls hold it.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use trunkline_proto::wire::names;
 
-use super::connection::{H2Slot, Shared};
+use super::connection::{H2Slot, SOON_WRITTEN, Shared};
 use super::error;
 use crate::transport::{ResponseHead, SendClosed, StreamError, StreamEvent};
 
@@ -80,7 +80,8 @@ impl H2Stream {
     pub(in crate::transport) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<StreamEvent> {
         let event = match ready!(self.receive(cx)) {
             Ok(event) => event,
-            Err(failed) => match self.status_in_head.take() {
+            // A stream that the server has reset since had not ended with its head.
+            Err(failed) => match self.status_in_head.take().filter(|_| !failed.is_reset()) {
                 Some(status) => StreamEvent::Trailers((*status).into()),
                 None => {
                     StreamEvent::Failed(error::stream(&failed, &self.shared, self.id, self.written_before))
@@ -172,16 +173,21 @@ impl H2Stream {
     fn take_sending(&mut self) -> Option<SendStream<Bytes>> {
         match std::mem::replace(&mut self.sending, Sending::Ended) {
             Sending::Open(stream) => Some(stream),
-            // A reset of what was written is no frame, but the engine remembers it for as long as one. So it is for
-            // what was certainly not written, and for what may wait for a window while others write.
-            Sending::Queued(Queued { stream, length, alone }) => {
-                let written = self.shared.written() - self.written_before;
-                let in_doubt = length > USUAL_WINDOW && alone != Some(self.shared.started());
-                (written < length || in_doubt).then_some(stream)
-            }
-            Sending::Shared(shared) => shared.close(),
+            Sending::Queued(queued) => self.unless_written(queued),
+            Sending::Shared(shared) => match shared.close()? {
+                (stream, None) => Some(stream),
+                (stream, Some(length)) => self.unless_written(Queued { stream, length, alone: None }),
+            },
             Sending::Ended => None,
         }
+    }
+
+    /// A reset of what was written is no frame, but the engine remembers it for as long as one. So it is for what was
+    /// certainly not written, and for what may wait for a window while others write.
+    fn unless_written(&self, Queued { stream, length, alone }: Queued) -> Option<SendStream<Bytes>> {
+        let written = self.shared.written() - self.written_before;
+        let in_doubt = length > USUAL_WINDOW && alone != Some(self.shared.started());
+        (written < length || in_doubt).then_some(stream)
     }
 }
 
@@ -237,7 +243,7 @@ pub(crate) struct H2SendHalf(Arc<SharedSender>);
 impl H2SendHalf {
     pub(in crate::transport) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendClosed>> {
         let mut sender = self.0.lock();
-        let Some(stream) = &mut sender.stream else { return Poll::Ready(Err(SendClosed)) };
+        let Some(stream) = sender.open() else { return Poll::Ready(Err(SendClosed)) };
         // One byte is asked for, to be woken when there is window. It is given back when it is there:
         // reserved windows that nobody fills are taken from the other streams.
         stream.reserve_capacity(1);
@@ -259,16 +265,24 @@ impl H2SendHalf {
 
     pub(in crate::transport) fn send(&mut self, data: Bytes, end: bool) -> Result<(), SendClosed> {
         let mut sender = self.0.lock();
-        let stream = sender.stream.as_mut().ok_or(SendClosed)?;
+        let stream = sender.open().ok_or(SendClosed)?;
+        let bytes = data.len() as u64;
         let sent = send_all(stream, data, end);
+        sender.sent += bytes;
         if end {
-            sender.stream = None;
+            sender.has_ended = true;
+            if sender.sent <= SOON_WRITTEN as u64 {
+                sender.stream = None;
+            }
         }
         sent
     }
 
     pub(in crate::transport) fn reset(&mut self) {
-        if let Some(mut stream) = self.0.lock().stream.take() {
+        let mut sender = self.0.lock();
+        if sender.open().is_some()
+            && let Some(mut stream) = sender.stream.take()
+        {
             stream.send_reset(Reason::CANCEL);
         }
     }
@@ -292,33 +306,45 @@ pub(super) fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, end: boo
     stream.send_data(data, end).map_err(|_closed| SendClosed)
 }
 
-/// The request side between its two owners. Whoever ends or resets it takes the stream out.
+/// The request side between its two owners. Whoever resets it takes the stream out.
 pub(super) struct SharedSender(Mutex<Sender>);
 
 struct Sender {
+    /// Also after the end, if that may be long in getting written.
     stream: Option<SendStream<Bytes>>,
+    has_ended: bool,
+    /// In bytes.
+    sent: u64,
     /// Of a sender that waits for window.
     waker: Option<Waker>,
 }
 
 impl SharedSender {
     fn new(stream: SendStream<Bytes>) -> Self {
-        Self(Mutex::new(Sender { stream: Some(stream), waker: None }))
+        Self(Mutex::new(Sender { stream: Some(stream), has_ended: false, sent: 0, waker: None }))
     }
 
-    /// Takes the stream away from the sender, if the request has not ended.
-    fn close(&self) -> Option<SendStream<Bytes>> {
+    /// Takes the stream away from the sender; with the length of the request, if that has ended.
+    fn close(&self) -> Option<(SendStream<Bytes>, Option<u64>)> {
         let mut sender = self.lock();
         let (stream, waker) = (sender.stream.take(), sender.waker.take());
+        let length = sender.has_ended.then_some(sender.sent);
         drop(sender);
         if let Some(waker) = waker {
             waker.wake();
         }
-        stream
+        Some((stream?, length))
     }
 
     fn lock(&self) -> MutexGuard<'_, Sender> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sender {
+    /// The stream, if the request goes on.
+    fn open(&mut self) -> Option<&mut SendStream<Bytes>> {
+        self.stream.as_mut().filter(|_| !self.has_ended)
     }
 }
 

@@ -170,6 +170,21 @@ async fn cancelled_calls_hold_no_connection_open_that_has_nothing_else_to_do(
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn a_status_in_the_head_of_a_stream_that_is_reset_later_is_not_its_status(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut stream = call(&connection, "a").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.send(HEADERS, END_HEADERS, id, &[STATUS_200, GRPC_STATUS_0].concat()).await;
+    let StreamEvent::Head(head) = event(&mut stream).await else { panic!("the head came") };
+    assert!(!head.end);
+    peer.reset(id, 2).await;
+    assert!(matches!(failed(&mut stream).await, StreamError::Reset(2)));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn a_status_in_the_head_survives_the_end_of_the_connection(#[values(H2, Trunkline)] engine: Transport) {
     let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
     let (mut stream, _sender) = call_streaming(&connection).await;

@@ -154,6 +154,27 @@ async fn an_early_answer_stops_what_is_left_of_a_large_request(#[values(H2, Trun
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn an_early_answer_stops_what_is_left_of_a_request_that_was_sent_in_pieces(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    // behaviour 94
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let (mut stream, mut sender) = call_streaming(&connection).await;
+    ready_to_send(&mut sender).await.unwrap();
+    sender.send(Bytes::from(vec![0; 1 << 20]), true).unwrap();
+    assert_eq!(ready_to_send(&mut sender).await, Err(SendClosed));
+    assert_eq!(sender.send(Bytes::new(), true), Err(SendClosed));
+    drop(sender);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    peer.answer(id, b"").await;
+    assert_eq!(answer(&mut stream).await.1, "0");
+    assert_eq!(streams(&connection), 0);
+    drop(stream);
+    assert_eq!(peer.next_of(RST_STREAM).await, (0, id, NO_ERROR.to_be_bytes().to_vec()));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn early_answers_stop_what_is_left_of_many_large_requests(#[values(H2, Trunkline)] engine: Transport) {
     // behaviour 94
     const REQUESTS: usize = 20;
