@@ -311,10 +311,12 @@ impl Streamed {
     /// Hands over a chunk for the first time.
     fn keep(&mut self, chunk: SmallBytes) -> SmallBytes {
         let held = self.replay.as_ref().map_or(0, |replay| replay.held);
-        let fits = held + chunk.len() <= REPLAY_PER_CALL;
-        if fits && self.budget.as_ref().is_some_and(|budget| budget.take(chunk.len())) {
+        // A small one takes more room than it has bytes.
+        let room = chunk.len().max(size_of::<SmallBytes>());
+        let fits = held + room <= REPLAY_PER_CALL;
+        if fits && self.budget.as_ref().is_some_and(|budget| budget.take(room)) {
             let replay = self.replay.get_or_insert_default();
-            replay.held += chunk.len();
+            replay.held += room;
             replay.kept.push_back(chunk.clone());
             replay.next += 1;
         } else {
@@ -389,6 +391,20 @@ mod tests {
             assert_eq!(handed_over.len(), chunks);
             assert!(streamed.replay.is_some() || chunks == 1);
             assert!(buffers.iter().all(Bytes::is_unique), "of {chunks}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_counts_by_the_room_that_it_takes() {
+        let most = REPLAY_PER_CALL / size_of::<SmallBytes>();
+        for (handed_over, is_kept) in [(most, true), (most + 1, false)] {
+            let chunks = (0..2 * most).map(|_| Ok(Bytes::from_static(&[0; 5]).into()));
+            let budget = Arc::<ReplayBudget>::default();
+            let mut streamed = Streamed::new(Source::Stream(Box::pin(iter(chunks))), Some(&budget));
+            for _ in 0..handed_over {
+                assert!(std::future::poll_fn(|cx| streamed.poll_next(cx)).await.is_ok());
+            }
+            assert_eq!(streamed.rewind(), is_kept);
         }
     }
 
