@@ -152,8 +152,10 @@ impl LayeredCall {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => return Poll::Ready(Some(Ok(data))),
                 Err(frame) => {
+                    let said = said.then(|| wire::Status::new(Code::Ok, ""));
                     self.trailers = frame.into_trailers().unwrap_or_default();
-                    Ok(wire::Status::from_trailers(&self.trailers).unwrap_or_else(missing_status))
+                    let status = wire::Status::from_trailers(&self.trailers).or(said);
+                    Ok(status.unwrap_or_else(missing_status))
                 }
             },
         };

@@ -92,8 +92,11 @@ impl Future for Beginning {
 impl Drop for Beginning {
     fn drop(&mut self) {
         if let Some((call, tell)) = self.0.take() {
-            let text = "the runtime that ran this call has stopped";
-            let problem = Problem::new(Code::Unavailable, Sent::Maybe, text);
+            let (code, text) = match std::thread::panicking() {
+                true => (Code::Internal, "what this call runs of the application's has panicked"),
+                false => (Code::Unavailable, "the runtime that ran this call has stopped"),
+            };
+            let problem = Problem::new(code, Sent::Maybe, text);
             let _ = tell.send(Err(problem.into_status(call.core())));
         }
     }

@@ -1,16 +1,18 @@
 //! Tower layers of the application's, between its calls and the call path.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::HeaderValue;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use tower_layer::layer_fn;
 use tower_service::Service;
 
-use super::{Answer, Rig, framed};
+use super::{Answer, METHOD, Rig, framed};
 use crate::connect::BoxFuture;
-use crate::stub::{BidiStreamingCall, ServerStreamingCall};
+use crate::stub::{BidiStreamingCall, ServerStreamingCall, Streaming};
 use crate::transport::Connection;
 use crate::{Body, Code, LayeredService, Origin, Status, StatusExt};
 
@@ -106,7 +108,7 @@ async fn the_deadline_covers_the_layers() {
 async fn streams_and_errors_of_the_server_come_through() {
     let (connection, mut server) = Connection::memory();
     let rig = layered(&connection, |_| Ok(true));
-    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &super::METHOD, "x".to_owned());
+    let call = ServerStreamingCall::<String>::new::<String>(&rig.channel, &METHOD, "x".to_owned());
     let mut replies = call.await.unwrap();
     let request = server.accept().await;
     request.headers();
@@ -119,7 +121,7 @@ async fn streams_and_errors_of_the_server_come_through() {
     assert_eq!(replies.message().await.unwrap(), None);
 
     let words = tokio_stream::iter(["one".to_owned(), "two".to_owned()]);
-    let mut replies = BidiStreamingCall::<String>::new(&rig.channel, &super::METHOD, words).await.unwrap();
+    let mut replies = BidiStreamingCall::<String>::new(&rig.channel, &METHOD, words).await.unwrap();
     let mut request = server.accept().await;
     assert_eq!(request.body().await, [framed("one"), framed("two")].concat());
     request.reply("heard");
@@ -146,4 +148,70 @@ async fn layers_keep_no_channel_alive() {
     let core = Arc::downgrade(rig.channel.core());
     drop(rig);
     assert!(core.upgrade().is_none());
+}
+
+/// Trailers, and nothing before them.
+struct TrailersAlone(Option<HeaderMap>);
+
+impl http_body::Body for TrailersAlone {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+        Poll::Ready(self.0.take().map(|trailers| Ok(http_body::Frame::trailers(trailers))))
+    }
+}
+
+/// A layer that answers by itself.
+#[derive(Clone)]
+struct Answers(fn() -> Result<http::Response<Body>, Status>);
+
+impl Service<http::Request<Body>> for Answers {
+    type Response = http::Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        let answer = self.0;
+        Box::pin(async move { answer() })
+    }
+}
+
+/// The replies to a call that such a layer answers.
+async fn answered(answer: fn() -> Result<http::Response<Body>, Status>) -> Streaming<String> {
+    let rig = Rig::with(|builder| builder.layer(layer_fn(move |_below| Answers(answer))));
+    ServerStreamingCall::<String>::new::<String>(&rig.channel, &METHOD, "x".to_owned()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_status_that_a_layer_says_in_the_head_holds_beside_trailers_that_say_none() {
+    let mut replies = answered(|| {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-trailer", HeaderValue::from_static("here"));
+        let mut response = http::Response::new(Body::new(TrailersAlone(Some(trailers))));
+        response.headers_mut().insert("grpc-status", HeaderValue::from_static("0"));
+        Ok(response)
+    })
+    .await;
+    assert_eq!(replies.message().await.unwrap(), None);
+    assert_eq!(replies.trailers().unwrap().get("x-trailer").unwrap(), "here");
+}
+
+#[tokio::test]
+async fn a_layer_that_panics_is_not_taken_for_a_runtime_that_has_stopped() {
+    let chat = async {
+        let rig =
+            Rig::with(|builder| builder.layer(layer_fn(|_below| Answers(|| panic!("the application's")))));
+        BidiStreamingCall::<String>::new(&rig.channel, &METHOD, tokio_stream::pending::<String>()).await
+    };
+    let status = chat.await.unwrap().message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal, "{status}");
+    assert!(status.message().contains("has panicked"), "{status}");
 }
