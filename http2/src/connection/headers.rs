@@ -132,9 +132,7 @@ impl Connection {
         }
         Ok(())
     }
-}
 
-impl Connection {
     /// What the last block costs beyond its frames, if nobody gets its list.
     fn price_of_copies(&self) -> u32 {
         u32::try_from(self.decoder.copied() / BYTES_PER_FRAME).unwrap_or(u32::MAX)
