@@ -39,8 +39,9 @@ impl Spacing {
     }
 
     /// Hung up while it was dialled or connected.
-    pub(super) fn let_go(&mut self, started: Instant) {
-        let wait = if self.failures == 0 { SECOND } else { self.least_wait().max(SECOND) };
+    pub(super) fn let_go(&mut self, started: Instant, was_connected: bool) {
+        let is_known = self.failures == 0 || was_connected;
+        let wait = if is_known { SECOND } else { self.least_wait().max(SECOND) };
         self.earliest = Some(started + wait - SLACK);
     }
 

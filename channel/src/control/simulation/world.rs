@@ -303,7 +303,7 @@ impl World {
         {
             spacing.reset();
         }
-        spacing.let_go(dial.started);
+        spacing.let_go(dial.started, dial.stage != Stage::Dialling);
     }
 
     fn connection_over(&mut self, dial: &Dial, since: Instant, cause: &ConnectError) {

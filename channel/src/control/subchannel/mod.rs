@@ -260,29 +260,31 @@ impl<C> Subchannel<C> {
     fn let_go(&mut self, now: Instant, slot: Slot<C>, effects: &mut Effects<C>) -> Slot<C> {
         match slot {
             Slot::Idle | Slot::Waiting { .. } => Slot::Idle,
-            Slot::Dialling(dial) => self.hang_up(dial, effects),
+            // How it would have ended is not known. So it spares nobody the wait that goes with it.
+            Slot::Dialling(dial) if self.backoff.is_fresh() => self.hang_up(dial, SPACING, effects),
+            Slot::Dialling(dial) => self.hang_up(dial, SPACING.max(dial.wait), effects),
             Slot::Ready(live) => {
                 if live.has_proved_itself(now, Usage::default()) {
                     self.backoff.reset();
                     self.claim = Class::Urgent;
                 }
-                self.hang_up(live.dial, effects)
+                // It was made, so no failure is ahead that anybody knows of.
+                self.hang_up(live.dial, SPACING, effects)
             }
+            // Its backoff was fresh when the connection that it replaces drained.
             Slot::Replacing { old, dial, .. } => {
                 self.leaving.push(old.dial.id);
-                dial.map_or(Slot::Idle, |dial| self.hang_up(dial, effects))
+                dial.map_or(Slot::Idle, |dial| self.hang_up(dial, SPACING, effects))
             }
             slot @ Slot::Backoff { .. } => slot,
         }
     }
 
-    /// Lets one dial go. It neither failed nor proved anything, but it was an attempt: the next one keeps its
-    /// distance.
-    fn hang_up(&mut self, dial: Dial, effects: &mut Effects<C>) -> Slot<C> {
+    /// Lets one dial go. It was an attempt, so the next one keeps its `distance`.
+    fn hang_up(&mut self, dial: Dial, distance: Duration, effects: &mut Effects<C>) -> Slot<C> {
         effects.actions.push(Action::HangUp(dial.id));
         self.leaving.push(dial.id);
-        let wait = if self.backoff.is_fresh() { SPACING } else { SPACING.max(dial.wait) };
-        let next = dial.started + wait;
+        let next = dial.started + distance;
         self.spacing = Some(next);
         // What is known to fail goes on being known as that.
         if self.error.is_some() { Slot::Backoff { until: next } } else { Slot::Idle }

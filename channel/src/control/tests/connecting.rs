@@ -207,6 +207,27 @@ fn a_flapping_resolver_does_not_dial_early() {
 }
 
 #[test]
+fn a_connection_let_go_after_a_long_outage_is_dialled_again_within_a_second() {
+    let mut rig = Rig::over(Everyone::config(), ["a"]);
+    rig.refuse("a", secs(112));
+    // Dialled at 69.9 and 112.9 s.
+    rig.advance(secs(1));
+    rig.connect("a");
+    let connected = rig.dials_of("a").last().copied().unwrap();
+    rig.advance(ms(300));
+    rig.resolve(["b"]);
+    rig.resolve(["a"]);
+    assert_eq!(rig.status("a").state, Connecting);
+    rig.advance(secs(1));
+    let again = rig.dials_of("a").last().copied().unwrap();
+    assert!(again > connected && again <= connected + 1.5, "{again} after {connected}");
+    // What grew before is not forgotten: no call was answered there.
+    rig.fail("a", refused());
+    rig.advance(secs(20));
+    assert_eq!(rig.dials_of("a").last(), Some(&again));
+}
+
+#[test]
 fn a_lost_race_counts_as_no_failure_and_is_not_run_again_at_once() {
     let mut rig = Rig::over(pick_first(), ["a", "b"]);
     rig.advance(ms(250));
