@@ -17,24 +17,27 @@ use crate::{Resolution, ResolveError, Resolver, ResolverBuilder, ResolverOptions
 /// A resolver and the means to make another in its place.
 ///
 /// ```text
-///     Running -- it panics: an error --> Broken -- backoff over: build again --> Running
-///                                          ^`-- that fails or panics: an error --'|
-///                                          `--------------------------------------'
+///     Running -- it panics: an error --> Absent -- backoff over: build it --> Running
+///                                          ^`- that fails or panics: an error --'|
+///                                          `-------------------------------------'
 /// ```
 pub(crate) struct Guarded {
     builder: Arc<dyn ResolverBuilder>,
     target: Target,
     options: ResolverOptions,
     state: State,
-    // In a row, without an answer between them.
-    panics: u32,
+    // Panics, and errors of its builder, in a row, without an answer between them.
+    breakdowns: u32,
     rng: SmallRng,
     timer: Timer,
 }
 
 enum State {
     Running(Box<dyn Resolver>),
-    Broken { until: Instant },
+    /// There is none; the next is not built before `until`, or at once if it is the first.
+    Absent {
+        until: Option<Instant>,
+    },
 }
 
 impl Guarded {
@@ -44,9 +47,20 @@ impl Guarded {
         options: ResolverOptions,
     ) -> Result<Self, TargetError> {
         let resolver = build(&*builder, &target, &options)?;
+        let mut guarded = Self::to_be_built(builder, target, options);
+        guarded.state = State::Running(resolver);
+        Ok(guarded)
+    }
+
+    /// Builds it when it is polled. An error of the builder is one of the resolver then.
+    pub(crate) fn to_be_built(
+        builder: Arc<dyn ResolverBuilder>,
+        target: Target,
+        options: ResolverOptions,
+    ) -> Self {
         let rng = SmallRng::seed_from_u64(options.seed);
-        let state = State::Running(resolver);
-        Ok(Self { builder, target, options, state, panics: 0, rng, timer: Timer::default() })
+        let state = State::Absent { until: None };
+        Self { builder, target, options, state, breakdowns: 0, rng, timer: Timer::default() }
     }
 
     /// Runs one method of the resolver. After a panic the resolver is gone, since what it left behind cannot
@@ -67,9 +81,9 @@ impl Guarded {
 
     fn broken(&mut self, error: ResolveError) -> ResolveError {
         tracing::error!(target = %self.target, %error, "resolver broken; a new one takes its place after a backoff");
-        self.panics = self.panics.saturating_add(1);
-        let until = now() + Backoff::GRPC.delay(self.panics, &mut self.rng);
-        let left = std::mem::replace(&mut self.state, State::Broken { until });
+        self.breakdowns = self.breakdowns.saturating_add(1);
+        let until = now() + Backoff::GRPC.delay(self.breakdowns, &mut self.rng);
+        let left = std::mem::replace(&mut self.state, State::Absent { until: Some(until) });
         // Its drop may panic as well.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(left)));
         error
@@ -83,7 +97,7 @@ impl Resolver for Guarded {
             match self.run(|resolver| resolver.poll_next(cx)) {
                 Some(Ok(Poll::Ready(answer))) => {
                     if answer.is_ok() {
-                        self.panics = 0;
+                        self.breakdowns = 0;
                     }
                     return Poll::Ready(answer);
                 }
@@ -91,7 +105,7 @@ impl Resolver for Guarded {
                 Some(Err(error)) => return Poll::Ready(Err(error)),
                 None => {}
             }
-            if let State::Broken { until } = self.state {
+            if let State::Absent { until: Some(until) } = self.state {
                 ready!(self.timer.poll_until(until, cx));
             }
             match build(&*self.builder, &self.target, &self.options) {
@@ -120,7 +134,7 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        let left = std::mem::replace(&mut self.state, State::Broken { until: now() });
+        let left = std::mem::replace(&mut self.state, State::Absent { until: None });
         if catch_unwind(AssertUnwindSafe(|| drop(left))).is_err() {
             tracing::error!(target = %self.target, "the resolver panicked while it was dropped");
         }

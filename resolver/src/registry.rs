@@ -69,8 +69,23 @@ impl ResolverRegistry {
         options: &ResolverOptions,
     ) -> Result<Box<dyn Resolver>, TargetError> {
         let builder = Arc::clone(self.builder(target)?);
-        let options = ResolverOptions { names: Names::by(self.builders.get(DNS)), ..options.clone() };
-        Ok(Box::new(Guarded::build(builder, target.clone(), options)?))
+        Ok(Box::new(Guarded::build(builder, target.clone(), self.complete(options))?))
+    }
+
+    /// Watches `target`, of which [`build`](Self::build) has made sense before, once more.
+    ///
+    /// The resolver is built when it is first polled. That its builder fails now says nothing of the target:
+    /// it is an error of the resolver, and the builder is asked again after a backoff.
+    ///
+    /// # Errors
+    /// If the scheme is not here.
+    pub fn watch(
+        &self,
+        target: &Target,
+        options: &ResolverOptions,
+    ) -> Result<Box<dyn Resolver>, TargetError> {
+        let builder = Arc::clone(self.builder(target)?);
+        Ok(Box::new(Guarded::to_be_built(builder, target.clone(), self.complete(options))))
     }
 
     /// The `:authority` of calls on `target`, unless the application sets one. It is not empty, and for the
@@ -80,6 +95,11 @@ impl ResolverRegistry {
     /// If the scheme is not here, or its builder panics.
     pub fn authority(&self, target: &Target) -> Result<String, TargetError> {
         guarded::authority(&**self.builder(target)?, target)
+    }
+
+    /// Those options, with the resolver of names that is registered here.
+    fn complete(&self, options: &ResolverOptions) -> ResolverOptions {
+        ResolverOptions { names: Names::by(self.builders.get(DNS)), ..options.clone() }
     }
 
     fn builder(&self, target: &Target) -> Result<&Arc<dyn ResolverBuilder>, TargetError> {

@@ -177,9 +177,6 @@ impl Driver {
             Action::Abort(id) => self.dials.get(&id).into_iter().for_each(DialHandle::abort),
             Action::StartResolver => self.start_resolver(),
             Action::StopResolver => self.resolver = None,
-            // The builder has built one from the same target before; a plugin that changed its mind is asked
-            // again on every doubt.
-            Action::Refresh if self.resolver.is_none() => self.start_resolver(),
             Action::Refresh => self.resolver.iter_mut().for_each(|resolver| resolver.refresh()),
             Action::Reject => self.resolver.iter_mut().for_each(|resolver| resolver.reject()),
             Action::Publish(snapshot) => {
@@ -196,10 +193,8 @@ impl Driver {
     fn start_resolver(&mut self) {
         let Some(engine) = &mut self.engine else { return };
         let Names { registry, target, options } = &engine.names;
-        match registry.build(target, options) {
-            Ok(resolver) => self.resolver = Some(resolver),
-            Err(error) => engine.events.send(Event::Resolved(Err(error.into()))),
-        }
+        let resolver = registry.watch(target, options);
+        self.resolver = Some(resolver.expect("the channel's builder has built one of the same scheme"));
     }
 }
 

@@ -80,6 +80,7 @@ async fn one_that_panics_when_it_is_built_again_is_an_error_of_its_channel(
     let status = hello(&channel).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("panicked: boom"), "{status}");
+    hello_patiently(&channel).await.unwrap();
     here.is_unharmed().await;
 }
 
