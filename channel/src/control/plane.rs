@@ -135,9 +135,12 @@ impl<C: Clone> ControlPlane<C> {
                 }
             }
             Event::Activity(activity) => self.idleness.sample(now, activity),
-            Event::ResetBackoff => self.subchannels.reset_backoff(now),
+            Event::ResetBackoff => {
+                self.policy.reset_backoff(now);
+                self.subchannels.reset_backoff(now);
+            }
             Event::Configure(config) => {
-                self.policy.configure(config);
+                self.policy.configure(now, config);
                 self.is_news = true;
             }
         }
@@ -212,7 +215,7 @@ impl<C: Clone> ControlPlane<C> {
             }
             Answer::Error => {}
         }
-        self.policy.start();
+        self.policy.start(now);
         self.is_news = true;
     }
 
@@ -258,6 +261,7 @@ impl<C: Clone> ControlPlane<C> {
         // The next runtime's clock may be behind (a test's, for one): what holds back until a time must not
         // hold back for ever.
         (self.pace, self.doubt) = (Pace::new(now), Doubt::new(now));
+        self.policy.reset_backoff(now);
         if self.mode == Mode::Awake {
             self.actions.push(Action::StartResolver);
         }
@@ -268,12 +272,14 @@ impl<C: Clone> ControlPlane<C> {
         matches!(self.mode, Mode::Closed { .. } | Mode::Aborted)
     }
 
-    /// When to decide: as soon as the pace allows if there is news, else when the policy asked to be woken.
+    /// When to decide: as soon as the pace allows if there is news, else when the policy asked to be woken, or
+    /// has rested from its panic.
     fn decision_due(&self) -> Option<Instant> {
         if self.is_news || self.subchannels.revision() != self.decided {
             return Some(self.pace.next());
         }
-        self.wake_at.map(|wake_at| wake_at.max(self.pace.next()))
+        let due = [self.wake_at, self.policy.due()].into_iter().flatten().min();
+        due.map(|due| due.max(self.pace.next()))
     }
 
     fn decide(&mut self, now: Instant) {
@@ -303,6 +309,7 @@ impl<C: Clone> ControlPlane<C> {
     /// Asks the policy and carries out what it wishes, until that changes nothing any more that the policy
     /// sees.
     fn settle(&mut self, now: Instant) -> BalancerState {
+        self.policy.restart(now);
         let mut last = None;
         for _ in 0..MAX_ROUNDS {
             let seen = self.subchannels.revision();

@@ -167,6 +167,49 @@ fn a_policy_that_panics_fails_calls_by_name_until_the_next_answer() {
     assert_eq!((rig.state(), rig.picked()), (Ready, Some(id)));
 }
 
+/// A policy that panics as often as it is told to, and counts that.
+struct Clumsy(Arc<AtomicUsize>, Everyone);
+
+impl Balancer for Clumsy {
+    fn update(&mut self, input: &Input<'_>, plan: &mut Plan) -> BalancerState {
+        if self.0.fetch_sub(1, Relaxed) > 0 {
+            std::panic::resume_unwind(Box::new("oops"));
+        }
+        self.0.store(0, Relaxed);
+        self.1.update(input, plan)
+    }
+}
+
+#[test]
+fn a_policy_that_panicked_is_started_again_after_a_backoff_without_any_answer() {
+    let panics = Arc::new(AtomicUsize::new(3));
+    let left = Arc::clone(&panics);
+    let config =
+        BalancerConfig::new("clumsy", json!({}), move |_| Clumsy(Arc::clone(&left), Everyone::default()));
+    let mut rig = Rig::over(config, ["a"]);
+    assert_eq!((rig.state(), panics.load(Relaxed)), (TransientFailure, 2));
+    // gRPC's waits: 1, 1.6 and 2.56 s, give or take a fifth.
+    rig.advance(ms(750));
+    assert_eq!(panics.load(Relaxed), 2);
+    rig.advance(ms(500));
+    assert_eq!(panics.load(Relaxed), 1);
+    rig.advance(ms(700));
+    assert_eq!(panics.load(Relaxed), 1);
+    rig.advance(ms(1300));
+    assert_eq!((panics.load(Relaxed), rig.dials.len()), (0, 0));
+    rig.handle(Event::ResetBackoff);
+    assert_eq!(rig.connect("a"), rig.picked().unwrap());
+    // It has worked for long since: the next is the first again.
+    rig.advance(secs(60));
+    panics.store(1, Relaxed);
+    rig.lose("a", true);
+    assert_eq!(rig.state(), TransientFailure);
+    rig.advance(ms(1250));
+    assert_eq!(rig.state(), Connecting);
+    rig.connect("a");
+    assert_eq!(rig.state(), Ready);
+}
+
 /// Breaks the laws of policies: it never makes up its mind, and wants to be woken in the past.
 struct Restless(bool);
 
