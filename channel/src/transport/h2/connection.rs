@@ -225,7 +225,8 @@ impl Shared {
             0 => None,
             micros => Some(self.began + Duration::from_micros(micros - 1)),
         };
-        Usage { answered: self.answered.load(Ordering::Relaxed) > 0, last_used }
+        // By its bytes: a server may answer and be gone before any caller has looked.
+        Usage { answered: self.record.answered(), last_used }
     }
 
     /// The response head of this stream came.

@@ -1,7 +1,7 @@
 //! Takes the frames out of a connection's bytes that say nothing. RFC 9113 6.1 lets a server send empty DATA
 //! frames, and some do whenever they flush; the engine takes the hundred and first in the whole life of a
 //! connection for an attack, and gives it up with all its calls. Since they are told apart from others by following the
-//! frames, the ends of streams are counted on the way.
+//! frames, the beginnings and ends of responses are noted on the way.
 
 /// Watches for empty DATA frames among the bytes of a connection, and takes them out.
 ///
@@ -14,6 +14,8 @@ pub(super) struct EmptyFrames {
     filled: usize,
     /// What is left of the frame's payload.
     payload: usize,
+    /// Whether a response has begun.
+    answered: bool,
     /// How many streams the frames that passed have ended.
     ended: u64,
 }
@@ -44,6 +46,11 @@ impl EmptyFrames {
         kept
     }
 
+    /// Whether a response has begun, be it an informational one: they look the same from here.
+    pub(super) fn answered(&self) -> bool {
+        self.answered
+    }
+
     /// How many streams have ended so far.
     pub(super) fn ended(&self) -> u64 {
         self.ended
@@ -61,6 +68,7 @@ impl EmptyFrames {
         self.filled += length;
         if self.filled == FRAME_HEADER {
             let [a, b, c, kind, flags, ..] = self.header;
+            self.answered |= kind == HEADERS;
             self.ended += u64::from((kind == DATA || kind == HEADERS) && flags & END_STREAM != 0);
             self.filled = 0;
             self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
@@ -119,8 +127,15 @@ mod tests {
             for read in bytes.chunks(at_a_time) {
                 watch.take_out(&mut read.to_vec());
             }
-            assert_eq!(watch.ended(), 2);
+            assert_eq!((watch.answered(), watch.ended()), (true, 2));
         }
+    }
+
+    #[test]
+    fn settings_are_no_answer() {
+        let (settings, mut watch) = (4, EmptyFrames::default());
+        watch.take_out(&mut [frame(settings, 0, 0, 6), frame(settings, 1, 0, 0)].concat());
+        assert!(!watch.answered());
     }
 
     #[test]

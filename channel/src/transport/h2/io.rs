@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -26,6 +26,8 @@ pub(super) struct IoRecord {
     address: Address,
     read: AtomicU64,
     written: AtomicU64,
+    /// Whether a response has begun.
+    answered: AtomicBool,
     /// How many responses have ended.
     ended: AtomicU64,
     failure: OnceLock<ConnectError>,
@@ -44,6 +46,7 @@ impl IoRecord {
             address,
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
             ended: AtomicU64::new(0),
             failure: OnceLock::new(),
             write_failure: OnceLock::new(),
@@ -54,6 +57,11 @@ impl IoRecord {
     /// How many bytes came from the peer.
     pub(super) fn read(&self) -> u64 {
         self.read.load(Ordering::Acquire)
+    }
+
+    /// Whether a response has begun.
+    pub(super) fn answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// How many responses have come to their end.
@@ -210,6 +218,7 @@ impl AsyncRead for RecordedIo {
         let end = bytes.is_empty() && room > 0;
         this.after_read(bytes, end)?;
         let kept = this.empty_frames.take_out(bytes);
+        this.record.answered.store(this.empty_frames.answered(), Ordering::Relaxed);
         this.record.ended.store(this.empty_frames.ended(), Ordering::Relaxed);
         if kept == 0 && !bytes.is_empty() {
             // No bytes would mean the end of them. Others get their turn first: a server that sends nothing

@@ -63,6 +63,23 @@ async fn the_second_goaway_of_a_graceful_server_decides_which_streams_are_lost(
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_together_with_goaway_tells_that_the_connection_was_good(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let (mut stream, _unanswered) = (call(&connection, "a").await, call(&connection, "b").await);
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    settle().await;
+    peer.answer(id, b"x").await;
+    peer.goaway(id + 2, 0, "").await;
+    dial.draining().await;
+    // Whoever called has not looked yet.
+    assert!(dial.usage().await.answered);
+    assert_eq!(answer(&mut stream).await, (b"x".to_vec(), "0".to_owned()));
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn goaway_and_close_at_once_lets_answers_through_and_tells_what_was_not_processed(
     #[values(H2, Trunkline)] engine: Transport,
 ) {
