@@ -12,7 +12,7 @@ pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// to `jitter` of itself either way.
 ///
 /// The default is gRPC's: 1 s, x 1.6, at most 120 s, 20 % of jitter. It starts afresh once a connection has
-/// proved itself: a call on it was answered, or it stayed up for 10 s.
+/// proved itself: a call on it was answered, or it stayed up for 10 s, and for as long as the wait was.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Backoff {

@@ -51,11 +51,12 @@ impl<C> Subchannel<C> {
     ) -> Slot<C> {
         self.losses += 1;
         effects.doubted = true;
-        if !live.has_proved_itself(now, usage) {
+        if live.has_proved_itself(now, usage) {
+            self.backoff.reset();
+            self.claim = Class::Urgent;
+        } else if !live.was_never_needed(now, usage) {
             return self.failed(live.dial, cause, endpoint, effects);
         }
-        self.backoff.reset();
-        self.claim = Class::Urgent;
         self.trouble = Some(effects.trouble(cause.at(&self.destination.address)));
         Slot::Idle
     }

@@ -29,8 +29,8 @@ const SPACING: Duration = Duration::from_secs(1);
 ///             wished connected               dial: connected
 ///     Idle ---------------------> Connecting -----------------> Ready --. draining: stays Ready while a replacement
 ///     ^  ^                            |                         |  |  ^-' is dialled, at most 250 ms, then Connecting
-///     |  `------------- lost, after it proved itself -----------'  |
-///     |                               | failed                     | lost or draining before it proved itself
+///     |  `------------- lost, after it proved itself, -----------'  |
+///     |                 or was never needed     | failed           | lost or draining before that
 ///     `---- backoff over ---- TransientFailure <--'<---------------'
 ///
 ///     any --- let go ---> Idle; TransientFailure if its last attempt had failed: then its backoff goes on

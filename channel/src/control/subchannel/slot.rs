@@ -94,6 +94,16 @@ impl<C> Live<C> {
     /// Only a connection that has proved itself resets the backoff and may be redialled at once: else a
     /// server that accepts and drops would be dialled in a loop.
     pub(super) fn has_proved_itself(&self, now: Instant, usage: Usage) -> bool {
-        usage.answered || now.saturating_duration_since(self.since) >= PROOF.max(self.dial.wait)
+        usage.answered || self.age(now) >= PROOF.max(self.dial.wait)
+    }
+
+    /// Nothing was ever asked of it, and it was there for long enough to be asked: that it ends proves
+    /// nothing either way. Servers close what nobody uses.
+    pub(super) fn was_never_needed(&self, now: Instant, usage: Usage) -> bool {
+        usage.last_used.is_none() && self.age(now) >= PROOF
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 }

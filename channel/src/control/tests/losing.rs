@@ -66,13 +66,33 @@ fn after_many_failures_only_a_time_as_long_as_the_backoff_is_proof() {
     rig.advance(secs(1));
     rig.connect("a");
     rig.advance(secs(60));
-    rig.lose("a", false);
+    rig.lose_after_a_call("a");
     assert_eq!((rig.status("a").failures, rig.status("a").state), (10, TransientFailure));
     rig.advance(secs(120));
     rig.connect("a");
     rig.lose("a", true);
     assert_eq!(rig.status("a").failures, 10, "an answered call is proof at once");
     assert!(rig.is_dialled("a"));
+}
+
+#[test]
+fn a_server_that_closes_what_nobody_uses_has_not_failed_however_long_it_was_out_before() {
+    let mut rig = Rig::over(pick_first(), ["a"]);
+    rig.refuse("a", secs(112));
+    rig.advance(secs(1));
+    rig.connect("a");
+    let failures = rig.status("a").failures;
+    rig.advance(secs(15));
+    rig.drain("a", false, None);
+    assert_eq!((rig.status("a").failures, rig.state()), (failures, Idle));
+    rig.call();
+    assert!(rig.is_dialled("a"));
+    // That it was there is no proof: what grew goes on growing.
+    let dialled = rig.dials_of("a").last().copied().unwrap();
+    rig.fail("a", refused());
+    rig.call();
+    rig.advance(secs(60));
+    assert_eq!(rig.dials_of("a").last(), Some(&dialled));
 }
 
 // behaviour 77

@@ -164,6 +164,13 @@ impl Rig {
         self.ends(id, DialNews::Lost { cause: ConnectError::new(Phase::Http2, "connection reset"), usage });
     }
 
+    /// The connection breaks under the first call on it.
+    pub(super) fn lose_after_a_call(&mut self, name: &str) {
+        let id = self.dial(name);
+        let usage = Usage { answered: false, last_used: Some(self.now) };
+        self.ends(id, DialNews::Lost { cause: ConnectError::new(Phase::Http2, "connection reset"), usage });
+    }
+
     /// GOAWAY on the newest connection of this address, which was last used so long ago.
     pub(super) fn drain(&mut self, name: &str, answered: bool, used: Option<Duration>) -> DialId {
         let id = self.dial(name);
