@@ -262,7 +262,9 @@ impl<C: Clone> ControlPlane<C> {
         // hold back for ever.
         (self.pace, self.doubt) = (Pace::new(now), Doubt::new(now));
         self.policy.reset_backoff(now);
-        if self.mode == Mode::Awake {
+        // Said again for each runtime that turns out to have gone, too.
+        let starts_already = self.actions.iter().any(|action| matches!(action, Action::StartResolver));
+        if self.mode == Mode::Awake && !starts_already {
             self.actions.push(Action::StartResolver);
         }
         self.is_news = true;

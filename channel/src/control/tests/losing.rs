@@ -249,6 +249,17 @@ fn with_its_runtime_everything_goes_and_comes_again_without_blame() {
 }
 
 #[test]
+fn one_runtime_after_another_that_has_gone_is_one_resolver_to_start() {
+    let mut rig = Rig::over(pick_first(), ["a"]);
+    for _ in 0..1000 {
+        // Nobody polls there.
+        rig.hear(Event::RuntimeLost);
+    }
+    rig.handle(Event::RuntimeLost);
+    assert_eq!(rig.count("start"), 2);
+}
+
+#[test]
 fn a_runtime_whose_clock_is_behind_the_last_one_is_not_held_back() {
     let names: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
     let mut rig = Rig::new(RoundRobin);

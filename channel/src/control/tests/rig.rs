@@ -115,8 +115,13 @@ impl Rig {
     }
 
     pub(super) fn handle(&mut self, event: Event<DialId>) {
-        self.plane.handle(self.now, event);
+        self.hear(event);
         self.poll();
+    }
+
+    /// The event alone, without a poll after it.
+    pub(super) fn hear(&mut self, event: Event<DialId>) {
+        self.plane.handle(self.now, event);
     }
 
     pub(super) fn wake(&mut self) {
