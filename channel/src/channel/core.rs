@@ -3,14 +3,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use trunkline_proto::Address;
+use trunkline_proto::{Address, ConnectivityState};
 
 use super::{CallSettings, NoRuntime};
 use crate::call::{AlarmClocks, CallMeter, ReplayBudget};
@@ -25,6 +26,9 @@ pub(crate) struct Core {
     snapshot: ArcSwap<Snapshot<Connection>>,
     /// Some snapshot had settings of methods.
     has_methods: AtomicBool,
+    /// The driver has gone with its runtime, and with it the connections of which the snapshot tells, until
+    /// the next one publishes.
+    is_stale: AtomicBool,
     published: Arc<Notify>,
     events: EventSender,
     /// The version of the last snapshot under which somebody said `Wake`.
@@ -50,6 +54,7 @@ impl Core {
             settings,
             has_methods: AtomicBool::new(!snapshot.methods.is_empty()),
             snapshot: ArcSwap::new(snapshot),
+            is_stale: AtomicBool::new(false),
             published: Arc::default(),
             events: engine.events(),
             woken: AtomicU64::new(u64::MAX),
@@ -93,6 +98,16 @@ impl Core {
         self.snapshot.load_full()
     }
 
+    /// How the channel stands.
+    pub(crate) fn connectivity(&self) -> ConnectivityState {
+        // Before the snapshot, which is put in force before this is taken back.
+        let is_stale = self.is_stale.load(Acquire);
+        match self.snapshot().connectivity {
+            ConnectivityState::Ready | ConnectivityState::Connecting if is_stale => ConnectivityState::Idle,
+            connectivity => connectivity,
+        }
+    }
+
     /// The settings of the method at `path`. Most channels have none at all, and then the snapshot is not
     /// looked at.
     pub(crate) fn method(&self, path: &str) -> Option<MethodConfig> {
@@ -121,7 +136,13 @@ impl Core {
             self.has_methods.store(true, Relaxed);
         }
         self.snapshot.store(snapshot);
+        self.is_stale.store(false, Release);
         self.published.notify_waiters();
+    }
+
+    /// What the snapshot tells of connections is no longer true.
+    pub(crate) fn lose_connections(&self) {
+        self.is_stale.store(true, Release);
     }
 
     /// Wakes whoever waits, although nothing was published: something else that they look at has changed.
@@ -150,8 +171,7 @@ impl Core {
     }
 
     /// Starts the driver if it is not running: it never was, or the runtime that it ran on is gone.
-    /// True if it was started now.
-    pub(crate) fn ensure_driver(self: &Arc<Self>) -> Result<bool, NoRuntime> {
+    pub(crate) fn ensure_driver(self: &Arc<Self>) -> Result<(), NoRuntime> {
         self.seat.ensure_running(self)
     }
 
@@ -166,16 +186,22 @@ impl Core {
 
     /// Makes sure that timers can be made and tasks be spawned while the guard lives.
     pub(crate) fn enter(&self) -> Result<Option<EnterGuard<'_>>, NoRuntime> {
-        match &self.runtime {
-            Some(handle) => Ok(Some(handle.enter())),
-            None if Handle::try_current().is_ok() => Ok(None),
-            None => Err(NoRuntime::Absent),
-        }
+        let entered = match &self.runtime {
+            Some(handle) => Some(handle.enter()),
+            None if Handle::try_current().is_ok() => None,
+            None => return Err(NoRuntime::Absent),
+        };
+        if has_timers() { Ok(entered) } else { Err(NoRuntime::NoTimers) }
     }
 
     fn tell(&self, event: Event<Connection>) {
         self.events.send(event);
     }
+}
+
+/// Whether the runtime that is here has timers. It has no other way of saying so than a panic.
+pub(crate) fn has_timers() -> bool {
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
 
 impl Drop for Core {

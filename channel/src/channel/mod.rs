@@ -15,7 +15,7 @@ use trunkline_balancer::{CallInfo, PickResult, Picker};
 use trunkline_proto::{ConnectError, ConnectivityState};
 
 pub use self::closing::CloseReport;
-pub(crate) use self::core::Core;
+pub(crate) use self::core::{Core, has_timers};
 pub use self::settings::NotReady;
 pub(crate) use self::settings::{CallSettings, NoRuntime};
 pub use self::watching::StateWatch;
@@ -61,9 +61,9 @@ impl Channel {
         &self.core
     }
 
-    /// How the channel stands now.
+    /// How the channel stands now. One whose runtime has gone, and its connections with it, is Idle.
     pub fn state(&self) -> ConnectivityState {
-        self.core.snapshot().connectivity
+        self.core.connectivity()
     }
 
     /// Watches how the channel stands. Watching starts nothing and keeps nothing alive.
@@ -101,28 +101,29 @@ impl Channel {
     pub async fn ready(&self, limit: Duration) -> Result<(), NotReady> {
         let began = Instant::now();
         let end = began + limit.min(FOREVER);
-        let not_ready = || NotReady::new(&self.core, began.elapsed());
+        let not_ready = |why| NotReady::new(&self.core, began.elapsed(), why);
         loop {
             // Registered before anything is looked at, so that no publication is missed.
             let published = self.core.published();
-            let started = self.core.ensure_driver().map_err(|_| not_ready())?;
+            self.core.ensure_driver().map_err(|none| not_ready(Some(none.text().to_owned())))?;
             self.wake();
+            let connectivity = self.core.connectivity();
             let snapshot = self.core.snapshot_to_keep();
-            match snapshot.connectivity {
-                // A driver that was only just started, on another runtime than before, has yet to say that
-                // the connections are gone.
-                ConnectivityState::Ready if started => {}
+            match connectivity {
                 ConnectivityState::Ready => return Ok(()),
-                ConnectivityState::Shutdown => return Err(not_ready()),
-                _ if fails_for_good(&snapshot, self.core.settings().fail_fast) => return Err(not_ready()),
+                ConnectivityState::Shutdown => return Err(not_ready(said(&*snapshot.picker))),
+                _ if fails_for_good(&snapshot, self.core.settings().fail_fast) => {
+                    return Err(not_ready(None));
+                }
                 _ => {}
             }
             let waiting = {
-                let _entered = self.core.enter().map_err(|_| not_ready())?;
+                let entered = self.core.enter();
+                let _entered = entered.map_err(|none| not_ready(Some(none.text().to_owned())))?;
                 timeout_at(end, published)
             };
             if waiting.await.is_err() {
-                return Err(not_ready());
+                return Err(not_ready(None));
             }
         }
     }
@@ -148,6 +149,14 @@ impl Channel {
 /// What the picker says to a call of no method. `None` if it panics, which is for calls to tell.
 fn pick(picker: &dyn Picker) -> Option<PickResult<'_>> {
     catch_unwind(AssertUnwindSafe(|| picker.pick(&CallInfo::new("")))).ok()
+}
+
+/// What the picker of a channel that is over tells its calls.
+fn said(picker: &dyn Picker) -> Option<String> {
+    match pick(picker) {
+        Some(PickResult::Drop(failure)) => Some(failure.message().to_owned()),
+        _ => None,
+    }
 }
 
 /// Whether waiting is pointless for calls of that mode.

@@ -29,12 +29,15 @@ pub(crate) struct CallSettings {
 pub struct NotReady {
     target: Arc<str>,
     waited: Duration,
+    /// What is in the way, where that is no connection error.
+    why: Option<Arc<str>>,
     causes: Arc<[ConnectError]>,
 }
 
 impl NotReady {
-    pub(super) fn new(core: &Core, waited: Duration) -> Self {
-        Self { target: core.settings().target.clone(), waited, causes: trouble(core) }
+    pub(super) fn new(core: &Core, waited: Duration, why: Option<String>) -> Self {
+        let target = core.settings().target.clone();
+        Self { target, waited, why: why.map(Arc::from), causes: trouble(core) }
     }
 
     /// The newest connection errors, the last one last; empty if nothing has failed yet.
@@ -46,9 +49,10 @@ impl NotReady {
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is not ready after {:?}", self.target, self.waited)?;
-        match self.causes.last() {
-            Some(cause) => write!(f, "; last cause: {cause}"),
-            None => f.write_str("; nothing has failed yet"),
+        match (&self.why, self.causes.last()) {
+            (Some(why), _) => write!(f, ": {why}"),
+            (None, Some(cause)) => write!(f, "; last cause: {cause}"),
+            (None, None) => f.write_str("; nothing has failed yet"),
         }
     }
 }
@@ -73,7 +77,12 @@ pub(crate) enum NoRuntime {
 impl NoRuntime {
     /// The end of a call that cannot go on. `sent`: what is known of its request.
     pub(crate) fn problem(self, sent: Sent) -> Problem {
-        let text = match self {
+        Problem::new(Code::Internal, sent, self.text())
+    }
+
+    /// What it says, and what to do.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::Absent => {
                 "no tokio runtime here: poll the call within one, or give the channel one by ChannelBuilder::runtime"
             }
@@ -81,7 +90,6 @@ impl NoRuntime {
             Self::NoTimers => {
                 "the tokio runtime here has no timers, which deadlines need: build it with enable_time"
             }
-        };
-        Problem::new(Code::Internal, sent, text)
+        }
     }
 }

@@ -15,7 +15,7 @@ pub struct StateWatch {
 
 impl StateWatch {
     pub(super) fn new(core: &Arc<Core>) -> Self {
-        Self { core: Arc::downgrade(core), seen: core.snapshot().connectivity }
+        Self { core: Arc::downgrade(core), seen: core.connectivity() }
     }
 
     /// The state that was last seen.
@@ -36,7 +36,7 @@ impl StateWatch {
                     return self.seen;
                 };
                 let published = core.published();
-                let now = core.snapshot().connectivity;
+                let now = core.connectivity();
                 if now != self.seen || now == ConnectivityState::Shutdown {
                     self.seen = now;
                     return now;

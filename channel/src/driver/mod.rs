@@ -226,6 +226,7 @@ impl Drop for Driver {
             core.publish(broken(&core.snapshot()));
             core.seat().finish();
         } else {
+            core.lose_connections();
             core.seat().park(engine);
         }
         core.nudge();

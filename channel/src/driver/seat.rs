@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::{Driver, Engine};
-use crate::channel::{Core, NoRuntime};
+use crate::channel::{Core, NoRuntime, has_timers};
 use crate::control::Event;
 
 /// The seat of a driver.
@@ -37,18 +37,22 @@ impl Seat {
         Self { occupied: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
-    /// Starts the driver if nobody runs it. True if it was started now.
-    pub(crate) fn ensure_running(&self, core: &Arc<Core>) -> Result<bool, NoRuntime> {
+    /// Starts the driver if nobody runs it.
+    pub(crate) fn ensure_running(&self, core: &Arc<Core>) -> Result<(), NoRuntime> {
         if self.occupied.load(Ordering::Acquire) {
-            return Ok(false);
+            return Ok(());
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*state, State::Parked { .. }) {
-            return Ok(false);
+            return Ok(());
         }
         let runtime = core.runtime()?;
+        let _entered = runtime.enter();
+        if !has_timers() {
+            return Err(NoRuntime::NoTimers);
+        }
         let State::Parked { mut engine, ran_before } = std::mem::replace(&mut *state, State::Running) else {
-            return Ok(false);
+            return Ok(());
         };
         if ran_before {
             // Connections live in tasks; with their runtime they are gone. Said past the mailbox, where the
@@ -60,11 +64,10 @@ impl Seat {
         // Not under the lock: a runtime that is shutting down drops the driver at once, and its guard comes
         // back here.
         drop(state);
-        let _entered = runtime.enter();
         runtime.spawn(Driver::new(engine, Arc::downgrade(core)));
         match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Parked { .. } => Err(NoRuntime::Gone),
-            State::Running | State::Finished => Ok(true),
+            State::Running | State::Finished => Ok(()),
         }
     }
 

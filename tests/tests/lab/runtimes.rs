@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::IntervalStream;
 use trunkline::Transport::{self, H2, Trunkline};
-use trunkline::{Channel, Code, Sent, Streaming};
+use trunkline::{Channel, Code, ConnectivityState, Sent, Streaming};
 use trunkline_tests::greeter::HelloReply;
 use trunkline_tests::{LoopbackServer, MemoryServer, Network, TestGreeter, ms};
 
@@ -66,8 +66,13 @@ fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next
     let scene = Scene::new(engine, &TestGreeter::new("a"));
     let channel = scene.channel();
     multi_thread().block_on(async { channel.ready(Duration::from_secs(5)).await.unwrap() });
+    assert_eq!(channel.state(), ConnectivityState::Idle, "its connections are gone");
     scene.network.refuse("a");
-    current_thread().block_on(async { channel.ready(ms(100)).await.unwrap_err() });
+    // Whoever of several wakes it.
+    current_thread().block_on(async {
+        channel.wake();
+        channel.ready(ms(100)).await.unwrap_err();
+    });
 }
 
 // E11

@@ -36,7 +36,8 @@ fn a_channel_whose_own_runtime_has_shut_down_says_so_and_never_hangs() {
             assert_eq!(status.code(), Code::Internal);
             assert!(status.message().contains("has shut down"), "{status}");
         }
-        assert!(channel.ready(Duration::from_secs(5)).await.is_err());
+        let not_ready = channel.ready(Duration::from_secs(5)).await.unwrap_err();
+        assert!(not_ready.to_string().contains("has shut down"), "{not_ready}");
         channel.close(Duration::from_secs(5)).await;
     });
 }
@@ -91,7 +92,31 @@ fn a_runtime_without_timers_fails_calls_instead_of_hanging_them() {
     let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
     let no_timers = Builder::new_current_thread().build().unwrap();
     let call = UnaryCall::<String>::new::<String>(&channel, &METHOD, "x".to_owned());
-    assert_eq!(no_timers.block_on(call.into_future()).unwrap_err().code(), Code::Internal);
+    let status = no_timers.block_on(call.into_future()).unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("enable_time"), "{status}");
+    let not_ready = no_timers.block_on(channel.ready(Duration::from_secs(1))).unwrap_err();
+    assert!(not_ready.to_string().contains("enable_time"), "{not_ready}");
+    // That is no fault of the channel: on another runtime it finds that nobody listens.
+    let call = UnaryCall::<String>::new::<String>(&channel, &METHOD, "x".to_owned());
+    assert_eq!(runtime().block_on(call.into_future()).unwrap_err().code(), Code::Unavailable);
+}
+
+#[test]
+fn what_is_ready_elsewhere_is_no_use_where_no_timers_are() {
+    let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
+    let (good, no_timers) = (runtime(), Builder::new_current_thread().build().unwrap());
+    good.block_on(async { channel.ready(Duration::ZERO).await.unwrap_err() });
+    let not_ready = no_timers.block_on(channel.ready(Duration::from_secs(1))).unwrap_err();
+    assert!(not_ready.to_string().contains("enable_time"), "{not_ready}");
+}
+
+#[tokio::test]
+async fn a_closed_channel_is_not_ready_because_it_was_closed() {
+    let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
+    channel.close(Duration::ZERO).await;
+    let not_ready = channel.ready(Duration::from_secs(1)).await.unwrap_err();
+    assert!(not_ready.to_string().contains("channel is closed"), "{not_ready}");
 }
 
 #[tokio::test]
