@@ -22,6 +22,8 @@ use crate::ids::Ids;
 ///                 (in Head too)  Ended                             Ended
 ///                                 `────────── both: closed ─────────┘
 ///
+///   stop_sending(): a request that has not ended is Stopped, whatever it was.
+///
 ///   RST_STREAM from either side, a violation, or GOAWAY below its id: closed, whatever the halves.
 /// ```
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub(crate) enum Sending {
     Ending,
     /// END_STREAM was queued to be written.
     Ended,
+    /// Cut off in the middle: nothing is written any more until RST_STREAM.
+    Stopped,
 }
 
 /// In which lines a stream stands, each of which it enters once.
@@ -136,6 +140,13 @@ impl Stream {
         let queue = self.queue.get_or_insert_default();
         queue.queued += data.len();
         queue.pieces.push_back(data);
+    }
+
+    /// Drops what waits, and takes no more. Nothing happens to a request that has ended.
+    pub(crate) fn stop_sending(&mut self) {
+        if self.sending != Sending::Ended {
+            (self.sending, self.awaits_room, self.queue) = (Sending::Stopped, false, None);
+        }
     }
 
     /// Takes at most `bytes` of what waits, of which there is some: the front of one piece.

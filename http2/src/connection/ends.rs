@@ -19,6 +19,15 @@ impl Connection {
         self.outgoing.frames(|out| write_reset(out, stream.id(), code));
     }
 
+    /// Drops what a stream has queued, and writes nothing of its request any more: for a stream that is given up and
+    /// whose [`reset`](Self::reset) has to wait. [`send`](Self::send) finds it over; its response goes on. Nothing
+    /// happens to a request whose end is written or about to be.
+    pub fn stop_sending(&mut self, stream: StreamKey) {
+        if let Some(open) = self.streams.get_mut(stream) {
+            open.stop_sending();
+        }
+    }
+
     /// Queues GOAWAY with last stream id 0. There are no new streams; those that are open go on.
     pub fn close(&mut self, code: ErrorCode) {
         if matches!(self.phase, Phase::Over(_)) {

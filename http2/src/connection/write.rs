@@ -79,12 +79,12 @@ impl Connection {
                 continue;
             };
             (stream.lines.turn, stream.lines.long) = (false, false);
-            let limit = limit.min(stream.window.available());
-            if limit == 0 {
-                // SETTINGS took its window away; WINDOW_UPDATE brings the stream back into the line.
+            let length = limit.min(stream.window.available()).min(stream.queued());
+            if length == 0 {
+                // SETTINGS took its window away, and WINDOW_UPDATE brings the stream back into the line; or it was
+                // stopped.
                 continue;
             }
-            let length = limit.min(stream.queued());
             let end = stream.sending == Sending::Ending && length == stream.queued();
             self.outgoing.data_head(key.id(), length, end);
             let (before, mut left) = (stream.sent(), length);

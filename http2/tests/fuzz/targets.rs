@@ -147,6 +147,10 @@ impl Run {
                 let length = usize::from(tape.byte());
                 self.story.server().raw(tape.take(length));
             }
+            18 => {
+                let Some(stream) = self.choose(tape) else { return };
+                self.story.stop_sending(stream);
+            }
             _ => {
                 if let Some(frame) = tape.frame() {
                     self.story.server().raw(frame);

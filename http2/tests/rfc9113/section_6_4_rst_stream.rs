@@ -75,6 +75,48 @@ fn section_6_4_a_reset_drops_what_waits_to_be_sent() {
 }
 
 #[test]
+fn section_5_1_nothing_is_sent_of_a_request_that_was_stopped_until_it_is_reset() {
+    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 10)]);
+    let (stopped, ending, other) = (story.upload(), story.upload(), story.upload());
+    story.send(stopped, [b's'; 100], false);
+    story.send(ending, [b'e'; 100], true);
+    story.send(other, [b'o'; 100], true);
+    for stream in [stopped, ending] {
+        // Its turn has come, but not its bytes.
+        story.stall();
+        story.server().window(stream, 50);
+        story.stop_sending(stream);
+        story.unstall();
+        assert!(!story.send(stream, b"more", true), "it takes no more");
+    }
+    story.server().settings(&[(setting::INITIAL_WINDOW_SIZE, 1_000)]);
+    for stream in [stopped, ending] {
+        let request = story.request(stream);
+        assert_eq!((request.body.len(), request.ended), (10, false));
+    }
+    assert_eq!(story.request(other).body.len(), 100, "the turn of the others has come");
+    // What comes meanwhile is told, and the end of the response does not end the stream.
+    story.server().response(stopped, b"data");
+    story.expect_response(stopped, b"data");
+    assert_eq!(story.engine().active_streams(), 3);
+    for stream in [stopped, ending] {
+        story.reset(stream, ErrorCode::CANCEL);
+        story.expect_rst_stream(stream, ErrorCode::CANCEL);
+    }
+    story.expect_works();
+}
+
+#[test]
+fn section_5_1_a_request_that_has_ended_cannot_be_stopped() {
+    let mut story = Story::begin();
+    let call = story.call_with(b"body");
+    story.stop_sending(call);
+    story.server().response(call, b"data");
+    story.expect_response(call, b"data");
+    assert_eq!(story.engine().active_streams(), 0);
+}
+
+#[test]
 fn section_6_4_the_servers_reset_drops_what_waits_to_be_sent() {
     let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 10)]);
     let (dropped, other) = (story.upload(), story.upload());

@@ -29,6 +29,9 @@ pub(crate) enum Step {
         stream: usize,
         code: u32,
     },
+    StopSending {
+        stream: usize,
+    },
     Release {
         stream: usize,
         bytes: usize,
@@ -94,6 +97,7 @@ impl Machine {
             Step::Send { stream, data, end } => {
                 self.sent = self.connection.send(self.streams[*stream], data.clone(), *end).is_ok();
             }
+            Step::StopSending { stream } => self.connection.stop_sending(self.streams[*stream]),
             Step::Reset { stream, code } => self.connection.reset(self.streams[*stream], ErrorCode(*code)),
             Step::Release { stream, bytes } => self.connection.release(self.streams[*stream], *bytes),
             Step::Ping(opaque) => self.queued = self.connection.ping(self.now, *opaque),

@@ -129,6 +129,11 @@ impl Story {
         self.act(Step::Reset { stream, code: code.0 });
     }
 
+    pub(crate) fn stop_sending(&mut self, stream: StreamKey) {
+        let stream = self.ordinal(stream);
+        self.act(Step::StopSending { stream });
+    }
+
     /// The application has read so many bytes.
     pub(crate) fn release(&mut self, stream: StreamKey, bytes: usize) {
         let stream = self.ordinal(stream);
