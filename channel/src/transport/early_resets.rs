@@ -59,6 +59,11 @@ impl<S> EarlyResets<S> {
         if self.waiting.front().is_some_and(accepted) { self.waiting.pop_front() } else { None }
     }
 
+    /// Only those stay that are still to be reset: the server has ended the others itself.
+    pub(super) fn retain(&mut self, is_open: impl FnMut(&S) -> bool) {
+        self.waiting.retain(is_open);
+    }
+
     /// Whether the server should be asked what it has read.
     pub(super) fn wants_to_ask(&self) -> bool {
         self.unread >= ASK_FROM

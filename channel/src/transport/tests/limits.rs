@@ -347,6 +347,55 @@ async fn a_burst_of_cancelled_calls_is_reset_a_few_at_a_time_as_the_server_reads
     assert_eq!(streams(&connection), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn cancelled_calls_send_nothing_more_while_their_resets_wait() {
+    // The h2 crate cannot drop what waits without a reset.
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    let mut burst = Vec::new();
+    for _ in 0..40 {
+        burst.push(call(&connection, str::from_utf8(&[b'x'; 100_000]).unwrap()).await);
+    }
+    settle().await;
+    drop(burst);
+    settle().await;
+    // It has not read the resets yet, nor that it is asked about them.
+    peer.open_window(0, 10_000_000).await;
+    for number in 0..40 {
+        peer.open_window(2 * number + 1, 1_000_000).await;
+    }
+    settle().await;
+    let (mut body, mut resets) = (0, 0);
+    while resets < 40 {
+        match peer.next().await.expect("the client closed the connection") {
+            (DATA, _, _, payload) => body += payload.len(),
+            (RST_STREAM, ..) => resets += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(body, 65_535, "what the window of the connection let through before they were cancelled");
+    settle().await;
+    assert_eq!(streams(&connection), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_of_a_cancelled_call_is_free_when_the_server_ends_its_stream() {
+    // The h2 crate tells nobody that a stream has ended of which nothing is asked.
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    let mut burst = Vec::new();
+    for _ in 0..100 {
+        burst.push(call(&connection, "x").await);
+    }
+    settle().await;
+    drop(burst);
+    settle().await;
+    // Sixteen are reset, and the server has not read that. It ends the others by itself, the last one first.
+    for number in (16..100).rev() {
+        peer.reset(2 * number + 1, 8).await;
+        settle().await;
+        assert_eq!(streams(&connection), usize::try_from(number).unwrap() - 16);
+    }
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn late_answers_after_the_resets_are_forgotten_cost_nothing_either(

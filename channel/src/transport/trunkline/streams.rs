@@ -40,8 +40,6 @@ pub(super) struct OpenStream {
     /// Bytes that were delivered since the reader was woken: less than its window.
     gathered: u32,
     pub(super) reply: Reply,
-    /// The response has begun.
-    pub(super) answered: bool,
     /// Where the beginning of what is arriving for it is kept, if something came for others in between.
     pub(super) begun: Option<u32>,
 }
@@ -69,15 +67,8 @@ impl Streams {
         }
         self.open += 1;
         cell.opened_at(index);
-        self.by_index[index] = Some(OpenStream {
-            key,
-            cell: Some(cell),
-            deadline,
-            gathered: 0,
-            reply,
-            answered: false,
-            begun: None,
-        });
+        self.by_index[index] =
+            Some(OpenStream { key, cell: Some(cell), deadline, gathered: 0, reply, begun: None });
     }
 
     pub(super) fn get(&mut self, key: StreamKey) -> Option<&mut OpenStream> {
@@ -90,12 +81,21 @@ impl Streams {
         stream.cell.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, cell)).then_some(stream.key)
     }
 
-    pub(super) fn remove(&mut self, key: StreamKey) {
-        let Some(place) = self.by_index.get_mut(key.index()) else { return };
-        let Some(stream) = place.take_if(|stream| stream.key == key) else { return };
+    /// The stream is over. True if its call went away before.
+    pub(super) fn remove(&mut self, key: StreamKey) -> bool {
+        let Some(place) = self.by_index.get_mut(key.index()) else { return false };
+        let Some(stream) = place.take_if(|stream| stream.key == key) else { return false };
+        let is_abandoned = stream.cell.is_none();
         self.open -= 1;
         self.gathered -= stream.gathered as usize;
-        self.abandoned -= usize::from(stream.cell.is_none());
+        self.abandoned -= usize::from(is_abandoned);
+        is_abandoned
+    }
+
+    pub(super) fn is_open(&self, key: StreamKey) -> bool {
+        self.by_index
+            .get(key.index())
+            .is_some_and(|place| place.as_ref().is_some_and(|stream| stream.key == key))
     }
 
     /// The call of this stream went away; the stream stays for now.

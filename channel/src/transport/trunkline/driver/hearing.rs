@@ -34,9 +34,8 @@ impl TrunklineDriver {
                 self.answered = self.answered.max(stream.id());
                 let is_grpc = self.familiar.is_grpc(status, &headers);
                 if let Some(open) = self.streams.get(stream) {
-                    open.answered = true;
+                    // Its reader wants the beginning of what is no reply of gRPC, and not to wait for the end.
                     if !is_grpc {
-                        // Its reader wants the beginning of it, and not to wait for the end.
                         open.reply = Reply::Stream;
                     }
                 }
@@ -178,7 +177,7 @@ impl TrunklineDriver {
             // lets it ask us to stop, and gRPC's clients stop by themselves. For a stream that is over this
             // does nothing.
             self.engine.reset(key, ErrorCode::NO_ERROR);
-            self.streams.remove(key);
+            self.has_ended_cancelled |= self.streams.remove(key);
         }
     }
 

@@ -70,6 +70,8 @@ pub(crate) struct TrunklineDriver {
     /// How many of those that wait, at most, were withdrawn since anybody looked.
     withdrawn: usize,
     resets: EarlyResets<Cancelled>,
+    /// The server has ended some whose reset may wait.
+    has_ended_cancelled: bool,
     /// SETTINGS of ours are on their way to be acknowledged.
     asked: bool,
     keepalive: Option<KeepaliveClock>,
@@ -112,7 +114,7 @@ struct Arriving {
     begun: Vec<Option<(StreamKey, Box<Inbox>)>>,
 }
 
-/// A stream that was cancelled before its response began. It holds its place until it is reset.
+/// A stream that was cancelled before its response began. It holds its place until it is reset, or the server ends it.
 #[derive(Debug)]
 struct Cancelled {
     key: StreamKey,
@@ -145,6 +147,7 @@ impl TrunklineDriver {
             waiting: VecDeque::new(),
             withdrawn: 0,
             resets: EarlyResets::new(),
+            has_ended_cancelled: false,
             asked: true,
             keepalive: options.keepalive.map(|settings| KeepaliveClock::new(settings, doublings, now)),
             penalty: options.keepalive_penalty.clone(),

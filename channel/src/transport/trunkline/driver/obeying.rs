@@ -37,7 +37,10 @@ impl TrunklineDriver {
     /// Resets those cancelled streams that need not wait any longer: the server has accepted them, or the
     /// connection drains and nobody else is left on it, so that there is nobody whom their number could harm.
     pub(super) fn reset_cancelled(&mut self, now: Instant) {
-        while let Some(next) = self.resets.next_if(|next| next.key.id() < self.answered) {
+        if std::mem::take(&mut self.has_ended_cancelled) {
+            self.resets.retain(|next| self.streams.is_open(next.key));
+        }
+        while let Some(next) = self.resets.next_if(|next| next.key.id() <= self.answered) {
             self.reset(next.key);
         }
         if self.life == Life::Draining && self.streams.is_idle() {
@@ -148,14 +151,15 @@ impl TrunklineDriver {
         let Some(key) = self.streams.key_of(cell) else {
             return self.let_go_of_withdrawn();
         };
-        let is_answered = self.streams.get(key).is_some_and(|stream| stream.answered);
-        if is_answered || key.id() < self.answered {
+        if key.id() <= self.answered {
             self.reset(key);
             return;
         }
         self.streams.abandon(key);
-        if let Some(now) = self.resets.cancel(Cancelled { key, _slot: slot }) {
-            self.reset(now.key);
+        match self.resets.cancel(Cancelled { key, _slot: slot }) {
+            Some(now) => self.reset(now.key),
+            // It must not go on, to its end perhaps, while its reset waits.
+            None => self.engine.stop_sending(key),
         }
     }
 
