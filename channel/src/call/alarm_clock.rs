@@ -82,6 +82,8 @@ struct Face {
     /// When to look at the alarms: never later than the earliest of them, but perhaps earlier, since an alarm
     /// that is taken back leaves this alone.
     looks_at: Option<Instant>,
+    /// They are not looked at before this.
+    rests_until: Option<Instant>,
     task: Task,
 }
 
@@ -177,8 +179,9 @@ impl Face {
         index
     }
 
-    /// Looks at `at` if that is sooner; who is to be woken for it.
+    /// Looks at `at` if that is sooner, and not before it has rested; who is to be woken for it.
     fn sooner(&mut self, at: Instant) -> Option<Waker> {
+        let at = self.rests_until.map_or(at, |rest| at.max(rest));
         if self.looks_at.is_some_and(|looks_at| looks_at <= at) {
             return None;
         }
@@ -209,7 +212,9 @@ impl Face {
             (self.alarms, self.free) = (Vec::new(), None);
         }
         let alarms = u32::try_from(self.alarms.len()).unwrap_or(u32::MAX);
-        earliest.map(|earliest| earliest.max(now + REST_PER_ALARM * alarms))
+        let rest = now + REST_PER_ALARM * alarms;
+        self.rests_until = Some(rest);
+        earliest.map(|earliest| earliest.max(rest))
     }
 }
 
@@ -421,6 +426,20 @@ mod tests {
         drop(clocks);
         tokio::task::yield_now().await;
         assert_eq!(tasks(), 0, "a channel that is gone leaves no task behind");
+    }
+
+    #[test]
+    fn many_alarms_are_not_looked_at_all_the_time_however_soon_others_are_to_ring() {
+        let (mut face, now) = (Face::default(), Instant::now());
+        for _ in 0..100_000 {
+            face.insert(Entry::Set { at: now + ms(1000), waker: Waker::noop().clone() });
+        }
+        face.looks_at = face.look(now, &mut Vec::new());
+        face.sooner(now + ms(1));
+        assert_eq!(face.looks_at, Some(now + ms(10)));
+        face.looks_at = face.look(now + ms(10), &mut Vec::new());
+        face.sooner(now + ms(30));
+        assert_eq!(face.looks_at, Some(now + ms(30)));
     }
 
     #[test]

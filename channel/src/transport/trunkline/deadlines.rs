@@ -13,6 +13,8 @@ const REST_PER_PLACE: Duration = Duration::from_nanos(100);
 pub(super) struct Deadlines {
     /// Never later than the earliest deadline, but perhaps earlier, since a call that has ended leaves this alone.
     looks_at: Option<Instant>,
+    /// Nobody is looked at before this.
+    rests_until: Option<Instant>,
 }
 
 impl Deadlines {
@@ -22,7 +24,7 @@ impl Deadlines {
         if let Some(at) = deadline
             && self.looks_at.is_none_or(|looks_at| at < looks_at)
         {
-            self.looks_at = Some(at);
+            self.looks_at = Some(self.rests_until.map_or(at, |rest| at.max(rest)));
         }
     }
 
@@ -59,8 +61,9 @@ impl Deadlines {
                 None => {}
             }
         }
-        let rest = REST_PER_PLACE * u32::try_from(places).unwrap_or(u32::MAX);
-        self.looks_at = earliest.map(|at| at.max(now + rest));
+        let rest = now + REST_PER_PLACE * u32::try_from(places).unwrap_or(u32::MAX);
+        self.rests_until = Some(rest);
+        self.looks_at = earliest.map(|at| at.max(rest));
     }
 }
 
@@ -107,5 +110,13 @@ mod tests {
         calls.iter().for_each(|deadline| deadlines.add(*deadline));
         assert_eq!(look(&mut deadlines, start, &mut calls), [0]);
         assert_eq!(deadlines.due(), Some(start + Duration::from_millis(10)));
+        // Nor for others that are out of time sooner.
+        deadlines.add(Some(start + Duration::from_millis(1)));
+        assert_eq!(deadlines.due(), Some(start + Duration::from_millis(10)));
+        assert_eq!(look(&mut deadlines, start + Duration::from_millis(10), &mut calls).len(), 99_999);
+        deadlines.add(Some(start + Duration::from_millis(15)));
+        assert_eq!(deadlines.due(), Some(start + Duration::from_millis(20)));
+        deadlines.add(Some(start + Duration::from_millis(25)));
+        assert_eq!(deadlines.due(), Some(start + Duration::from_millis(20)));
     }
 }
