@@ -290,6 +290,26 @@ async fn a_connection_whose_stream_ids_are_used_up_drains(#[values(H2, Trunkline
     dial.lost().await;
 }
 
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_at_once_after_the_last_id_hears_that_it_is_used_up(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (mut dial, connection, mut peer) = before_the_last_id(engine).await;
+    let (first, second) = (connection.reserve().await.unwrap(), connection.reserve().await.unwrap());
+    let _last = first.start(head(), few(b"a"), true, Waker::noop()).unwrap();
+    let error = match second.start(head(), few(b"b"), true, Waker::noop()) {
+        Ok(mut late) => failed(&mut late).await,
+        Err(error) => error,
+    };
+    assert!(
+        matches!(&error, StreamError::NeverSent(cause) if cause.message().contains("used up")),
+        "{error:?}"
+    );
+    assert_eq!(peer.next_of(HEADERS).await.1, LAST_ID);
+    dial.draining().await;
+}
+
 /// RFC 9113 5.1.1: ids have 31 bits, and those of clients are odd.
 const LAST_ID: u32 = (1 << 31) - 1;
 

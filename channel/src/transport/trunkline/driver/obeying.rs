@@ -114,6 +114,8 @@ impl TrunklineDriver {
                     limit: usize::try_from(limit).unwrap_or(usize::MAX),
                 })
             }
+            // Nobody has heard of it yet where the last one was opened just before.
+            OpenError::IdsExhausted => StreamError::NeverSent(told::ids_exhausted()),
             OpenError::Invalid(what) => StreamError::Violation(StreamViolation::Request(what.to_string())),
             _ => StreamError::NeverSent(self.cause.clone().unwrap_or_else(told::let_go)),
         }
