@@ -4,6 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trunkline_proto::{ConnectError, Phase, framing::SmallBytes};
 
 use super::fixture::*;
@@ -27,7 +28,7 @@ async fn a_connection_is_ready_only_once_the_servers_settings_are_in(
 async fn a_peer_that_speaks_http1_is_a_permanent_failure(#[values(H2, Trunkline)] engine: Transport) {
     let (mut dial, io) = Dial::begin(engine).await;
     let mut peer = Frames::accept(io).await;
-    tokio::io::AsyncWriteExt::write_all(&mut peer.io, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    peer.io.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     let error = dial.lost().await;
     assert_eq!(error.to_string(), "10.0.0.7:443: HTTP/2: the peer speaks HTTP/1.1, not HTTP/2");
     assert!(error.is_permanent());
@@ -151,6 +152,36 @@ async fn a_stream_behind_a_full_pipe_was_never_sent_and_the_one_that_fills_it_wa
     assert!(matches!(fates, (StreamError::Lost(_), StreamError::NeverSent(_))), "{fates:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_closed_its_side_is_sent_no_more_requests() {
+    // What the h2 crate has queued it writes also then.
+    let (mut dial, io) = Dial::begin_narrow(Trunkline, 1000).await;
+    let mut peer = Frames::accept(io).await;
+    peer.settings(&[]).await;
+    let connection = dial.ready().await;
+    peer.hear_everything().await;
+    // Begun together, when nothing waited: some more than fit.
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        calls.push(call(&connection, "0123456789").await);
+    }
+    settle().await;
+    peer.io.shutdown().await.unwrap();
+    let mut bytes = vec![0; 1000];
+    peer.io.read_exact(&mut bytes).await.unwrap();
+    dial.lost().await;
+    assert_eq!(peer.io.read(&mut bytes).await.unwrap(), 0, "nothing is said to who cannot answer");
+    let (mut lost, mut never_sent) = (0, 0);
+    for stream in &mut calls {
+        match failed(stream).await {
+            StreamError::Lost(_) => lost += 1,
+            StreamError::NeverSent(_) => never_sent += 1,
+            error => panic!("{error:?}"),
+        }
+    }
+    assert!(lost > 0 && lost < 40 && never_sent > 60, "{lost} and {never_sent}");
+}
+
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn what_the_server_said_before_it_closed_is_heard_although_writing_fails(
@@ -183,6 +214,10 @@ async fn a_peer_that_breaks_the_rules_ends_the_connection_and_the_reason_is_told
     // CONTINUATION without HEADERS.
     peer.send(9, END_HEADERS, id, b"").await;
     let cause = dial.lost().await;
+    // The server is told, too, before the connection is closed (RFC 9113 5.4.1).
+    let (_, _, goaway) = peer.next_of(GOAWAY).await;
+    assert_eq!(goaway[..8], [0, 0, 0, 0, 0, 0, 0, 1], "PROTOCOL_ERROR, and no stream of the server's");
+    assert!(peer.next().await.is_none());
     // The code is the same by every engine; which rule it was not all of them tell.
     let expected = "the server broke the rules of HTTP/2: PROTOCOL_ERROR";
     assert!(cause.message().starts_with(expected), "{cause}");

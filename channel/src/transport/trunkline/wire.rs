@@ -46,6 +46,8 @@ pub(super) struct Wire {
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
     /// Told only when there is nothing more to read.
+    /// No more bytes come.
+    has_ended: bool,
     write_failure: Option<WriteFailure>,
     /// Bytes were given to `io` since it was last flushed.
     unflushed: bool,
@@ -63,6 +65,7 @@ impl Wire {
             read: 0,
             written: 0,
             greeting: Some(Greeting::default()),
+            has_ended: false,
             write_failure: None,
             unflushed: false,
         }
@@ -103,15 +106,21 @@ impl Wire {
             (Poll::Pending, None) => return Poll::Pending,
             (Poll::Pending, Some(failure)) => {
                 ready!(failure.poll_silence(cx));
-                return Poll::Ready(Err(classify::broken(failure.error())));
+                let why = classify::broken(failure.error());
+                return self.ended(why);
             }
-            (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(told::closed(self.greeting.is_none()))),
+            (Poll::Ready(Ok(0)), _) => return self.ended(told::closed(self.greeting.is_none())),
             (Poll::Ready(Ok(bytes)), _) => bytes,
-            (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(classify::broken(&error))),
+            (Poll::Ready(Err(error)), _) => return self.ended(classify::broken(&error)),
         };
         self.read += bytes as u64;
         self.adapt(bytes, room);
         Poll::Ready(self.hear(before))
+    }
+
+    fn ended(&mut self, why: ConnectError) -> Poll<Result<(), ConnectError>> {
+        self.has_ended = true;
+        Poll::Ready(Err(why))
     }
 
     /// Makes room for the next read, in memory that is there already if nobody else uses it.
@@ -184,9 +193,11 @@ impl Wire {
     }
 
     /// Says farewell: what is still to be written goes out as far as the socket takes it at once. Nobody waits
-    /// for a peer that does not read.
+    /// for a peer that does not read. To one that has ended its side nothing more is said: it might still take up a
+    /// request whose answer nobody could hear.
     pub(super) fn close(&mut self, engine: &mut Connection, cx: &mut Context<'_>) {
-        if self.poll_write(engine, cx).is_ready() && self.write_failure.is_none() {
+        let is_said = self.has_ended || self.poll_write(engine, cx).is_ready();
+        if is_said && self.write_failure.is_none() {
             // The socket is dropped next, whatever comes of this.
             let _closed = Pin::new(&mut self.io).poll_shutdown(cx);
         }
