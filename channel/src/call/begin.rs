@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Extensions, HeaderMap, Uri};
+use http::header::{CONTENT_TYPE, TE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::time::Instant;
 use trunkline_proto::{timeout, wire};
 
@@ -135,9 +136,15 @@ impl CallStart {
                 // What must be kept for sending again is kept below the layers.
                 upload.commit();
                 let Attached { headers, extensions } = *self.attached.unwrap_or_default();
-                let mut request = http::Request::new(Body::new(UploadBody(upload)));
+                let (body, watch) = UploadBody::new(upload);
+                let mut request = http::Request::new(Body::new(body));
+                // What it will be on the wire, for layers that log, sign or choose by it. The transport writes its own.
+                *request.method_mut() = Method::POST;
+                *request.version_mut() = Version::HTTP_2;
                 *request.uri_mut() = Uri::from(self.path);
                 *request.headers_mut() = headers;
+                request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
                 *request.extensions_mut() = extensions;
                 let options = CallOptions {
                     timeout: terms.timeout,
@@ -146,7 +153,7 @@ impl CallStart {
                 };
                 request.extensions_mut().insert(options);
                 let answer = layers.send(request);
-                let call = LayeredCall::new(channel, answer, self.began, terms.deadline);
+                let call = LayeredCall::new(channel, answer, watch, self.began, terms.deadline);
                 Call::Layered(Box::new(call))
             }
             (_, upload) => {
@@ -221,7 +228,7 @@ impl fmt::Debug for CallStart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue, header};
+    use http::HeaderName;
     use trunkline_proto::wire::names;
 
     fn attached(headers: usize) -> Attached {
@@ -244,7 +251,7 @@ mod tests {
     #[test]
     fn what_the_transport_writes_is_taken_out_and_what_the_request_says_counts_once() {
         let mut attached = attached(1);
-        attached.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        attached.headers.insert(TE, HeaderValue::from_static("trailers"));
         attached.headers.append(names::GRPC_TIMEOUT, HeaderValue::from_static("1S"));
         attached.headers.append(names::GRPC_TIMEOUT, HeaderValue::from_static("2S"));
         let options = attached.take_options().unwrap();

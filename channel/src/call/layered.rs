@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -19,10 +20,32 @@ use super::response::{Response, missing_status};
 use crate::channel::{Channel, Core};
 use crate::connect::BoxFuture;
 use crate::transport::{Headers, ResponseHead};
-use crate::vocabulary::{self, Body, Status};
+use crate::vocabulary::{self, Body, Status, StatusExt};
 
 /// The body of a request, for layers.
-pub(super) struct UploadBody(pub(super) Upload);
+pub(super) struct UploadBody {
+    upload: Upload,
+    is_read: Arc<AtomicBool>,
+}
+
+/// What has become of such a body.
+pub(super) struct BodyWatch(Arc<AtomicBool>);
+
+impl UploadBody {
+    pub(super) fn new(upload: Upload) -> (Self, BodyWatch) {
+        let is_read = Arc::default();
+        let watch = BodyWatch(Arc::clone(&is_read));
+        (Self { upload, is_read }, watch)
+    }
+}
+
+impl BodyWatch {
+    /// Whether it was dropped without anybody having read of it: then nothing can have left, since the call path
+    /// reads the beginning of a request before it opens a stream.
+    fn is_dropped_unread(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && !self.0.load(Relaxed)
+    }
+}
 
 impl http_body::Body for UploadBody {
     type Data = Bytes;
@@ -32,11 +55,12 @@ impl http_body::Body for UploadBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.0.poll_chunk(cx).map_ok(Frame::data)
+        self.is_read.store(true, Relaxed);
+        self.upload.poll_chunk(cx).map_ok(Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_done()
+        self.upload.is_done()
     }
 }
 
@@ -47,6 +71,7 @@ pub(crate) struct LayeredCall {
     progress: Progress,
     timer: Timer,
     stage: Stage,
+    request: BodyWatch,
     headers: Option<Headers>,
     trailers: HeaderMap,
     /// As the call path below the layers made it, if the response comes from there.
@@ -67,6 +92,7 @@ impl LayeredCall {
     pub(super) fn new(
         channel: Channel,
         answer: BoxFuture<'static, Result<http::Response<Body>, Status>>,
+        request: BodyWatch,
         began: Instant,
         deadline: Option<Deadline>,
     ) -> Self {
@@ -75,6 +101,7 @@ impl LayeredCall {
             progress: Progress::new(began),
             timer: Timer::new(deadline),
             stage: Stage::Call(answer),
+            request,
             headers: None,
             trailers: HeaderMap::new(),
             report: None,
@@ -102,21 +129,35 @@ impl LayeredCall {
     }
 
     pub(super) fn report(&self) -> CallReport {
-        let made_here = || self.progress.begun(self.channel.core(), None, Instant::now());
-        self.report.clone().unwrap_or_else(made_here)
+        let by_layer = || Problem::new(Code::Ok, self.sent(), "answered by a layer of the channel");
+        self.report.clone().unwrap_or_else(|| self.progress.report(self.channel.core(), by_layer()))
+    }
+
+    /// What is known of the request of a call that a layer has ended.
+    fn sent(&self) -> Sent {
+        match &self.report {
+            Some(below) => below.sent(),
+            None if self.request.is_dropped_unread() => Sent::No,
+            None => Sent::Maybe,
+        }
     }
 
     pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let Stage::Call(answer) = &mut self.stage else { return Poll::Ready(Ok(())) };
-        let result = match answer.as_mut().poll(cx) {
-            Poll::Ready(Ok(response)) => self.begun(response),
-            Poll::Ready(Err(status)) => Err(status),
-            Poll::Pending => Err(ready!(self.poll_expired(cx))),
+        let answer = match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                let expired = ready!(self.poll_expired(cx));
+                self.stage = Stage::Ended;
+                return Poll::Ready(Err(expired));
+            }
         };
-        if result.is_err() {
-            self.stage = Stage::Ended;
-        }
-        Poll::Ready(result)
+        // Before anything is said of the request: what answered may hold it still.
+        self.stage = Stage::Ended;
+        Poll::Ready(match answer {
+            Ok(response) => self.begun(response),
+            Err(status) => Err(self.failed(status)),
+        })
     }
 
     fn begun(&mut self, response: http::Response<Body>) -> Result<(), Status> {
@@ -146,7 +187,7 @@ impl LayeredCall {
         let Stage::Read { body, said } = &mut self.stage else { return Poll::Ready(None) };
         let end = match Pin::new(body).poll_frame(cx) {
             Poll::Pending => Err(ready!(self.poll_expired(cx))),
-            Poll::Ready(Some(Err(status))) => Err(status),
+            Poll::Ready(Some(Err(status))) => Err(self.failed(status)),
             Poll::Ready(None) if *said => Ok(wire::Status::new(Code::Ok, "")),
             Poll::Ready(None) => Ok(missing_status()),
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -175,12 +216,22 @@ impl LayeredCall {
 
     pub(super) fn refuse(&mut self, status: wire::Status) -> Status {
         self.stage = Stage::Ended;
-        self.status(Problem::response(status, None))
+        self.status(Problem::new(status.code, self.sent(), status.message))
     }
 
+    /// A layer has answered with `status`: what the server says comes as an error of the call path.
     fn answered(&self, status: wire::Status, headers: HeaderMap) -> Status {
-        let report = self.progress.answered(self.channel.core(), &status, None);
-        vocabulary::server_status(status, headers, report)
+        let problem =
+            Problem::new(status.code, self.sent(), format!("a layer of the channel answered {status}"));
+        vocabulary::server_status(status, headers, self.progress.report(self.channel.core(), problem))
+    }
+
+    /// A status of the call path's, or a layer's own, which has no report yet.
+    fn failed(&self, status: Status) -> Status {
+        match status.call_report() {
+            Some(_) => status,
+            None => self.progress.request_failed(self.channel.core(), status, self.sent(), None),
+        }
     }
 
     /// The deadline covers the layers too.

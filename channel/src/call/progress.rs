@@ -115,7 +115,7 @@ impl Progress {
     }
 
     /// The report of a call that ends with `problem` now.
-    fn report(&self, core: &Core, problem: Problem) -> CallReport {
+    pub(crate) fn report(&self, core: &Core, problem: Problem) -> CallReport {
         self.report_at(core, problem, Instant::now())
     }
 

@@ -14,7 +14,7 @@ use super::{Answer, METHOD, Rig, framed};
 use crate::connect::BoxFuture;
 use crate::stub::{BidiStreamingCall, ServerStreamingCall, Streaming};
 use crate::transport::Connection;
-use crate::{Body, Code, LayeredService, Origin, Status, StatusExt};
+use crate::{Body, Code, LayeredService, Origin, Sent, Status, StatusExt};
 
 /// What a layer does with a call before it hands it on.
 #[derive(Clone)]
@@ -93,6 +93,86 @@ async fn a_layer_may_refuse_a_call() {
     let status = rig.say("hello").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "not today"));
     assert!(server.try_accept().is_none());
+    let report = status.call_report().unwrap();
+    assert_eq!((report.origin(), report.sent()), (Origin::Channel, Sent::No), "{report}");
+    assert!(report.to_string().contains("a layer of the channel answered PERMISSION_DENIED"), "{report}");
+}
+
+#[tokio::test]
+async fn what_a_layer_ends_says_how_far_the_request_had_come() {
+    fn refused() -> Result<http::Response<Body>, Status> {
+        Err(Status::aborted("no"))
+    }
+    fn not_grpc() -> Result<http::Response<Body>, Status> {
+        Ok(http::Response::builder().status(503).body(Body::empty()).unwrap())
+    }
+    for (answer, code) in [(refused as fn() -> _, Code::Aborted), (not_grpc, Code::Unavailable)] {
+        let rig = Rig::with(|builder| builder.layer(layer_fn(move |_below| Answers(answer))));
+        let status = rig.say("hello").await.unwrap_err();
+        assert_eq!(status.code(), code);
+        let report = status.call_report().unwrap();
+        assert_eq!((report.origin(), report.sent()), (Origin::Channel, Sent::No), "{report}");
+    }
+
+    /// Answers by itself when the server has.
+    #[derive(Clone)]
+    struct Afterwards(LayeredService);
+    impl Service<http::Request<Body>> for Afterwards {
+        type Response = http::Response<Body>;
+        type Error = Status;
+        type Future = BoxFuture<'static, Result<http::Response<Body>, Status>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+            let below = self.0.call(request);
+            Box::pin(async { below.await.and(Ok(Status::data_loss("not good enough").into_http())) })
+        }
+    }
+    let (connection, mut server) = Connection::memory();
+    let rig = Rig::with(|builder| builder.layer(layer_fn(Afterwards)));
+    rig.publish_ready("a", &connection);
+    let call = tokio::spawn(rig.say("hello").into_future());
+    server.accept().await.reply("ok");
+    let status = call.await.unwrap().unwrap_err();
+    let report = status.call_report().unwrap();
+    assert_eq!((report.origin(), report.sent()), (Origin::Channel, Sent::Maybe), "{report}");
+}
+
+#[tokio::test]
+async fn a_layer_that_answers_and_lets_the_request_go_on_elsewhere_does_not_say_that_it_was_not_sent() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    let (connection, _server) = Connection::memory();
+    let rig = layered(&connection, move |request| {
+        *keep.lock().unwrap() = Some(std::mem::replace(request, http::Request::new(Body::empty())));
+        Err(Status::aborted("later"))
+    });
+    let status = rig.say("hello").await.unwrap_err();
+    assert_eq!(status.call_report().unwrap().sent(), Sent::Maybe);
+    assert!(kept.lock().unwrap().is_some());
+}
+
+#[tokio::test]
+async fn layers_see_what_goes_out_on_the_wire_on_both_roads() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let see = Arc::clone(&seen);
+    let (connection, _server) = Connection::memory();
+    let mut rig = layered(&connection, move |request| {
+        let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+        let line = format!("{} {} {:?}", request.method(), request.uri().path(), request.version());
+        see.lock().unwrap().push((line, header("content-type"), header("te")));
+        Err(Status::aborted("seen"))
+    });
+    rig.say("hello").await.unwrap_err();
+    let request = http::Request::post("http://anything/test.Echo/Say").body(Body::empty()).unwrap();
+    let response = rig.channel.call(request).await;
+    assert_eq!(response.unwrap_err().code(), Code::Aborted);
+    let line = "POST /test.Echo/Say HTTP/2.0".to_owned();
+    let expected = (line, "application/grpc".to_owned(), "trailers".to_owned());
+    assert_eq!(*seen.lock().unwrap(), [expected.clone(), expected]);
 }
 
 #[tokio::test(start_paused = true)]
