@@ -25,8 +25,11 @@ impl Response {
     pub(crate) fn read(head: ResponseHead) -> Self {
         let ResponseHead { status: http_status, headers, end } = head;
         // A status counts wherever it comes from: the mapping of HTTP's is for responses without one (gRPC
-        // http-grpc-status-mapping.md).
-        if end && let Some(status) = status_in(&headers) {
+        // http-grpc-status-mapping.md). And an error in a head is one although the server has yet to end its stream:
+        // some write their end in a frame of its own.
+        if let Some(status) = status_in(&headers)
+            && (end || status.code != Code::Ok)
+        {
             return Self::Status(status, headers);
         }
         let content_type = headers.get(&header::CONTENT_TYPE);

@@ -150,6 +150,22 @@ async fn a_response_that_ends_without_a_status_is_unknown(#[values(H2, Trunkline
     }
 }
 
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn an_error_in_the_head_is_the_status_although_the_end_comes_in_a_frame_of_its_own(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let mut stage = Stage::set(engine).await;
+    for (road, shape) in Road::every() {
+        let status = stage.failed(road, shape, async |server, stream| {
+            server.head(stream, &[("grpc-status", "5"), ("grpc-message", "nothing here")]).await;
+            server.data(stream, "", true).await;
+        });
+        let status = status.await;
+        assert_eq!((status.code(), status.message()), (Code::NotFound, "nothing here"), "{road:?} {shape:?}");
+    }
+}
+
 // behaviour 92
 #[rstest]
 #[tokio::test(start_paused = true)]
