@@ -17,7 +17,7 @@ use trunkline_proto::wire::{self, Code};
 use super::prepared::Prepared;
 use crate::call::{Begun, Call, CallReport, Problem, Sent};
 use crate::transport::Headers;
-use crate::vocabulary::{self, Status, metadata::MetadataMap};
+use crate::vocabulary::{self, Status, StatusExt, metadata::MetadataMap};
 
 /// The replies of a streaming call, handed out at once: nothing waits for the server's headers.
 ///
@@ -53,6 +53,7 @@ struct Ended {
     /// As they were received: metadata is made of them when somebody asks.
     headers: Option<Headers>,
     trailers: Option<MetadataMap>,
+    report: Option<CallReport>,
     /// Why the response never began, and whether `message` has said so.
     failure: Option<Status>,
     told: bool,
@@ -151,11 +152,12 @@ impl<R: Message + Default> Streaming<R> {
         }
     }
 
-    /// What has happened to the call so far; `None` before the response has begun and after its end.
+    /// What has happened to the call so far, or had when it ended; `None` before the response has begun.
     pub fn report(&self) -> Option<CallReport> {
         match &self.stage {
             Stage::Read(reading) => Some(reading.call.report()),
-            _ => None,
+            Stage::Ended(Some(ended)) => ended.report.clone(),
+            Stage::Call(_) | Stage::Spawned(_) | Stage::Ended(None) => None,
         }
     }
 
@@ -181,12 +183,12 @@ impl<R: Message + Default> Streaming<R> {
                         },
                     },
                     Some(Err(status)) => {
-                        self.stage.end(false);
+                        self.stage.end(Err(&status));
                         return Poll::Ready(Err(status));
                     }
                     None => match pieces.finish() {
                         Ok(()) => {
-                            self.stage.end(true);
+                            self.stage.end(Ok(()));
                             return Poll::Ready(Ok(None));
                         }
                         Err(error) => error.into(),
@@ -195,7 +197,7 @@ impl<R: Message + Default> Streaming<R> {
                 Err(error) => error.into(),
             };
             let status = call.refuse(problem);
-            self.stage.end(false);
+            self.stage.end(Err(&status));
             return Poll::Ready(Err(status));
         }
     }
@@ -282,7 +284,10 @@ impl Stage {
         };
         *self = match result {
             Ok(reading) => Self::Read(reading),
-            Err(status) => Self::Ended(Some(Box::new(Ended { failure: Some(status), ..Ended::default() }))),
+            Err(status) => {
+                let report = status.call_report().cloned();
+                Self::Ended(Some(Box::new(Ended { report, failure: Some(status), ..Ended::default() })))
+            }
         };
         Poll::Ready(())
     }
@@ -311,11 +316,14 @@ impl Stage {
     }
 
     /// The end. There are trailers to tell of if the status was OK.
-    fn end(&mut self, ok: bool) {
+    fn end(&mut self, said: Result<(), &Status>) {
         let Self::Read(reading) = self else { return };
         let call = &mut reading.call;
-        let trailers = ok.then(|| MetadataMap::from_headers(call.take_trailers()));
-        let ended = Ended { headers: call.take_headers(), trailers, ..Ended::default() };
+        let (trailers, report) = match said {
+            Ok(()) => (Some(MetadataMap::from_headers(call.take_trailers())), Some(call.report())),
+            Err(status) => (None, status.call_report().cloned()),
+        };
+        let ended = Ended { headers: call.take_headers(), trailers, report, ..Ended::default() };
         *self = Self::Ended(Some(Box::new(ended)));
     }
 }

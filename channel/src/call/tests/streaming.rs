@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Answer, Rig, framed, lost};
 use crate::stub::{BidiStreamingCall, ClientStreamingCall, ServerStreamingCall};
 use crate::transport::{Connection, StreamError};
-use crate::{Address, Code, Sent, StatusExt, Streaming};
+use crate::{Address, Code, Origin, Sent, StatusExt, Streaming};
 
 async fn chat(rig: &Rig, capacity: usize) -> (mpsc::Sender<String>, Streaming<String>) {
     let (say, said) = mpsc::channel(capacity);
@@ -43,6 +43,8 @@ async fn a_bidirectional_stream_is_handed_out_before_the_server_says_anything() 
     request.ok();
     assert_eq!(replies.message().await.unwrap(), None);
     assert!(replies.trailers().is_some());
+    let report = replies.report().unwrap();
+    assert_eq!((report.origin(), report.sent()), (Origin::Server, Sent::Yes), "also after the end");
 }
 
 #[tokio::test]
