@@ -1,16 +1,17 @@
 //! One stream: how its response comes, and the ways in which it ends.
 
+use std::ops::Range;
 use std::task::Waker;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use rstest::rstest;
 use tokio::time::Instant;
 use trunkline_proto::framing::SmallBytes;
 use trunkline_proto::wire::names::GRPC_STATUS;
 
 use super::fixture::*;
-use crate::transport::{StreamError, StreamEvent, StreamViolation};
+use crate::transport::{Connection, RequestHead, StreamError, StreamEvent, StreamViolation};
 
 #[rstest]
 #[tokio::test(start_paused = true)]
@@ -247,8 +248,54 @@ async fn a_deadline_never_enters_the_header_table(#[values(H2, Trunkline)] engin
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_tells_one_call_from_others_never_enters_the_header_table() {
+    // The h2 crate puts all of it there.
+    let (_dial, connection, mut peer) = Dial::with_frames(Trunkline).await;
+    for number in 0..1000 {
+        // Three calls for one request of somebody's.
+        let id = HeaderValue::try_from(format!("request-{}", number / 3)).unwrap();
+        let trace = HeaderValue::try_from(format!("00-{:032x}-00f067aa0ba902b7-01", number / 3)).unwrap();
+        let headers =
+            [("x-request-id", id), ("traceparent", trace), ("x-app", HeaderValue::from_static("shop"))];
+        let block = block_of(&connection, &mut peer, headers).await;
+        assert!(number < 5 || insertions(&block) == 0, "request {number}: {block:x?}");
+    }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_secret_never_enters_a_header_table_on_its_way(#[values(H2, Trunkline)] engine: Transport) {
+    let (_dial, connection, mut peer) = Dial::with_frames(engine).await;
+    let mut token = HeaderValue::from_static("Bearer of a secret");
+    token.set_sensitive(true);
+    for number in 0..10 {
+        let block = block_of(&connection, &mut peer, [("authorization", token.clone())]).await;
+        assert_eq!(fields(&block, 0x10..0x20), 1, "{engine:?}, request {number}: {block:x?}");
+        assert!(number < 5 || insertions(&block) == 0, "{engine:?}, request {number}: {block:x?}");
+    }
+}
+
+/// The header block of a request with these headers.
+async fn block_of<const N: usize>(
+    connection: &Connection,
+    peer: &mut Frames,
+    headers: [(&'static str, HeaderValue); N],
+) -> Vec<u8> {
+    let headers = headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value));
+    let head = RequestHead { headers: Some(Box::new(headers.collect())), ..head() };
+    let slot = connection.reserve().await.unwrap();
+    let _stream = slot.start(head, SmallBytes::default(), true, Waker::noop()).unwrap();
+    peer.next_of(HEADERS).await.2
+}
+
 /// How many fields of a header block enter the table (RFC 7541 6.2.1).
-fn insertions(mut block: &[u8]) -> usize {
+fn insertions(block: &[u8]) -> usize {
+    fields(block, 0x40..0x80)
+}
+
+/// How many fields of a header block begin so.
+fn fields(mut block: &[u8], kind: Range<u8>) -> usize {
     let mut count = 0;
     while let Some(first) = block.first() {
         // RFC 7541 6: an indexed field, one that enters the table, a new size of it, and one that does not.
@@ -258,7 +305,7 @@ fn insertions(mut block: &[u8]) -> usize {
             0x20.. => (5, false),
             _ => (4, true),
         };
-        count += usize::from((0x40..0x80).contains(first));
+        count += usize::from(kind.contains(first));
         let index = take_integer(&mut block, index_bits);
         let strings = if literal { 1 + usize::from(index == 0) } else { 0 };
         for _ in 0..strings {

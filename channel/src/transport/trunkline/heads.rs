@@ -17,6 +17,22 @@ use crate::transport::{Origin, Path};
 /// may have any number, and what is beyond this costs it the time to encode.
 const MOST_PATHS: usize = 512;
 
+/// What tells one call, or one request of somebody's further up, from all others. A few calls may say the same, and
+/// none that come after them: such values stay out of the header table, where they would push out what repeats.
+const IDENTIFIERS: [&str; 11] = [
+    "b3",
+    "grpc-trace-bin",
+    "traceparent",
+    "tracestate",
+    "uber-trace-id",
+    "x-amzn-trace-id",
+    "x-b3-parentspanid",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-cloud-trace-context",
+    "x-request-id",
+];
+
 const METHOD: NameValue<'static> = (b":method", b"POST");
 const SCHEME: &[u8] = b":scheme";
 const AUTHORITY: &[u8] = b":authority";
@@ -61,8 +77,13 @@ impl Heads {
         let metadata =
             head.headers.iter().flat_map(|headers| headers.iter()).filter(|(name, _)| !is_ours(name)).map(
                 |(name, value)| {
-                    let indexing = if value.is_sensitive() { Indexing::Never } else { Indexing::Adaptive };
-                    Field { name: name.as_str().as_bytes(), value: value.as_bytes(), indexing }
+                    let name = name.as_str();
+                    let indexing = match value.is_sensitive() {
+                        true => Indexing::Never,
+                        false if IDENTIFIERS.contains(&name) => Indexing::Transient,
+                        false => Indexing::Adaptive,
+                    };
+                    Field { name: name.as_bytes(), value: value.as_bytes(), indexing }
                 },
             );
         // Most calls have no metadata, and then this is no allocation.
