@@ -1,5 +1,7 @@
 //! What readers who leave, readers who gather, and servers that do not read must not cost: the connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -61,6 +63,40 @@ async fn behind_a_narrow_pipe(engine: Transport, bytes: usize) -> (Dial, Connect
     let connection = dial.ready().await;
     peer.open_window(0, 1 << 24).await;
     (dial, connection, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_and_go_while_the_connection_does_not_run_are_not_kept_without_end() {
+    /// Counts those that are there.
+    struct Body(Arc<AtomicUsize>);
+    impl AsRef<[u8]> for Body {
+        fn as_ref(&self) -> &[u8] {
+            &[7; 1024]
+        }
+    }
+    impl Drop for Body {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Relaxed);
+        }
+    }
+    let (_dial, connection, mut peer) =
+        Dial::with_settings(Trunkline, &[(MAX_CONCURRENT_STREAMS, 100)]).await;
+    let (bodies, mut most) = (Arc::new(AtomicUsize::new(0)), 0);
+    for _ in 0..100_000 {
+        let Some(slot) = connection.try_reserve() else { break };
+        most = most.max(bodies.fetch_add(1, Relaxed) + 1);
+        let body = Bytes::from_owner(Body(Arc::clone(&bodies)));
+        drop(slot.start(head(), body.into(), true, Waker::noop()).unwrap());
+    }
+    assert!((1000..3000).contains(&most), "{most} requests are kept");
+    assert!(connection.try_reserve().is_none(), "they hold their places");
+    settle().await;
+    assert_eq!((bodies.load(Relaxed), streams(&connection)), (0, 0));
+    let mut stream = call(&connection, "x").await;
+    let (_, id, _) = peer.next_of(HEADERS).await;
+    assert_eq!(id, 1, "nothing of them was sent");
+    peer.answer(id, b"x").await;
+    assert_eq!(answer(&mut stream).await.1, "0");
 }
 
 #[rstest]

@@ -3,7 +3,8 @@
 //!
 //! The driver takes it whole at each turn, so it holds what calls say between two turns: for each place under the
 //! limit of streams a `Start` and a `Withdraw` (and both of each call that gave its place up before the driver had
-//! seen it), one `Release` per delivery, and data up to the send buffer of each stream and one message more.
+//! seen it, as long as there is not too much of that), one `Release` per delivery, and data up to the send buffer of
+//! each stream and one message more.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,10 @@ use super::request::Request;
 /// From so many bytes on that readers have taken and the driver has not heard of, it is woken to hear of
 /// them: a small part of the connection's window, and many messages.
 const OWED_WAKES: usize = 256 << 10;
+
+/// While so many commands wait, a call that goes away keeps its place until the driver has heard of it: however long
+/// the driver does not run, calls that come and go meanwhile fill the queue no further than their places allow.
+const FAR_BEHIND: usize = 4096;
 
 /// What calls ask of the driver.
 #[derive(Debug)]
@@ -77,6 +82,22 @@ impl Commands {
             Self::push_to(queue, command);
         }
         takes
+    }
+
+    /// The call of this cell went away. Its place stays taken until the driver has heard of that if its stream
+    /// `is_open`; else it is free at once.
+    pub(super) fn withdraw(&self, cell: Arc<Cell>, slot: TrunklineSlot, is_open: bool) {
+        let queue = self.lock();
+        let keeps = is_open || queue.waiting.len() >= FAR_BEHIND;
+        let (slot, free) = if keeps { (Some(slot), None) } else { (None, Some(slot)) };
+        if !queue.ended {
+            Self::push_to(queue, Command::Withdraw { cell, slot });
+        } else {
+            drop(queue);
+            drop(slot);
+        }
+        // Not under the lock: it may be somebody else's then, who is woken.
+        drop(free);
     }
 
     /// Wakes the driver, unless it knows.

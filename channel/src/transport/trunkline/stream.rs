@@ -108,9 +108,8 @@ impl Drop for TrunklineStream {
             }
         }
         if !had_ended {
-            // A place in which nothing was sent is free at once.
-            let slot = (!cell.take_back()).then_some(slot);
-            shared.commands.push(Command::Withdraw { cell, slot });
+            let is_open = !cell.take_back();
+            shared.commands.withdraw(cell, slot, is_open);
         }
     }
 }
