@@ -214,8 +214,49 @@ async fn name_servers_may_be_set_for_targets_that_name_none_and_the_next_is_aske
         let gone = NameServer::start().await;
         gone.address()
     };
-    let mut resolver = build(eager().servers([down, server.address()]), "http://greeter.test:8080");
+    let mut resolver = build(impatient().servers([down, server.address()]), "http://greeter.test:8080");
     until(&mut resolver, &["10.0.0.1:8080"]).await;
+}
+
+#[tokio::test]
+async fn the_first_name_server_that_answers_is_believed_and_the_next_is_not_asked() {
+    let (first, second) = (NameServer::start().await, NameServer::start().await);
+    second.say(NAME, Family::V4, Reply::addresses(&["10.0.0.2"]));
+    let mut resolver = build(eager().servers([first.address(), second.address()]), NAME);
+    for _ in 0..10 {
+        assert_eq!(next(&mut resolver).await.unwrap_err().message(), "greeter.test: no such name");
+    }
+    first.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1"]));
+    until(&mut resolver, &["10.0.0.1:443"]).await;
+    assert_eq!(second.all_queries(), 0);
+}
+
+#[tokio::test]
+async fn a_name_server_that_cannot_tell_is_passed_over() {
+    let (failing, refusing, good) =
+        (NameServer::start().await, NameServer::start().await, NameServer::start().await);
+    for family in [Family::V4, Family::V6] {
+        failing.say(NAME, family, Reply::server_failure());
+        refusing.say(NAME, family, Reply::refused());
+    }
+    good.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1"]));
+    let servers = [&failing, &refusing, &good].map(NameServer::address);
+    let mut resolver = build(eager().servers(servers), NAME);
+    assert_eq!(addresses(&next(&mut resolver).await.unwrap()), ["10.0.0.1:443"]);
+}
+
+#[tokio::test]
+async fn a_third_name_server_is_asked_if_two_are_silent() {
+    let (first, second, good) =
+        (NameServer::start().await, NameServer::start().await, NameServer::start().await);
+    for family in [Family::V4, Family::V6] {
+        first.say(NAME, family, Reply::silence());
+        second.say(NAME, family, Reply::silence());
+    }
+    good.say(NAME, Family::V4, Reply::addresses(&["10.0.0.1"]));
+    let servers = [&first, &second, &good].map(NameServer::address);
+    let mut resolver = build(impatient().servers(servers), NAME);
+    until(&mut resolver, &["10.0.0.1:443"]).await;
 }
 
 #[tokio::test]

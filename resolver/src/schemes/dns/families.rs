@@ -14,8 +14,20 @@ pub(super) enum FamilyAnswer {
     Found { addresses: Vec<IpAddr>, ttl: Option<Duration> },
     /// The name service says that there is none: no such name (NXDOMAIN), or none of this family.
     Absent { no_such_name: bool },
-    /// No usable answer.
+    /// A name server has answered, but not the question (SERVFAIL, REFUSED).
     Failed(ResolveError),
+    /// No name server has answered.
+    Silent(ResolveError),
+}
+
+impl FamilyAnswer {
+    /// Why there is no usable answer.
+    pub(super) fn failure(&self) -> Option<&ResolveError> {
+        match self {
+            Self::Failed(error) | Self::Silent(error) => Some(error),
+            Self::Found { .. } | Self::Absent { .. } => None,
+        }
+    }
 }
 
 /// The last good addresses of each family.
@@ -34,13 +46,13 @@ impl Families {
 
     /// The answer of one look. An error changes nothing here, as it changes nothing in the channel.
     pub(super) fn add_up(&mut self, v4: FamilyAnswer, v6: FamilyAnswer) -> Result<Resolution, ResolveError> {
-        if matches!((&v4, &v6), (FamilyAnswer::Failed(_), FamilyAnswer::Failed(_))) {
-            return Err(self.error(v4, v6));
+        if v4.failure().is_some() && v6.failure().is_some() {
+            return Err(self.error(&v4, &v6));
         }
         let new_v4 = newest(&v4, &self.v4);
         let new_v6 = newest(&v6, &self.v6);
         if new_v4.is_empty() && new_v6.is_empty() {
-            return Err(self.error(v4, v6));
+            return Err(self.error(&v4, &v6));
         }
         (self.v4, self.v6) = (new_v4, new_v6);
         let addresses = self.v4.iter().chain(&self.v6).map(|address| SocketAddr::new(*address, self.port));
@@ -49,26 +61,21 @@ impl Families {
         Ok(resolution)
     }
 
-    fn error(&self, v4: FamilyAnswer, v6: FamilyAnswer) -> ResolveError {
-        use FamilyAnswer::{Absent, Failed};
+    fn error(&self, v4: &FamilyAnswer, v6: &FamilyAnswer) -> ResolveError {
         let host = &self.host;
-        match (v4, v6) {
-            (Failed(v4), Failed(v6)) if v4.message() == v6.message() => {
-                ResolveError::new(format!("{host}: {v4}")).caused_by(v4)
-            }
-            (Failed(v4), Failed(v6)) => {
-                ResolveError::new(format!("{host}: {v4} for IPv4; {v6} for IPv6")).caused_by(v4)
-            }
-            (Failed(error), _) => {
-                ResolveError::new(format!("{host}: {error} for IPv4; no IPv6 address")).caused_by(error)
-            }
-            (_, Failed(error)) => {
-                ResolveError::new(format!("{host}: {error} for IPv6; no IPv4 address")).caused_by(error)
-            }
-            (Absent { no_such_name: true }, _) | (_, Absent { no_such_name: true }) => {
-                ResolveError::new(format!("{host}: no such name"))
-            }
-            _ => ResolveError::new(format!("{host}: the name exists, but has no addresses")),
+        let no_such_name =
+            |answer: &FamilyAnswer| matches!(answer, FamilyAnswer::Absent { no_such_name: true });
+        let (text, cause) = match (v4.failure(), v6.failure()) {
+            (Some(v4), Some(v6)) if v4.message() == v6.message() => (format!("{host}: {v4}"), Some(v4)),
+            (Some(v4), Some(v6)) => (format!("{host}: {v4} for IPv4; {v6} for IPv6"), Some(v4)),
+            (Some(error), None) => (format!("{host}: {error} for IPv4; no IPv6 address"), Some(error)),
+            (None, Some(error)) => (format!("{host}: {error} for IPv6; no IPv4 address"), Some(error)),
+            (None, None) if no_such_name(v4) || no_such_name(v6) => (format!("{host}: no such name"), None),
+            (None, None) => (format!("{host}: the name exists, but has no addresses"), None),
+        };
+        match cause {
+            Some(cause) => ResolveError::new(text).caused_by(cause.clone()),
+            None => ResolveError::new(text),
         }
     }
 }
@@ -77,7 +84,7 @@ impl Families {
 fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
     match answer {
         FamilyAnswer::Absent { .. } => Vec::new(),
-        FamilyAnswer::Failed(_) => last.to_vec(),
+        FamilyAnswer::Failed(_) | FamilyAnswer::Silent(_) => last.to_vec(),
         FamilyAnswer::Found { addresses, .. } => {
             let new: HashSet<_> = addresses.iter().collect();
             let old: HashSet<_> = last.iter().collect();
@@ -95,7 +102,7 @@ fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
 fn ttl(answer: &FamilyAnswer) -> Option<Duration> {
     match answer {
         FamilyAnswer::Found { ttl, .. } => *ttl,
-        FamilyAnswer::Absent { .. } | FamilyAnswer::Failed(_) => None,
+        FamilyAnswer::Absent { .. } | FamilyAnswer::Failed(_) | FamilyAnswer::Silent(_) => None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! `dns:[//server/]host[:port]`, and the URLs and bare names that mean it: what is asked, and how often.
-//! Asking is [`question`], adding up the answers of the two families is [`families`].
+//! What is asked is [`question`], who is asked is [`servers`], adding up the answers of the two families is
+//! [`families`].
 
 mod families;
 mod question;
+mod servers;
 mod system;
 
 use std::net::SocketAddr;
@@ -37,6 +39,9 @@ use crate::{
 /// - That there is no such name (NXDOMAIN), or that it has no addresses, is an error and so leaves the last answer standing:
 ///   a name service that is being reconfigured says so for a moment.
 /// - Literal addresses are not looked up, and `localhost` is this machine, whatever a name server says.
+/// - Name servers are asked in their order, as every libc asks them: the first that answers is believed, also that there is no
+///   such name. The next is asked only if one is silent for [`query_timeout`](Self::query_timeout), or says that it cannot
+///   tell (SERVFAIL, REFUSED). One that is down thus delays every look by one such time.
 /// - The system's settings (`/etc/hosts`, `/etc/resolv.conf` with its search list) are read again at every look. A name
 ///   server in the target (`dns://10.0.0.2/greeter.prod`) is asked instead of them, on port 53 if it names none, and
 ///   for exactly that name.
@@ -87,16 +92,18 @@ impl Dns {
         self
     }
 
-    /// How long to wait for the answer to one query before it is sent again. Default: the system's setting,
-    /// else 5 s.
+    /// How long to wait for the answer of one name server before the next is asked; within this time a
+    /// datagram is sent several times. Once all have been asked in vain they are asked again, as often as the
+    /// system's settings say (`attempts`), else twice in all. Default: the system's setting, else 5 s.
     #[must_use]
     pub fn query_timeout(mut self, timeout: Duration) -> Self {
         self.query_timeout = Some(timeout);
         self
     }
 
-    /// Asks these name servers instead of the system's, in this order, where the target names none. Names are
-    /// then asked for exactly as they are written, without hosts file and search list.
+    /// Asks these name servers instead of the system's, in this order, where the target names none: each only
+    /// if those before it are silent or cannot tell. Names are then asked for exactly as they are written,
+    /// without hosts file and search list.
     #[must_use]
     pub fn servers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.servers = servers.into_iter().collect();

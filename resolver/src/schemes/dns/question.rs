@@ -7,17 +7,11 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
-};
-use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::families::FamilyAnswer;
+use super::servers::NameServers;
 use super::system::{System, candidates};
 use crate::ResolveError;
 
@@ -73,20 +67,13 @@ impl Question {
         config: ResolverConfig,
         mut options: ResolverOpts,
     ) -> Result<(FamilyAnswer, FamilyAnswer), ResolveError> {
-        // The channel keeps the answer, and the schedule says how long: a cache could only make it older.
-        options.cache_size = 0;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
         options.timeout = self.timeout.unwrap_or(options.timeout);
-
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        *builder.options_mut() = options;
-        let resolver = builder.build().map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
+        let servers = NameServers::new(&config, options)
+            .map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
 
         let mut misses = Vec::new();
         for name in names {
-            let (v4, v6) =
-                both(ask(&resolver, name, RecordType::A), ask(&resolver, name, RecordType::AAAA)).await;
+            let (v4, v6) = both(servers.ask(name, RecordType::A), servers.ask(name, RecordType::AAAA)).await;
             if v4.is_found() || v6.is_found() {
                 return Ok((v4, v6));
             }
@@ -116,56 +103,13 @@ impl FamilyAnswer {
         }
     }
 
-    fn of_lookup(lookup: Result<Lookup, NetError>) -> Self {
-        match lookup {
-            Ok(lookup) => {
-                let records = lookup.answers();
-                let addresses: Vec<_> = records.iter().filter_map(|record| record.data.ip_addr()).collect();
-                // Aliases count too: an address is only as good as the alias that leads to it.
-                let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
-                match addresses.is_empty() {
-                    true => Self::Absent { no_such_name: false },
-                    false => Self::Found { addresses, ttl: Some(Duration::from_secs(ttl.into())) },
-                }
-            }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
-                ResponseCode::NXDomain => Self::Absent { no_such_name: true },
-                ResponseCode::NoError => Self::Absent { no_such_name: false },
-                code => Self::failed_by(code, NetError::Dns(DnsError::NoRecordsFound(none))),
-            },
-            Err(NetError::Dns(DnsError::ResponseCode(code))) => {
-                Self::failed_by(code, NetError::Dns(DnsError::ResponseCode(code)))
-            }
-            Err(NetError::Timeout) => {
-                Self::Failed(ResolveError::new("no name server has answered").caused_by(NetError::Timeout))
-            }
-            Err(error) => {
-                let text = format!("the name servers cannot be asked: {error}");
-                Self::Failed(ResolveError::new(text).caused_by(error))
-            }
-        }
-    }
-
-    fn failed_by(code: ResponseCode, error: NetError) -> Self {
-        let text = match code {
-            ResponseCode::ServFail => "the name server failed (SERVFAIL)".to_owned(),
-            ResponseCode::Refused => "the name server refused (REFUSED)".to_owned(),
-            code => format!("the name server answered `{code}`"),
-        };
-        Self::Failed(ResolveError::new(text).caused_by(error))
-    }
-
     fn is_found(&self) -> bool {
         matches!(self, Self::Found { .. })
     }
 
     fn is_failed(&self) -> bool {
-        matches!(self, Self::Failed(_))
+        self.failure().is_some()
     }
-}
-
-async fn ask(resolver: &TokioResolver, name: &Name, family: RecordType) -> FamilyAnswer {
-    FamilyAnswer::of_lookup(resolver.lookup(name.clone(), family).await)
 }
 
 /// Both answers. Once one family has addresses, the other gets [`PATIENCE`]: name servers exist that never
@@ -202,7 +146,7 @@ async fn other(first: &FamilyAnswer, second: impl Future<Output = FamilyAnswer>)
     }
     match tokio::time::timeout(PATIENCE, second).await {
         Ok(answer) => answer,
-        Err(late) => FamilyAnswer::Failed(ResolveError::new("no name server has answered").caused_by(late)),
+        Err(late) => FamilyAnswer::Silent(ResolveError::new("no name server has answered").caused_by(late)),
     }
 }
 
