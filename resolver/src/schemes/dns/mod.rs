@@ -42,7 +42,8 @@ use crate::{
 /// - Name servers are asked in their order, as every libc asks them: the first that answers is believed, also that there is no
 ///   such name. The next is asked only if one is silent for [`query_timeout`](Self::query_timeout), or says that it cannot
 ///   tell (SERVFAIL, REFUSED). One that is down thus delays every look by one such time.
-/// - The system's settings (`/etc/hosts`, `/etc/resolv.conf` with its search list) are read again at every look. A name
+/// - The system's settings (`/etc/hosts`, `/etc/resolv.conf` with its search list) are read again at every look. The search
+///   ends at the first name that no name server answers for: what another domain says might be another service. A name
 ///   server in the target (`dns://10.0.0.2/greeter.prod`) is asked instead of them, on port 53 if it names none, and
 ///   for exactly that name.
 ///

@@ -11,7 +11,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::families::FamilyAnswer;
-use super::servers::NameServers;
+use super::servers::{NameServer, NameServers};
 use super::system::{System, candidates};
 use crate::ResolveError;
 
@@ -59,8 +59,7 @@ impl Question {
         }
     }
 
-    /// The first of `names` that has addresses. Both families are asked for the same name, so that an address
-    /// of one name is never mixed with those of another.
+    /// Asks for `names` in turn.
     async fn ask_for(
         &self,
         names: &[Name],
@@ -70,17 +69,37 @@ impl Question {
         options.timeout = self.timeout.unwrap_or(options.timeout);
         let servers = NameServers::new(&config, options)
             .map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
-
-        let mut misses = Vec::new();
-        for name in names {
-            let (v4, v6) = both(servers.ask(name, RecordType::A), servers.ask(name, RecordType::AAAA)).await;
-            if v4.is_found() || v6.is_found() {
-                return Ok((v4, v6));
-            }
-            misses.push((v4, v6));
-        }
-        Ok(most_telling(misses))
+        Ok(first_with_addresses(names, &servers).await)
     }
+}
+
+/// The first of `names` that has addresses. Both families are asked for the same name, so that an address
+/// of one name is never mixed with those of another.
+///
+/// A name that may well exist, but could not be asked for, ends the search, as in every libc: the next name
+/// may be a wildcard of another domain, and another service. Name servers that fail (SERVFAIL) do not end it:
+/// some say so for every name of a domain that they do not serve.
+async fn first_with_addresses<S: NameServer>(
+    names: &[Name],
+    servers: &NameServers<S>,
+) -> (FamilyAnswer, FamilyAnswer) {
+    let mut misses = Vec::new();
+    for name in names {
+        let (v4, v6) = both(servers.ask(name, RecordType::A), servers.ask(name, RecordType::AAAA)).await;
+        if v4.is_found() || v6.is_found() || may_exist_unheard(&v4, &v6) {
+            return (v4, v6);
+        }
+        misses.push((v4, v6));
+    }
+    most_telling(misses)
+}
+
+/// Whether no name server has answered for one family, and what was said of the other leaves open whether
+/// there is such a name.
+fn may_exist_unheard(v4: &FamilyAnswer, v6: &FamilyAnswer) -> bool {
+    let is_silent = |answer: &FamilyAnswer| matches!(answer, FamilyAnswer::Silent(_));
+    let no_such_name = |answer: &FamilyAnswer| matches!(answer, FamilyAnswer::Absent { no_such_name: true });
+    (is_silent(v4) || is_silent(v6)) && !no_such_name(v4) && !no_such_name(v6)
 }
 
 /// Of the answers of names without addresses, that which says most. A name that could not be asked for may
@@ -171,10 +190,43 @@ const PATIENCE: Duration = Duration::from_secs(1);
 mod tests {
     use std::future::{pending, ready};
 
+    use super::super::servers::tests::{Script, absent, failed, found as address, silent};
     use super::*;
 
     fn found() -> FamilyAnswer {
         FamilyAnswer::of_hosts(vec![[127, 0, 0, 1].into()])
+    }
+
+    /// What a search list of three domains gives, the last of which answers for every name.
+    async fn search(server: &Script) -> (FamilyAnswer, FamilyAnswer) {
+        let server = server.clone().say("web.c.", None, address("10.0.0.66"));
+        let names = ["web.a.", "web.b.", "web.c."].map(|name| Name::from_ascii(name).unwrap());
+        first_with_addresses(&names, &NameServers::of(vec![server], 1)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_ends_at_the_first_name_that_no_server_answered_for() {
+        let server = Script::new().say("web.b.", None, silent());
+        let (v4, v6) = search(&server).await;
+        assert!(matches!((v4, v6), (FamilyAnswer::Silent(_), FamilyAnswer::Silent(_))));
+        assert_eq!(server.asked(), ["web.a. A", "web.a. AAAA", "web.b. A", "web.b. AAAA"]);
+
+        // There is such a name, and it may have addresses of the family that nobody answered for.
+        for (heard, unheard) in [(RecordType::A, RecordType::AAAA), (RecordType::AAAA, RecordType::A)] {
+            let server = Script::new().say("web.a.", heard, absent()).say("web.a.", unheard, silent());
+            let (v4, v6) = search(&server).await;
+            assert!(!v4.is_found() && !v6.is_found() && (v4.is_failed() || v6.is_failed()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_goes_on_after_a_name_that_is_absent_or_that_servers_fail_for() {
+        let (v4, v6) =
+            search(&Script::new().say("web.a.", None, absent()).say("web.b.", None, failed())).await;
+        assert!(v4.is_found() && v6.is_found());
+        // No such name: of neither family, also if the server never answers for one.
+        let (v4, v6) = search(&Script::new().say("web.a.", RecordType::AAAA, silent())).await;
+        assert!(v4.is_found() && v6.is_found());
     }
 
     #[tokio::test(start_paused = true)]
