@@ -5,7 +5,25 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use hickory_resolver::proto::rr::Name;
+
 use crate::{Resolution, ResolveError};
+
+/// What one look found.
+#[derive(Clone, Debug)]
+pub(super) struct Answers {
+    pub(super) origin: Origin,
+    pub(super) v4: FamilyAnswer,
+    pub(super) v6: FamilyAnswer,
+}
+
+/// Where answers come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Origin {
+    HostsFile,
+    /// Name servers, asked for this full name.
+    Name(Name),
+}
 
 /// What one family answered to one look.
 #[derive(Clone, Debug)]
@@ -30,31 +48,36 @@ impl FamilyAnswer {
     }
 }
 
-/// The last good addresses of each family.
+/// The last good addresses of each family, all of one origin: a search list may lead to another name than the
+/// last time, and what two names stand for are two services.
 #[derive(Debug)]
 pub(super) struct Families {
     host: String,
     port: u16,
+    // `None` before the first answer.
+    origin: Option<Origin>,
     v4: Vec<IpAddr>,
     v6: Vec<IpAddr>,
 }
 
 impl Families {
     pub(super) fn new(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, v4: Vec::new(), v6: Vec::new() }
+        Self { host: host.to_owned(), port, origin: None, v4: Vec::new(), v6: Vec::new() }
     }
 
     /// The answer of one look. An error changes nothing here, as it changes nothing in the channel.
-    pub(super) fn add_up(&mut self, v4: FamilyAnswer, v6: FamilyAnswer) -> Result<Resolution, ResolveError> {
+    pub(super) fn add_up(&mut self, answers: Answers) -> Result<Resolution, ResolveError> {
+        let Answers { origin, v4, v6 } = answers;
         if v4.failure().is_some() && v6.failure().is_some() {
             return Err(self.error(&v4, &v6));
         }
-        let new_v4 = newest(&v4, &self.v4);
-        let new_v6 = newest(&v6, &self.v6);
+        let kept = self.origin.as_ref() == Some(&origin);
+        let new_v4 = newest(&v4, if kept { &self.v4 } else { &[] });
+        let new_v6 = newest(&v6, if kept { &self.v6 } else { &[] });
         if new_v4.is_empty() && new_v6.is_empty() {
             return Err(self.error(&v4, &v6));
         }
-        (self.v4, self.v6) = (new_v4, new_v6);
+        (self.origin, self.v4, self.v6) = (Some(origin), new_v4, new_v6);
         let addresses = self.v4.iter().chain(&self.v6).map(|address| SocketAddr::new(*address, self.port));
         let mut resolution = Resolution::from_addresses(addresses);
         resolution.ttl = [&v4, &v6].into_iter().filter_map(ttl).min();
@@ -126,13 +149,22 @@ mod tests {
         resolution.endpoints.iter().map(|endpoint| endpoint.addresses()[0].to_string()).collect()
     }
 
+    fn of(name: &str, v4: FamilyAnswer, v6: FamilyAnswer) -> Answers {
+        Answers { origin: Origin::Name(Name::from_ascii(name).unwrap()), v4, v6 }
+    }
+
+    fn look(v4: FamilyAnswer, v6: FamilyAnswer) -> Answers {
+        of("greeter.prod.", v4, v6)
+    }
+
     fn families() -> Families {
         Families::new("greeter.prod", 80)
     }
 
     #[test]
     fn every_address_is_one_endpoint_and_the_sooner_ttl_counts() {
-        let answer = families().add_up(found(&["10.0.0.1", "10.0.0.2"], 9), found(&["::1"], 7)).unwrap();
+        let answer =
+            families().add_up(look(found(&["10.0.0.1", "10.0.0.2"], 9), found(&["::1"], 7))).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.1:80", "10.0.0.2:80", "[::1]:80"]);
         assert_eq!(answer.ttl, Some(Duration::from_secs(7)));
     }
@@ -141,38 +173,57 @@ mod tests {
     fn a_family_that_fails_keeps_its_last_good_addresses() {
         // behaviour 24
         let mut families = families();
-        families.add_up(found(&["10.0.0.1"], 9), found(&["::1"], 7)).unwrap();
-        let answer = families.add_up(found(&["10.0.0.2"], 9), failed("SERVFAIL")).unwrap();
+        families.add_up(look(found(&["10.0.0.1"], 9), found(&["::1"], 7))).unwrap();
+        let answer = families.add_up(look(found(&["10.0.0.2"], 9), failed("SERVFAIL"))).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.2:80", "[::1]:80"]);
-        let answer = families.add_up(failed("SERVFAIL"), found(&["::2"], 9)).unwrap();
+        let answer = families.add_up(look(failed("SERVFAIL"), found(&["::2"], 9))).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.2:80", "[::2]:80"]);
-        let answer = families.add_up(NONE, failed("SERVFAIL")).unwrap();
+        let answer = families.add_up(look(NONE, failed("SERVFAIL"))).unwrap();
         assert_eq!(addresses(&answer), ["[::2]:80"], "what is said to be absent is not kept");
     }
 
     #[test]
     fn an_error_changes_nothing() {
         let mut families = families();
-        families.add_up(found(&["10.0.0.1"], 9), found(&["::1"], 9)).unwrap();
-        assert!(families.add_up(failed("a"), failed("b")).is_err());
-        assert!(families.add_up(NO_NAME, NO_NAME).is_err());
-        let answer = families.add_up(found(&["10.0.0.1"], 9), failed("c")).unwrap();
+        families.add_up(look(found(&["10.0.0.1"], 9), found(&["::1"], 9))).unwrap();
+        assert!(families.add_up(look(failed("a"), failed("b"))).is_err());
+        assert!(families.add_up(look(NO_NAME, NO_NAME)).is_err());
+        let answer = families.add_up(look(found(&["10.0.0.1"], 9), failed("c"))).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.1:80", "[::1]:80"]);
+    }
+
+    #[test]
+    fn addresses_of_two_names_of_a_search_list_are_never_mixed() {
+        let mut families = families();
+        families.add_up(of("greeter.prod.a.", found(&["10.0.0.1"], 9), found(&["::1"], 9))).unwrap();
+        // Another name without addresses says nothing of this one.
+        assert!(families.add_up(of("greeter.prod.", NONE, failed("SERVFAIL"))).is_err());
+        let answer = families.add_up(of("greeter.prod.a.", failed("SERVFAIL"), found(&["::2"], 9))).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.1:80", "[::2]:80"]);
+
+        let answer =
+            families.add_up(of("greeter.prod.b.", found(&["10.0.0.2"], 9), failed("SERVFAIL"))).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.2:80"]);
+        let hosts = Answers { origin: Origin::HostsFile, v4: NONE, v6: found(&["::3"], 9) };
+        assert_eq!(addresses(&families.add_up(hosts).unwrap()), ["[::3]:80"]);
+        let answer =
+            families.add_up(of("greeter.prod.b.", found(&["10.0.0.2"], 9), failed("SERVFAIL"))).unwrap();
+        assert_eq!(addresses(&answer), ["10.0.0.2:80"]);
     }
 
     #[test]
     fn the_same_addresses_in_another_order_are_no_news_and_duplicates_are_dropped() {
         let mut families = families();
-        families.add_up(found(&["10.0.0.1", "10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
-        let answer = families.add_up(found(&["10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
+        families.add_up(look(found(&["10.0.0.1", "10.0.0.2", "10.0.0.1"], 9), NONE)).unwrap();
+        let answer = families.add_up(look(found(&["10.0.0.2", "10.0.0.1"], 9), NONE)).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.1:80", "10.0.0.2:80"]);
-        let answer = families.add_up(found(&["10.0.0.3", "10.0.0.2", "10.0.0.1"], 9), NONE).unwrap();
+        let answer = families.add_up(look(found(&["10.0.0.3", "10.0.0.2", "10.0.0.1"], 9), NONE)).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.3:80", "10.0.0.2:80", "10.0.0.1:80"]);
     }
 
     #[test]
     fn errors_say_the_name_and_what_each_family_said() {
-        let error = |v4, v6| families().add_up(v4, v6).unwrap_err().to_string();
+        let error = |v4, v6| families().add_up(look(v4, v6)).unwrap_err().to_string();
         assert_eq!(error(failed("x"), failed("x")), "greeter.prod: x");
         assert_eq!(error(failed("x"), failed("y")), "greeter.prod: x for IPv4; y for IPv6");
         assert_eq!(error(failed("x"), NONE), "greeter.prod: x for IPv4; no IPv6 address");

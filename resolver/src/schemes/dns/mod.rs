@@ -35,7 +35,8 @@ use crate::{
 /// order of the answer that first named this set. The port is 443 where none is written, 80 for `http://`.
 ///
 /// - It looks again when the TTL ends, when the channel doubts the answer, and after errors: [`PollingOptions`].
-/// - A family that fails (SERVFAIL, no answer) while the other does not keeps its last good addresses.
+/// - A family that fails (SERVFAIL, no answer) while the other does not keeps its last good addresses, unless a search list
+///   now leads to another name.
 /// - That there is no such name (NXDOMAIN), or that it has no addresses, is an error and so leaves the last answer standing:
 ///   a name service that is being reconfigured says so for a moment.
 /// - Literal addresses are not looked up, and `localhost` is this machine, whatever a name server says.
@@ -173,11 +174,11 @@ impl ResolverBuilder for Dns {
         Ok(polling(options, move || {
             let (question, families) = (Arc::clone(&question), Arc::clone(&families));
             async move {
-                let (v4, v6) = question.ask().await?;
-                tracing::trace!(name = %question.name, ?v4, ?v6, "looked up");
+                let answers = question.ask().await?;
+                tracing::trace!(name = %question.name, ?answers, "looked up");
                 // Never held across a wait, and look-ups do not overlap: the lock only makes the future
                 // `Send`.
-                families.lock().unwrap_or_else(PoisonError::into_inner).add_up(v4, v6)
+                families.lock().unwrap_or_else(PoisonError::into_inner).add_up(answers)
             }
         }))
     }

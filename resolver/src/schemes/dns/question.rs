@@ -10,7 +10,7 @@ use std::time::Duration;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::proto::rr::{Name, RecordType};
 
-use super::families::FamilyAnswer;
+use super::families::{Answers, FamilyAnswer, Origin};
 use super::servers::{NameServer, NameServers};
 use super::system::{System, candidates};
 use crate::ResolveError;
@@ -33,28 +33,29 @@ pub(super) enum Servers {
 }
 
 impl Question {
-    /// One look: the answers of IPv4 and of IPv6.
-    pub(super) async fn ask(&self) -> Result<(FamilyAnswer, FamilyAnswer), ResolveError> {
+    /// One look.
+    pub(super) async fn ask(&self) -> Result<Answers, ResolveError> {
         match &self.servers {
             Servers::These(servers) => {
                 let mut name = self.name.clone();
                 name.set_fqdn(true);
                 let config =
                     ResolverConfig::from_parts(None, vec![], servers.iter().map(name_server).collect());
-                self.ask_for(&[name], config, ResolverOpts::default()).await
+                self.ask_for(vec![name], config, ResolverOpts::default()).await
             }
             Servers::OfTheSystem => {
                 let read = tokio::task::spawn_blocking(System::read).await;
                 let system = read.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
                 let (v4, v6) = system.hosts(&self.name);
                 if !(v4.is_empty() && v6.is_empty()) {
-                    return Ok((FamilyAnswer::of_hosts(v4), FamilyAnswer::of_hosts(v6)));
+                    let (v4, v6) = (FamilyAnswer::of_hosts(v4), FamilyAnswer::of_hosts(v6));
+                    return Ok(Answers { origin: Origin::HostsFile, v4, v6 });
                 }
                 let servers = system.servers;
                 let (config, options) =
                     servers.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
                 let names = candidates(&self.name, &config, &options);
-                self.ask_for(&names, config, options).await
+                self.ask_for(names, config, options).await
             }
         }
     }
@@ -62,14 +63,15 @@ impl Question {
     /// Asks for `names` in turn.
     async fn ask_for(
         &self,
-        names: &[Name],
+        names: Vec<Name>,
         config: ResolverConfig,
         mut options: ResolverOpts,
-    ) -> Result<(FamilyAnswer, FamilyAnswer), ResolveError> {
+    ) -> Result<Answers, ResolveError> {
         options.timeout = self.timeout.unwrap_or(options.timeout);
         let servers = NameServers::new(&config, options)
             .map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
-        Ok(first_with_addresses(names, &servers).await)
+        let answers = first_with_addresses(names, &servers).await;
+        Ok(answers.expect("a name stands at least for itself"))
     }
 }
 
@@ -79,17 +81,16 @@ impl Question {
 /// A name that may well exist, but could not be asked for, ends the search, as in every libc: the next name
 /// may be a wildcard of another domain, and another service. Name servers that fail (SERVFAIL) do not end it:
 /// some say so for every name of a domain that they do not serve.
-async fn first_with_addresses<S: NameServer>(
-    names: &[Name],
-    servers: &NameServers<S>,
-) -> (FamilyAnswer, FamilyAnswer) {
+async fn first_with_addresses<S: NameServer>(names: Vec<Name>, servers: &NameServers<S>) -> Option<Answers> {
     let mut misses = Vec::new();
     for name in names {
-        let (v4, v6) = both(servers.ask(name, RecordType::A), servers.ask(name, RecordType::AAAA)).await;
-        if v4.is_found() || v6.is_found() || may_exist_unheard(&v4, &v6) {
-            return (v4, v6);
+        let (v4, v6) = both(servers.ask(&name, RecordType::A), servers.ask(&name, RecordType::AAAA)).await;
+        let is_last = v4.is_found() || v6.is_found() || may_exist_unheard(&v4, &v6);
+        let answers = Answers { origin: Origin::Name(name), v4, v6 };
+        if is_last {
+            return Some(answers);
         }
-        misses.push((v4, v6));
+        misses.push(answers);
     }
     most_telling(misses)
 }
@@ -104,13 +105,9 @@ fn may_exist_unheard(v4: &FamilyAnswer, v6: &FamilyAnswer) -> bool {
 
 /// Of the answers of names without addresses, that which says most. A name that could not be asked for may
 /// well exist, so its failure says more than the next name's absence.
-fn most_telling(mut misses: Vec<(FamilyAnswer, FamilyAnswer)>) -> (FamilyAnswer, FamilyAnswer) {
-    let failed = misses.iter().position(|(v4, v6)| v4.is_failed() || v6.is_failed());
-    if misses.is_empty() {
-        let absent = FamilyAnswer::Absent { no_such_name: true };
-        return (absent.clone(), absent);
-    }
-    misses.swap_remove(failed.unwrap_or(0))
+fn most_telling(misses: Vec<Answers>) -> Option<Answers> {
+    let is_failed = |answers: &Answers| answers.v4.is_failed() || answers.v6.is_failed();
+    misses.into_iter().reduce(|first, next| if is_failed(&next) && !is_failed(&first) { next } else { first })
 }
 
 impl FamilyAnswer {
@@ -198,34 +195,34 @@ mod tests {
     }
 
     /// What a search list of three domains gives, the last of which answers for every name.
-    async fn search(server: &Script) -> (FamilyAnswer, FamilyAnswer) {
+    async fn search(server: &Script) -> Answers {
         let server = server.clone().say("web.c.", None, address("10.0.0.66"));
         let names = ["web.a.", "web.b.", "web.c."].map(|name| Name::from_ascii(name).unwrap());
-        first_with_addresses(&names, &NameServers::of(vec![server], 1)).await
+        first_with_addresses(names.into(), &NameServers::of(vec![server], 1)).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_search_ends_at_the_first_name_that_no_server_answered_for() {
         let server = Script::new().say("web.b.", None, silent());
-        let (v4, v6) = search(&server).await;
+        let Answers { v4, v6, .. } = search(&server).await;
         assert!(matches!((v4, v6), (FamilyAnswer::Silent(_), FamilyAnswer::Silent(_))));
         assert_eq!(server.asked(), ["web.a. A", "web.a. AAAA", "web.b. A", "web.b. AAAA"]);
 
         // There is such a name, and it may have addresses of the family that nobody answered for.
         for (heard, unheard) in [(RecordType::A, RecordType::AAAA), (RecordType::AAAA, RecordType::A)] {
             let server = Script::new().say("web.a.", heard, absent()).say("web.a.", unheard, silent());
-            let (v4, v6) = search(&server).await;
+            let Answers { v4, v6, .. } = search(&server).await;
             assert!(!v4.is_found() && !v6.is_found() && (v4.is_failed() || v6.is_failed()));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_search_goes_on_after_a_name_that_is_absent_or_that_servers_fail_for() {
-        let (v4, v6) =
+        let Answers { v4, v6, .. } =
             search(&Script::new().say("web.a.", None, absent()).say("web.b.", None, failed())).await;
         assert!(v4.is_found() && v6.is_found());
         // No such name: of neither family, also if the server never answers for one.
-        let (v4, v6) = search(&Script::new().say("web.a.", RecordType::AAAA, silent())).await;
+        let Answers { v4, v6, .. } = search(&Script::new().say("web.a.", RecordType::AAAA, silent())).await;
         assert!(v4.is_found() && v6.is_found());
     }
 
@@ -248,13 +245,16 @@ mod tests {
 
     #[test]
     fn a_name_that_could_not_be_asked_for_is_not_reported_as_missing() {
-        let missing =
-            || (FamilyAnswer::Absent { no_such_name: true }, FamilyAnswer::Absent { no_such_name: true });
-        let failed = || FamilyAnswer::Failed(ResolveError::new("x"));
-        let (v4, v6) = most_telling(vec![missing(), (missing().0, failed()), missing()]);
-        assert!(!v4.is_failed() && v6.is_failed());
-        let empty = FamilyAnswer::Absent { no_such_name: false };
-        let (v4, _) = most_telling(vec![(empty.clone(), empty), missing()]);
-        assert!(matches!(v4, FamilyAnswer::Absent { no_such_name: false }));
+        let of = |v4: &FamilyAnswer, v6: &FamilyAnswer| Answers {
+            origin: Origin::HostsFile,
+            v4: v4.clone(),
+            v6: v6.clone(),
+        };
+        let missing = FamilyAnswer::Absent { no_such_name: true };
+        let (gone, half) = (of(&missing, &missing), of(&missing, &failed()));
+        let answers = most_telling(vec![gone.clone(), half, gone.clone()]).unwrap();
+        assert!(!answers.v4.is_failed() && answers.v6.is_failed());
+        let answers = most_telling(vec![of(&absent(), &absent()), gone]).unwrap();
+        assert!(matches!(answers.v4, FamilyAnswer::Absent { no_such_name: false }));
     }
 }
