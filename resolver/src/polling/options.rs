@@ -82,6 +82,13 @@ impl PollingOptions {
         self.lookup_limit = above_zero("lookup_limit", limit)?;
         Ok(self)
     }
+
+    /// For a look-up that keeps its limit itself, so that its error can say more. And the limit.
+    #[cfg(feature = "dns")]
+    pub(crate) fn without_lookup_limit(self) -> (Self, Duration) {
+        let limit = self.lookup_limit;
+        (Self { lookup_limit: Duration::MAX, ..self }, limit)
+    }
 }
 
 impl Default for PollingOptions {

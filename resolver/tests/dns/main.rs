@@ -138,7 +138,7 @@ async fn a_name_server_that_never_answers_ends_the_look_as_an_error() {
     let short = eager().query_timeout(Duration::from_secs(60)).lookup_limit(Duration::from_millis(50));
     let mut resolver = build(short, &server.target(NAME));
     let error = next(&mut resolver).await.unwrap_err();
-    assert_eq!(error.message(), "the look-up has not ended within 50ms");
+    assert_eq!(error.message(), "greeter.test: no name server has answered within 50ms");
 }
 
 #[tokio::test]

@@ -87,7 +87,8 @@ impl Dns {
         self
     }
 
-    /// As [`PollingOptions::lookup_limit`]: 30 s over all queries of one look.
+    /// As [`PollingOptions::lookup_limit`]: 30 s over all queries of one look, however many name servers there
+    /// are and names in the search list. What one family has found until then is the answer.
     #[must_use]
     pub fn lookup_limit(mut self, limit: Duration) -> Self {
         self.lookup_limit = Some(limit);
@@ -155,6 +156,7 @@ impl ResolverBuilder for Dns {
 
     fn build(&self, target: &Target, options: &ResolverOptions) -> Result<Box<dyn Resolver>, TargetError> {
         let options = self.polling_options(options).map_err(|error| error.at(target))?;
+        let (options, limit) = options.without_lookup_limit();
         if self.query_timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(TargetError::rejected(target, "`query_timeout` must be longer than zero"));
         }
@@ -170,7 +172,7 @@ impl ResolverBuilder for Dns {
         let name =
             Name::from_ascii(&host).map_err(|error| TargetError::rejected(target, error.to_string()))?;
         let families = Arc::new(Mutex::new(Families::new(&host, port)));
-        let question = Arc::new(Question { name, servers, timeout: self.query_timeout });
+        let question = Arc::new(Question { name, servers, timeout: self.query_timeout, limit });
         Ok(polling(options, move || {
             let (question, families) = (Arc::clone(&question), Arc::clone(&families));
             async move {

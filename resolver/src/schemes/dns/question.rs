@@ -11,7 +11,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::families::{Answers, FamilyAnswer, Origin};
-use super::servers::{NameServer, NameServers};
+use super::servers::{LookLimit, NameServer, NameServers, SILENCE};
 use super::system::{System, candidates};
 use crate::ResolveError;
 
@@ -21,6 +21,8 @@ pub(super) struct Question {
     pub(super) name: Name,
     pub(super) servers: Servers,
     pub(super) timeout: Option<Duration>,
+    /// How long one look may take.
+    pub(super) limit: Duration,
 }
 
 /// Who is asked.
@@ -35,16 +37,19 @@ pub(super) enum Servers {
 impl Question {
     /// One look.
     pub(super) async fn ask(&self) -> Result<Answers, ResolveError> {
+        let limit = LookLimit::new(self.limit);
         match &self.servers {
             Servers::These(servers) => {
                 let mut name = self.name.clone();
                 name.set_fqdn(true);
                 let config =
                     ResolverConfig::from_parts(None, vec![], servers.iter().map(name_server).collect());
-                self.ask_for(vec![name], config, ResolverOpts::default()).await
+                self.ask_for(vec![name], config, ResolverOpts::default(), limit).await
             }
             Servers::OfTheSystem => {
-                let read = tokio::task::spawn_blocking(System::read).await;
+                let reading = tokio::task::spawn_blocking(System::read);
+                let unread = format!("{}: the system's DNS settings were not read", self.name);
+                let read = limit.keep(&unread, reading).await?;
                 let system = read.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
                 let (v4, v6) = system.hosts(&self.name);
                 if !(v4.is_empty() && v6.is_empty()) {
@@ -55,7 +60,7 @@ impl Question {
                 let (config, options) =
                     servers.map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
                 let names = candidates(&self.name, &config, &options);
-                self.ask_for(names, config, options).await
+                self.ask_for(names, config, options, limit).await
             }
         }
     }
@@ -66,9 +71,10 @@ impl Question {
         names: Vec<Name>,
         config: ResolverConfig,
         mut options: ResolverOpts,
+        limit: LookLimit,
     ) -> Result<Answers, ResolveError> {
         options.timeout = self.timeout.unwrap_or(options.timeout);
-        let servers = NameServers::new(&config, options)
+        let servers = NameServers::new(&config, options, limit)
             .map_err(|error| unreadable(&error.to_string()).caused_by(error))?;
         let answers = first_with_addresses(names, &servers).await;
         Ok(answers.expect("a name stands at least for itself"))
@@ -162,7 +168,7 @@ async fn other(first: &FamilyAnswer, second: impl Future<Output = FamilyAnswer>)
     }
     match tokio::time::timeout(PATIENCE, second).await {
         Ok(answer) => answer,
-        Err(late) => FamilyAnswer::Silent(ResolveError::new("no name server has answered").caused_by(late)),
+        Err(late) => FamilyAnswer::Silent(ResolveError::new(SILENCE).caused_by(late)),
     }
 }
 
@@ -187,7 +193,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 mod tests {
     use std::future::{pending, ready};
 
-    use super::super::servers::tests::{Script, absent, failed, found as address, silent};
+    use super::super::servers::tests::{Script, absent, failed, found as address, no_limit, silent};
     use super::*;
 
     fn found() -> FamilyAnswer {
@@ -198,7 +204,7 @@ mod tests {
     async fn search(server: &Script) -> Answers {
         let server = server.clone().say("web.c.", None, address("10.0.0.66"));
         let names = ["web.a.", "web.b.", "web.c."].map(|name| Name::from_ascii(name).unwrap());
-        first_with_addresses(names.into(), &NameServers::of(vec![server], 1)).await.unwrap()
+        first_with_addresses(names.into(), &NameServers::of(vec![server], 1, no_limit())).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
+use tokio::time::{Instant, timeout};
 
 use super::families::FamilyAnswer;
 use crate::ResolveError;
@@ -22,12 +23,14 @@ pub(super) trait NameServer: Send + Sync {
     fn ask(&self, name: &Name, family: RecordType) -> impl Future<Output = FamilyAnswer> + Send;
 }
 
-/// The name servers of one look, asked as every libc does (resolv.conf(5)): the first that says something of
+/// The name servers of one look, asked as glibc does (resolv.conf(5)): the first that says something of
 /// the name is believed, also that there is no such name. The next is asked only if one is silent, or says
 /// that it cannot tell (SERVFAIL, REFUSED, NOTIMP). Once all have been asked in vain, the next round begins.
+/// Nobody is asked or waited for beyond the limit of the look.
 pub(super) struct NameServers<S> {
     servers: Vec<Member<S>>,
     rounds: usize,
+    limit: LookLimit,
 }
 
 struct Member<S> {
@@ -37,10 +40,39 @@ struct Member<S> {
     was_silent: OnceLock<bool>,
 }
 
+/// How long a look may take, from its start. Kept in here and not around the look, so that what was heard
+/// until then is not lost, and the error says what was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LookLimit {
+    start: Instant,
+    limit: Duration,
+}
+
+impl LookLimit {
+    /// From now on.
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { start: Instant::now(), limit }
+    }
+
+    /// What comes of `future` within the limit.
+    ///
+    /// # Errors
+    /// That `nobody` has answered until then.
+    pub(super) async fn keep<F: Future>(&self, nobody: &str, future: F) -> Result<F::Output, ResolveError> {
+        let left = self.limit.saturating_sub(self.start.elapsed());
+        let late = |late| ResolveError::new(format!("{nobody} within {:?}", self.limit)).caused_by(late);
+        timeout(left, future).await.map_err(late)
+    }
+}
+
 impl NameServers<TokioResolver> {
     /// Those of `config`, each asked by an engine of its own: one for all would race the first two, and share
     /// one timeout among them.
-    pub(super) fn new(config: &ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
+    pub(super) fn new(
+        config: &ResolverConfig,
+        mut options: ResolverOpts,
+        limit: LookLimit,
+    ) -> Result<Self, NetError> {
         let rounds = options.attempts;
         options.attempts = 0;
         // The channel keeps the answer, and the schedule says how long: a cache could only make it older.
@@ -53,15 +85,15 @@ impl NameServers<TokioResolver> {
             builder.build()
         };
         let servers: Result<Vec<_>, _> = config.name_servers().iter().map(engine).collect();
-        Ok(Self::of(servers?, rounds))
+        Ok(Self::of(servers?, rounds, limit))
     }
 }
 
 impl<S: NameServer> NameServers<S> {
     /// These, each asked up to `rounds` times, but at least once.
-    pub(super) fn of(servers: Vec<S>, rounds: usize) -> Self {
+    pub(super) fn of(servers: Vec<S>, rounds: usize, limit: LookLimit) -> Self {
         let servers = servers.into_iter().map(|server| Member { server, was_silent: OnceLock::new() });
-        Self { servers: servers.collect(), rounds: rounds.max(1) }
+        Self { servers: servers.collect(), rounds: rounds.max(1), limit }
     }
 
     /// The first answer that says something of `name`, else the most telling failure.
@@ -69,7 +101,10 @@ impl<S: NameServer> NameServers<S> {
         let mut failure = None;
         for _ in 0..self.rounds {
             for member in self.in_order() {
-                let answer = member.server.ask(name, family).await;
+                let answer = match self.limit.keep(SILENCE, member.server.ask(name, family)).await {
+                    Ok(answer) => answer,
+                    Err(late) => return failure.unwrap_or(FamilyAnswer::Silent(late)),
+                };
                 member.was_silent.get_or_init(|| matches!(answer, FamilyAnswer::Silent(_)));
                 failure = match (failure, answer) {
                     (_, known @ (FamilyAnswer::Found { .. } | FamilyAnswer::Absent { .. })) => return known,
@@ -117,9 +152,7 @@ impl FamilyAnswer {
             Err(NetError::Dns(DnsError::ResponseCode(code))) => {
                 Self::failed_by(code, NetError::Dns(DnsError::ResponseCode(code)))
             }
-            Err(NetError::Timeout) => {
-                Self::Silent(ResolveError::new("no name server has answered").caused_by(NetError::Timeout))
-            }
+            Err(NetError::Timeout) => Self::Silent(ResolveError::new(SILENCE).caused_by(NetError::Timeout)),
             Err(error) => {
                 let text = format!("the name servers cannot be asked: {error}");
                 Self::Silent(ResolveError::new(text).caused_by(error))
@@ -137,11 +170,14 @@ impl FamilyAnswer {
     }
 }
 
+/// What is said where nobody answers.
+pub(super) const SILENCE: &str = "no name server has answered";
+
 #[cfg(test)]
 pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -216,9 +252,14 @@ pub(super) mod tests {
         Name::from_ascii(text).unwrap()
     }
 
+    /// Longer than any of these stories.
+    pub(in super::super) fn no_limit() -> LookLimit {
+        LookLimit::new(Duration::MAX)
+    }
+
     async fn ask(servers: &[&Script], rounds: usize) -> FamilyAnswer {
         let servers = servers.iter().copied().cloned().collect();
-        NameServers::of(servers, rounds).ask(&name("a."), RecordType::A).await
+        NameServers::of(servers, rounds, no_limit()).ask(&name("a."), RecordType::A).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,7 +297,7 @@ pub(super) mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_was_silent_is_asked_last_for_the_other_names_of_a_look() {
         let (dead, good) = (Script::always(silent()), Script::new().say("b.", None, failed()));
-        let servers = NameServers::of(vec![dead.clone(), good.clone()], 1);
+        let servers = NameServers::of(vec![dead.clone(), good.clone()], 1, no_limit());
         let start = Instant::now();
         for next in ["a.", "c.", "d."] {
             let answer = servers.ask(&name(next), RecordType::A).await;
@@ -272,10 +313,32 @@ pub(super) mod tests {
     async fn a_server_that_never_answers_for_one_family_keeps_its_place() {
         let first = Script::new().say("a.", RecordType::AAAA, silent()).say("a.", None, found("10.0.0.1"));
         let second = Script::always(found("10.0.0.2"));
-        let servers = NameServers::of(vec![first.clone(), second], 1);
+        let servers = NameServers::of(vec![first.clone(), second], 1, no_limit());
         servers.ask(&name("a."), RecordType::A).await;
         servers.ask(&name("a."), RecordType::AAAA).await;
         servers.ask(&name("a."), RecordType::A).await;
         assert_eq!(first.asked(), ["a. A", "a. AAAA", "a. A"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_beyond_the_limit_of_the_look() {
+        let start = Instant::now();
+        let (dead, failing) = (Script::always(silent()), Script::always(failed()));
+        let limit = LookLimit::new(3 * TIMEOUT / 2);
+        let answer = NameServers::of(vec![dead.clone(); 2], 9, limit).ask(&name("a."), RecordType::A).await;
+        assert!(matches!(answer, FamilyAnswer::Silent(_)), "{answer:?}");
+        assert_eq!(start.elapsed(), 3 * TIMEOUT / 2);
+        // What one has said is not lost.
+        let limit = LookLimit::new(TIMEOUT / 2);
+        let answer = NameServers::of(vec![failing, dead], 9, limit).ask(&name("a."), RecordType::A).await;
+        assert!(matches!(answer, FamilyAnswer::Failed(_)), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_of_a_look_is_said() {
+        let limit = LookLimit::new(TIMEOUT / 2);
+        let dead = NameServers::of(vec![Script::always(silent())], 2, limit);
+        let answer = dead.ask(&name("a."), RecordType::A).await;
+        assert_eq!(answer.failure().unwrap().message(), "no name server has answered within 2.5s");
     }
 }
