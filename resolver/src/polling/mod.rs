@@ -24,13 +24,47 @@ use schedule::{PollingSchedule, Step};
 /// takes longer than [`lookup_limit`](PollingOptions::lookup_limit) is dropped and ends as an error.
 ///
 /// No two look-ups run at once. Dropping the resolver drops the one that runs.
-pub fn polling<L, F>(options: PollingOptions, lookup: L) -> Box<dyn Resolver>
+pub fn polling<L, F>(options: PollingOptions, mut lookup: L) -> Box<dyn Resolver>
 where
     L: FnMut() -> F + Send + 'static,
     F: Future<Output = Result<Resolution, ResolveError>> + Send + 'static,
 {
+    polling_parts(options, move || {
+        let look = lookup();
+        async move { look.await.map(Finding::Whole) }
+    })
+}
+
+/// As [`polling`], for look-ups of which a part may fail.
+pub(crate) fn polling_parts<L, F>(options: PollingOptions, lookup: L) -> Box<dyn Resolver>
+where
+    L: FnMut() -> F + Send + 'static,
+    F: Future<Output = Result<Finding, ResolveError>> + Send + 'static,
+{
     let schedule = PollingSchedule::new(options);
     Box::new(Polling { schedule, lookup, running: None, timer: Timer::default(), waker: None })
+}
+
+/// What a look found.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// All that it looked for, or at least all that was ever known.
+    Whole(Resolution),
+    /// Some of it, while the rest failed and is not known from before. It is the answer until then, but the
+    /// next look comes as soon as after an error.
+    #[cfg_attr(
+        not(feature = "dns"),
+        allow(dead_code, reason = "only `dns` looks for several things at once")
+    )]
+    Part(Resolution),
+}
+
+impl Finding {
+    fn into_answer(self) -> Resolution {
+        match self {
+            Self::Whole(answer) | Self::Part(answer) => answer,
+        }
+    }
 }
 
 struct Polling<L, F> {
@@ -46,7 +80,7 @@ struct Polling<L, F> {
 impl<L, F> Resolver for Polling<L, F>
 where
     L: FnMut() -> F + Send + 'static,
-    F: Future<Output = Result<Resolution, ResolveError>> + Send + 'static,
+    F: Future<Output = Result<Finding, ResolveError>> + Send + 'static,
 {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Resolution, ResolveError>> {
         self.waker = Some(cx.waker().clone());
@@ -54,11 +88,11 @@ where
         // ahead.
         loop {
             if let Some(lookup) = &mut self.running
-                && let Poll::Ready(answer) = lookup.as_mut().poll(cx)
+                && let Poll::Ready(found) = lookup.as_mut().poll(cx)
             {
                 self.running = None;
-                self.schedule.looked(now(), answer.as_ref().ok());
-                return Poll::Ready(answer);
+                self.schedule.looked(now(), found.as_ref().ok());
+                return Poll::Ready(found.map(Finding::into_answer));
             }
             match self.schedule.poll(now()) {
                 Step::Look => self.running = Some(Box::pin((self.lookup)())),

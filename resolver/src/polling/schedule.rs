@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+use super::Finding;
 use super::backoff::{Backoff, jittered};
 use super::options::PollingOptions;
 use crate::Resolution;
@@ -14,7 +15,7 @@ use crate::Resolution;
 /// ```text
 ///            poll                     looked: an answer
 ///     New ---------> Looking ------------------------------> Resting(Answer)  next: TTL or interval, ±10 %
-///                    ^  ^  | failed, or past its limit             |   |
+///                    ^  ^  | failed, a part, or past its limit     |   |
 ///                    |  |  `-----> Resting(Failure) <--- reject ---'   |
 ///                    |  `------------- | next: backoff                 |
 ///                    `-----------------+-- next has come, or doubted --'
@@ -23,7 +24,8 @@ use crate::Resolution;
 /// A doubt is answered at once, unless the last look that was due to a doubt began less than `doubt_interval`
 /// ago; then it waits for that time or for the scheduled look, whichever comes first. Doubts do not wait for
 /// the backoff: it may be two minutes long, and they have their own limit. Errors and rejections back off to
-/// the interval, at most two minutes.
+/// the interval, at most two minutes. So do answers of which a part is missing, but none waits for longer than
+/// it would if it were whole.
 pub(super) struct PollingSchedule {
     options: PollingOptions,
     rng: SmallRng,
@@ -59,7 +61,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Answer,
-    // Or an answer that was rejected.
+    // Or an answer that was rejected, or of which a part is missing.
     Failure,
 }
 
@@ -96,15 +98,19 @@ impl PollingSchedule {
         }
     }
 
-    /// The look-up has ended, with this answer or with an error.
-    pub(super) fn looked(&mut self, now: Instant, answer: Option<&Resolution>) {
-        let Some(answer) = answer else {
-            return self.failed(now);
-        };
-        let PollingOptions { interval, min_interval, .. } = self.options;
-        let believed = answer.ttl.unwrap_or(interval).max(min_interval).min(interval);
-        let next = now.checked_add(jittered(believed, JITTER, &mut self.rng));
-        self.phase = Phase::Resting { next, last: Outcome::Answer };
+    /// The look-up has ended, with this or with an error.
+    pub(super) fn looked(&mut self, now: Instant, found: Option<&Finding>) {
+        match found {
+            Some(Finding::Whole(answer)) => {
+                let next = now.checked_add(self.belief(answer));
+                self.phase = Phase::Resting { next, last: Outcome::Answer };
+            }
+            Some(Finding::Part(answer)) => {
+                let wait = self.belief(answer).min(self.backoff());
+                self.phase = Phase::Resting { next: now.checked_add(wait), last: Outcome::Failure };
+            }
+            None => self.failed(now),
+        }
     }
 
     /// The last answer is doubted.
@@ -122,12 +128,24 @@ impl PollingSchedule {
     }
 
     fn failed(&mut self, now: Instant) {
+        let next = now.checked_add(self.backoff());
+        self.phase = Phase::Resting { next, last: Outcome::Failure };
+    }
+
+    /// The wait after one failure more.
+    fn backoff(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
         // A name service that fails is not asked more often than one that works, and no more rarely either: a
         // service that was scaled to nothing should be seen to come back as soon as any other news.
         let backoff = Backoff::GRPC.at_most(self.options.interval);
-        let next = now.checked_add(backoff.delay(self.failures, &mut self.rng));
-        self.phase = Phase::Resting { next, last: Outcome::Failure };
+        backoff.delay(self.failures, &mut self.rng)
+    }
+
+    /// How long `answer` stands without another look.
+    fn belief(&mut self, answer: &Resolution) -> Duration {
+        let PollingOptions { interval, min_interval, .. } = self.options;
+        let believed = answer.ttl.unwrap_or(interval).max(min_interval).min(interval);
+        jittered(believed, JITTER, &mut self.rng)
     }
 
     fn look_after(&mut self, last: Outcome, now: Instant) -> Step {

@@ -38,7 +38,13 @@ impl Story {
 
     fn answer(&mut self, ttl: Option<u64>) {
         let answer = Resolution { ttl: ttl.map(seconds), ..Resolution::default() };
-        self.schedule.looked(self.now, Some(&answer));
+        self.schedule.looked(self.now, Some(&Finding::Whole(answer)));
+    }
+
+    /// An answer of which a part is missing.
+    fn answer_in_part(&mut self, ttl: Option<u64>) {
+        let answer = Resolution { ttl: ttl.map(seconds), ..Resolution::default() };
+        self.schedule.looked(self.now, Some(&Finding::Part(answer)));
     }
 
     fn fail(&mut self) {
@@ -166,6 +172,26 @@ fn errors_back_off_and_an_answer_ends_the_row() {
     story.answer(None);
     assert_about(story.look(), seconds(30), 0.1);
     story.fail();
+    assert_about(story.look(), seconds(1), 0.21);
+}
+
+#[test]
+fn what_is_missing_of_an_answer_is_looked_for_with_backoff_but_no_later_than_the_ttl_ends() {
+    let mut story = Story::new();
+    story.look();
+    for expected in [1.0, 1.6, 2.56, 4.096] {
+        story.answer_in_part(Some(3600));
+        // It backs off already.
+        story.reject();
+        assert_about(story.look(), Duration::from_secs_f64(expected), 0.21);
+    }
+    for _ in 0..10 {
+        story.answer_in_part(Some(12));
+        assert!(story.look() < seconds(14));
+    }
+    story.answer(None);
+    assert_about(story.look(), seconds(30), 0.1);
+    story.answer_in_part(None);
     assert_about(story.look(), seconds(1), 0.21);
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_resolver::proto::rr::Name;
 
+use crate::polling::Finding;
 use crate::{Resolution, ResolveError};
 
 /// What one look found.
@@ -56,32 +57,35 @@ pub(super) struct Families {
     port: u16,
     // `None` before the first answer.
     origin: Option<Origin>,
-    v4: Vec<IpAddr>,
-    v6: Vec<IpAddr>,
+    // `None` while a family has never been known; a family that is known to have none is empty.
+    v4: Option<Vec<IpAddr>>,
+    v6: Option<Vec<IpAddr>>,
 }
 
 impl Families {
     pub(super) fn new(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, origin: None, v4: Vec::new(), v6: Vec::new() }
+        Self { host: host.to_owned(), port, origin: None, v4: None, v6: None }
     }
 
-    /// The answer of one look. An error changes nothing here, as it changes nothing in the channel.
-    pub(super) fn add_up(&mut self, answers: Answers) -> Result<Resolution, ResolveError> {
+    /// The answer of one look; a part of one while a family fails that was never known. An error changes nothing here, as it changes nothing in the channel.
+    pub(super) fn add_up(&mut self, answers: Answers) -> Result<Finding, ResolveError> {
         let Answers { origin, v4, v6 } = answers;
         if v4.failure().is_some() && v6.failure().is_some() {
             return Err(self.error(&v4, &v6));
         }
         let kept = self.origin.as_ref() == Some(&origin);
-        let new_v4 = newest(&v4, if kept { &self.v4 } else { &[] });
-        let new_v6 = newest(&v6, if kept { &self.v6 } else { &[] });
-        if new_v4.is_empty() && new_v6.is_empty() {
+        let new_v4 = newest(&v4, self.v4.as_deref().filter(|_| kept));
+        let new_v6 = newest(&v6, self.v6.as_deref().filter(|_| kept));
+        let addresses: Vec<_> = [&new_v4, &new_v6].into_iter().flatten().flatten().copied().collect();
+        if addresses.is_empty() {
             return Err(self.error(&v4, &v6));
         }
+        let is_whole = new_v4.is_some() && new_v6.is_some();
         (self.origin, self.v4, self.v6) = (Some(origin), new_v4, new_v6);
-        let addresses = self.v4.iter().chain(&self.v6).map(|address| SocketAddr::new(*address, self.port));
+        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, self.port));
         let mut resolution = Resolution::from_addresses(addresses);
         resolution.ttl = [&v4, &v6].into_iter().filter_map(ttl).min();
-        Ok(resolution)
+        Ok(if is_whole { Finding::Whole(resolution) } else { Finding::Part(resolution) })
     }
 
     fn error(&self, v4: &FamilyAnswer, v6: &FamilyAnswer) -> ResolveError {
@@ -103,21 +107,22 @@ impl Families {
     }
 }
 
-/// The addresses of a family after `answer`.
-fn newest(answer: &FamilyAnswer, last: &[IpAddr]) -> Vec<IpAddr> {
+/// The addresses of a family after `answer`, if they are known.
+fn newest(answer: &FamilyAnswer, last: Option<&[IpAddr]>) -> Option<Vec<IpAddr>> {
     match answer {
-        FamilyAnswer::Absent { .. } => Vec::new(),
-        FamilyAnswer::Failed(_) | FamilyAnswer::Silent(_) => last.to_vec(),
+        FamilyAnswer::Absent { .. } => Some(Vec::new()),
+        FamilyAnswer::Failed(_) | FamilyAnswer::Silent(_) => last.map(<[_]>::to_vec),
         FamilyAnswer::Found { addresses, .. } => {
             let new: HashSet<_> = addresses.iter().collect();
-            let old: HashSet<_> = last.iter().collect();
             // Name servers turn the order from answer to answer. The first order spreads clients over
             // servers; a new order of the same servers would only look like news.
-            if new == old {
-                return last.to_vec();
+            if let Some(last) = last
+                && new == last.iter().collect()
+            {
+                return Some(last.to_vec());
             }
             let mut seen = HashSet::new();
-            addresses.iter().filter(|address| seen.insert(**address)).copied().collect()
+            Some(addresses.iter().filter(|address| seen.insert(**address)).copied().collect())
         }
     }
 }
@@ -145,8 +150,14 @@ mod tests {
     const NONE: FamilyAnswer = FamilyAnswer::Absent { no_such_name: false };
     const NO_NAME: FamilyAnswer = FamilyAnswer::Absent { no_such_name: true };
 
-    fn addresses(resolution: &Resolution) -> Vec<String> {
-        resolution.endpoints.iter().map(|endpoint| endpoint.addresses()[0].to_string()).collect()
+    fn resolution(found: &Finding) -> &Resolution {
+        match found {
+            Finding::Whole(resolution) | Finding::Part(resolution) => resolution,
+        }
+    }
+
+    fn addresses(found: &Finding) -> Vec<String> {
+        resolution(found).endpoints.iter().map(|endpoint| endpoint.addresses()[0].to_string()).collect()
     }
 
     fn of(name: &str, v4: FamilyAnswer, v6: FamilyAnswer) -> Answers {
@@ -166,7 +177,7 @@ mod tests {
         let answer =
             families().add_up(look(found(&["10.0.0.1", "10.0.0.2"], 9), found(&["::1"], 7))).unwrap();
         assert_eq!(addresses(&answer), ["10.0.0.1:80", "10.0.0.2:80", "[::1]:80"]);
-        assert_eq!(answer.ttl, Some(Duration::from_secs(7)));
+        assert_eq!(resolution(&answer).ttl, Some(Duration::from_secs(7)));
     }
 
     #[test]
@@ -180,6 +191,20 @@ mod tests {
         assert_eq!(addresses(&answer), ["10.0.0.2:80", "[::2]:80"]);
         let answer = families.add_up(look(NONE, failed("SERVFAIL"))).unwrap();
         assert_eq!(addresses(&answer), ["[::2]:80"], "what is said to be absent is not kept");
+    }
+
+    #[test]
+    fn an_answer_is_a_part_while_a_family_fails_that_was_never_known() {
+        let is_part = |found: Result<Finding, ResolveError>| matches!(found.unwrap(), Finding::Part(_));
+        let mut families = families();
+        assert!(is_part(families.add_up(look(found(&["10.0.0.1"], 9), failed("SERVFAIL")))));
+        assert!(is_part(families.add_up(look(found(&["10.0.0.2"], 9), failed("SERVFAIL")))));
+        assert!(!is_part(families.add_up(look(found(&["10.0.0.1"], 9), NONE))));
+        // From now on it is known, be it that there is none.
+        assert!(!is_part(families.add_up(look(found(&["10.0.0.1"], 9), failed("SERVFAIL")))));
+        assert!(!is_part(families.add_up(look(failed("SERVFAIL"), found(&["::1"], 9)))));
+        // Of another name, nothing is.
+        assert!(is_part(families.add_up(of("other.", failed("SERVFAIL"), found(&["::1"], 9)))));
     }
 
     #[test]

@@ -7,19 +7,21 @@ mod question;
 mod servers;
 mod system;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::Name;
 
-use self::families::Families;
+use self::families::{Answers, Families};
 use self::question::{Question, Servers};
 use super::ip_list::literal;
 use super::loopback::loopback;
+use crate::polling::polling_parts;
 use crate::{
-    Host, HostPort, PollingOptions, Resolution, Resolver, ResolverBuilder, ResolverOptions, Target,
-    TargetError, ZeroInterval, fixed, polling,
+    Host, HostPort, PollingOptions, Resolution, ResolveError, Resolver, ResolverBuilder, ResolverOptions,
+    Target, TargetError, ZeroInterval, fixed,
 };
 
 /// Resolves `dns` targets, URLs, and each name in a `static` list. A registry has one with the defaults; put
@@ -37,12 +39,14 @@ use crate::{
 /// - It looks again when the TTL ends, when the channel doubts the answer, and after errors: [`PollingOptions`].
 /// - A family that fails (SERVFAIL, no answer) while the other does not keeps its last good addresses, unless a search list
 ///   now leads to another name.
+/// - A family that fails and was never known is looked for again as after an error, first in about 1 s, while the addresses
+///   of the other are used.
 /// - That there is no such name (NXDOMAIN), or that it has no addresses, is an error and so leaves the last answer standing:
 ///   a name service that is being reconfigured says so for a moment.
 /// - Literal addresses are not looked up, and `localhost` is this machine, whatever a name server says.
-/// - Name servers are asked in their order, as every libc asks them: the first that answers is believed, also that there is no
-///   such name. The next is asked only if one is silent for [`query_timeout`](Self::query_timeout), or says that it cannot
-///   tell (SERVFAIL, REFUSED). One that is down thus delays every look by one such time.
+/// - Name servers are asked in their order, as glibc asks them: the first that answers is believed, also that there is no such
+///   name. The next is asked only if one is silent for [`query_timeout`](Self::query_timeout), or says that it cannot tell
+///   (SERVFAIL, REFUSED). One that is down thus delays every look by one such time, or two.
 /// - The system's settings (`/etc/hosts`, `/etc/resolv.conf` with its search list) are read again at every look. The search
 ///   ends at the first name that no name server answers for: what another domain says might be another service. A name
 ///   server in the target (`dns://10.0.0.2/greeter.prod`) is asked instead of them, on port 53 if it names none, and
@@ -171,17 +175,11 @@ impl ResolverBuilder for Dns {
         };
         let name =
             Name::from_ascii(&host).map_err(|error| TargetError::rejected(target, error.to_string()))?;
-        let families = Arc::new(Mutex::new(Families::new(&host, port)));
+        let families = Families::new(&host, port);
         let question = Arc::new(Question { name, servers, timeout: self.query_timeout, limit });
-        Ok(polling(options, move || {
-            let (question, families) = (Arc::clone(&question), Arc::clone(&families));
-            async move {
-                let answers = question.ask().await?;
-                tracing::trace!(name = %question.name, ?answers, "looked up");
-                // Never held across a wait, and look-ups do not overlap: the lock only makes the future
-                // `Send`.
-                families.lock().unwrap_or_else(PoisonError::into_inner).add_up(answers)
-            }
+        Ok(watch(options, families, move || {
+            let question = Arc::clone(&question);
+            async move { question.ask().await }
         }))
     }
 
@@ -190,11 +188,38 @@ impl ResolverBuilder for Dns {
     }
 }
 
+/// Asks at every look, and adds up what was answered.
+fn watch<F>(
+    options: PollingOptions,
+    families: Families,
+    mut ask: impl FnMut() -> F + Send + 'static,
+) -> Box<dyn Resolver>
+where
+    F: Future<Output = Result<Answers, ResolveError>> + Send + 'static,
+{
+    let families = Arc::new(Mutex::new(families));
+    polling_parts(options, move || {
+        let (asked, families) = (ask(), Arc::clone(&families));
+        async move {
+            let answers = asked.await?;
+            tracing::trace!(?answers, "looked up");
+            // Never held across a wait, and look-ups do not overlap: the lock only makes the future `Send`.
+            families.lock().unwrap_or_else(PoisonError::into_inner).add_up(answers)
+        }
+    })
+}
+
 /// RFC 1035, section 4.2.
 const DNS_PORT: u16 = 53;
 
 #[cfg(test)]
 mod tests {
+    use std::future::{poll_fn, ready};
+
+    use tokio::time::Instant;
+
+    use super::families::Origin;
+    use super::servers::tests::{absent, failed, found};
     use super::*;
 
     fn build(dns: Dns, text: &str) -> Result<Box<dyn Resolver>, String> {
@@ -245,6 +270,23 @@ mod tests {
         for bad in ["dns://ns.example/a", "dns://8.8.8.8:0/a", "dns://localhost/a", "dns://8.8.8/a"] {
             assert!(build(Dns::new(), bad).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_addresses_of_a_family_that_failed_at_the_first_look_come_soon() {
+        let mut looks = [failed(), failed(), found("::1")].into_iter();
+        let mut resolver = watch(PollingOptions::default(), Families::new("greeter.prod", 80), move || {
+            let origin = Origin::HostsFile;
+            ready(Ok(Answers { origin, v4: found("10.0.0.1"), v6: looks.next().unwrap_or_else(absent) }))
+        });
+        let mut next = async || poll_fn(|cx| resolver.poll_next(cx)).await.unwrap().endpoints.len();
+        let start = Instant::now();
+        assert_eq!(next().await, 1);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!((next().await, next().await), (1, 2));
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        next().await;
+        assert!(start.elapsed() > Duration::from_secs(25), "{:?}", start.elapsed());
     }
 
     #[test]
