@@ -1,6 +1,8 @@
 //! What the machine knows about names: its hosts file, its name servers, and how short names are completed.
 
+use std::io;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use hickory_resolver::Hosts;
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
@@ -19,8 +21,7 @@ pub(super) struct System {
 impl System {
     /// Reads the settings. Blocks: hosts files can be long.
     pub(super) fn read() -> Self {
-        // Without a hosts file, there are no such names.
-        Self { hosts: Hosts::from_system().unwrap_or_default(), servers: read_system_conf() }
+        Self { hosts: read_hosts(), servers: read_system_conf() }
     }
 
     /// The addresses of `name` in the hosts file, IPv4 and IPv6. If there is one of either family, nothing
@@ -33,6 +34,36 @@ impl System {
         };
         (addresses(RecordType::A), addresses(RecordType::AAAA))
     }
+}
+
+/// The machine's hosts file. Without one, or if it cannot be read, there are no such names.
+fn read_hosts() -> Hosts {
+    let path = hosts_path();
+    match std::fs::read(&path).and_then(|file| hosts_in(&file)) {
+        Ok(hosts) => hosts,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(path = %path.display(), %error, "the hosts file cannot be read");
+            }
+            Hosts::default()
+        }
+    }
+}
+
+/// Not by the engine's own reading of files: that gives up the whole file for one byte that is not UTF-8, such
+/// as in a comment in Latin-1.
+fn hosts_in(file: &[u8]) -> io::Result<Hosts> {
+    let mut hosts = Hosts::default();
+    hosts.read_hosts_conf(String::from_utf8_lossy(file).as_bytes())?;
+    Ok(hosts)
+}
+
+fn hosts_path() -> PathBuf {
+    if cfg!(windows) {
+        let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+        return Path::new(&root).join(r"System32\drivers\etc\hosts");
+    }
+    "/etc/hosts".into()
 }
 
 /// The full names that `name` may stand for, in the order in which they are asked (resolv.conf(5): `search`,
@@ -103,5 +134,14 @@ mod tests {
         assert_eq!((v4.len(), v6.len()), (1, 0));
         let (v4, v6) = system.hosts(&name("other"));
         assert_eq!((v4.len(), v6.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_byte_that_is_not_utf_8_costs_no_more_of_the_hosts_file_than_its_own_word() {
+        let file = b"10.0.0.6 first\n# caf\xe9\n10.0.0.7 gree\xffter greeter\n";
+        let system = System { hosts: hosts_in(file).unwrap(), servers: Err(NetError::Timeout) };
+        for known in ["first", "greeter"] {
+            assert_eq!(system.hosts(&name(known)).0.len(), 1, "{known}");
+        }
     }
 }
