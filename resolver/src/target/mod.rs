@@ -115,10 +115,11 @@ impl Target {
         }
     }
 
-    /// Whether the endpoint is a list (`static:a:1,b:2`), so that it gives no one name that certificates
-    /// could be checked against: TLS over it needs an authority of the application's.
+    /// Whether the endpoint is a list of several servers (`static:a:1,b:2`), so that it gives no one name that
+    /// certificates could be checked against: TLS over it needs an authority of the application's. Only
+    /// `ipv4`, `ipv6` and `static` are lists; in other schemes a comma is part of the name.
     pub fn is_list(&self) -> bool {
-        self.path.contains(',')
+        matches!(self.scheme(), "ipv4" | "ipv6" | "static") && self.path.contains(',')
     }
 
     /// The endpoint read as `host[:port]`.

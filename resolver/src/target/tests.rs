@@ -101,6 +101,10 @@ fn the_usual_port_is_80_for_http_and_443_otherwise() {
 fn a_list_is_known_as_one() {
     assert!(parse("static:10.0.0.1:1,10.0.0.2:1").is_list());
     assert!(!parse("static:10.0.0.1:1").is_list());
+    assert!(parse("ipv4:10.0.0.1,10.0.0.2").is_list() && parse("IPV6:[::1],[::2]").is_list());
+    for one in ["unix:/run/a,b", "unix-abstract:a,b", "passthrough:///a,b", "my_scheme:a,b"] {
+        assert!(!parse(one).is_list(), "{one}");
+    }
 }
 
 #[test]
