@@ -73,14 +73,14 @@ impl Guarded {
         Some(match catch_unwind(AssertUnwindSafe(|| method(&mut **resolver))) {
             Ok(value) => Ok(value),
             Err(panic) => {
-                let text = format!("the resolver of `{}` panicked: {}", self.target, said(&*panic));
+                let text = format!("the resolver of `{}` panicked: {}", self.target.shown(), said(&*panic));
                 Err(self.broken(ResolveError::new(text)))
             }
         })
     }
 
     fn broken(&mut self, error: ResolveError) -> ResolveError {
-        tracing::error!(target = %self.target, %error, "resolver broken; a new one takes its place after a backoff");
+        tracing::error!(target = self.target.shown(), %error, "resolver broken; a new one takes its place after a backoff");
         self.breakdowns = self.breakdowns.saturating_add(1);
         let until = now() + Backoff::GRPC.delay(self.breakdowns, &mut self.rng);
         let left = std::mem::replace(&mut self.state, State::Absent { until: Some(until) });
@@ -136,7 +136,7 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         let left = std::mem::replace(&mut self.state, State::Absent { until: None });
         if catch_unwind(AssertUnwindSafe(|| drop(left))).is_err() {
-            tracing::error!(target = %self.target, "the resolver panicked while it was dropped");
+            tracing::error!(target = self.target.shown(), "the resolver panicked while it was dropped");
         }
     }
 }

@@ -103,10 +103,9 @@ impl ResolverRegistry {
     }
 
     fn builder(&self, target: &Target) -> Result<&Arc<dyn ResolverBuilder>, TargetError> {
-        self.builders.get(target.scheme()).ok_or_else(|| TargetError::UnknownScheme {
-            target: target.to_string(),
-            scheme: target.scheme().to_owned(),
-            registered: self.schemes().collect::<Vec<_>>().join(", "),
+        self.builders.get(target.scheme()).ok_or_else(|| {
+            let registered = self.schemes().collect::<Vec<_>>().join(", ");
+            TargetError::unknown_scheme(&target.to_string(), target.scheme(), registered)
         })
     }
 }
@@ -156,5 +155,9 @@ mod tests {
         let target = ResolverRegistry::empty().with(Named("consul")).parse("consul:web").unwrap();
         let error = ResolverRegistry::empty().with(Named("etcd")).build(&target, &ResolverOptions::new());
         assert!(matches!(error, Err(TargetError::UnknownScheme { .. })));
+        let target =
+            ResolverRegistry::empty().with(Named("consul")).parse(&format!("consul:{}", "a".repeat(9999)));
+        let error = ResolverRegistry::empty().authority(&target.unwrap()).unwrap_err();
+        assert!(error.to_string().len() < 1000, "{error}");
     }
 }

@@ -106,12 +106,22 @@ pub enum TargetPart {
 impl TargetError {
     /// An error of a scheme's own: `reason` says what is wrong and what to do.
     pub fn rejected(target: &Target, reason: impl Into<String>) -> Self {
-        Self::Rejected { target: target.to_string(), reason: reason.into() }
+        Self::Rejected { target: target.shown(), reason: reason.into() }
     }
 
     /// `host` is a name, and the scheme of `target` does not look names up.
     pub(crate) fn not_literal(target: &Target, host: &HostPort) -> Self {
         Self::host(&target.to_string(), HostError::NotLiteral { name: host.to_string() })
+    }
+
+    /// Nobody resolves `scheme`.
+    pub(crate) fn unknown_scheme(target: &str, scheme: &str, registered: String) -> Self {
+        Self::UnknownScheme { target: shown(target), scheme: bounded(scheme), registered }
+    }
+
+    /// `authority` stands where the endpoint should, if it is not empty.
+    pub(super) fn no_endpoint(target: &str, scheme: String, authority: &str) -> Self {
+        Self::NoEndpoint { target: shown(target), scheme, authority: bounded(authority) }
     }
 
     pub(super) fn forbidden(target: &str, part: TargetPart) -> Self {
@@ -155,7 +165,11 @@ pub(super) fn shown(target: &str) -> String {
         Some(at) => rest.get(at + 1..).unwrap_or_default(),
         None => rest,
     };
-    let mut text: String = format!("{head}{rest}").escape_debug().take(MAX_SHOWN).collect();
+    bounded(&format!("{head}{rest}"))
+}
+
+fn bounded(text: &str) -> String {
+    let mut text: String = text.escape_debug().take(MAX_SHOWN).collect();
     if text.chars().count() == MAX_SHOWN {
         text.push_str("..");
     }

@@ -144,6 +144,11 @@ impl Target {
         utf8_percent_encode(self.endpoint(), NOT_IN_AUTHORITY).to_string()
     }
 
+    /// As an error or a log may repeat it: on one line, and not endless.
+    pub(crate) fn shown(&self) -> String {
+        error::shown(&self.to_string())
+    }
+
     /// For schemes that ask nobody in particular.
     pub(crate) fn refuse_authority(&self) -> Result<(), TargetError> {
         if self.authority.is_empty() {

@@ -34,10 +34,10 @@ pub(super) fn parse(text: &str, registered: &[&str]) -> Result<Target, TargetErr
         ("https", Some(rest)) => parser.url(Notation::Https, rest),
         (_, Some(rest)) if known => parser.name_with_authority(scheme, rest),
         (_, None) if known => parser.name(scheme, String::new(), rest),
-        (_, Some(_)) => Err(parser.unknown(scheme)),
+        (_, Some(_)) => Err(parser.unknown(&scheme)),
         // `consul:web` was hardly meant as a host with a port.
         (_, None) if is_word(&scheme) && rest.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            Err(parser.unknown(scheme))
+            Err(parser.unknown(&scheme))
         }
         (_, None) => parser.bare(),
     }
@@ -83,7 +83,7 @@ impl Parser<'_> {
     fn name(&self, scheme: String, authority: String, path: &str) -> Result<Target, TargetError> {
         let path = self.decode(path)?;
         if path.is_empty() || path == "/" {
-            return Err(TargetError::NoEndpoint { target: shown(self.text), scheme, authority });
+            return Err(TargetError::no_endpoint(self.text, scheme, &authority));
         }
         let path = if scheme == "dns" { rooted(path) } else { path };
         Ok(Target { scheme, authority, path, notation: Notation::Name })
@@ -124,12 +124,8 @@ impl Parser<'_> {
         if self.text.contains(mark) { Err(TargetError::forbidden(self.text, part)) } else { Ok(()) }
     }
 
-    fn unknown(&self, scheme: String) -> TargetError {
-        TargetError::UnknownScheme {
-            target: shown(self.text),
-            scheme,
-            registered: self.registered.join(", "),
-        }
+    fn unknown(&self, scheme: &str) -> TargetError {
+        TargetError::unknown_scheme(self.text, scheme, self.registered.join(", "))
     }
 }
 

@@ -173,6 +173,23 @@ fn a_password_in_a_target_is_not_repeated() {
 }
 
 #[test]
+fn an_error_is_one_line_that_a_log_can_hold_however_long_the_target_is() {
+    let long = "a".repeat(100_000);
+    let target = parse(&format!("static:{long}"));
+    let errors = [
+        TargetError::rejected(&target, "no"),
+        target.host_ports().unwrap_err(),
+        Target::parse(&format!("{long}://b"), SCHEMES).unwrap_err(),
+        Target::parse(&format!("dns://{long}"), SCHEMES).unwrap_err(),
+    ];
+    for error in errors {
+        let text = error.to_string();
+        assert!(text.len() < 1500, "{} bytes", text.len());
+        assert!(text.contains("aaa.."), "{text}");
+    }
+}
+
+#[test]
 fn hosts_and_ports_are_read_strictly() {
     // behaviour 51
     let rows = [
