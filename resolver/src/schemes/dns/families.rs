@@ -67,7 +67,8 @@ impl Families {
         Self { host: host.to_owned(), port, origin: None, v4: None, v6: None }
     }
 
-    /// The answer of one look; a part of one while a family fails that was never known. An error changes nothing here, as it changes nothing in the channel.
+    /// The answer of one look; a part of one while a family fails that was never known. An error changes nothing
+    /// here, as it changes nothing in the channel.
     pub(super) fn add_up(&mut self, answers: Answers) -> Result<Finding, ResolveError> {
         let Answers { origin, v4, v6 } = answers;
         if v4.failure().is_some() && v6.failure().is_some() {
