@@ -130,12 +130,22 @@ impl Connection {
         if is_closed {
             self.forget(stream);
         }
-        Ok(())
+        // Each field of a table may be of use twice. Who says them over and over means our memory.
+        match self.price_of_copies_beyond(2 * self.config.decoder_table_size as usize) {
+            0 => Ok(()),
+            price => self.spend(now, price),
+        }
     }
 
     /// What the last block costs beyond its frames, if nobody gets its list.
     fn price_of_copies(&self) -> u32 {
-        u32::try_from(self.decoder.copied() / BYTES_PER_FRAME).unwrap_or(u32::MAX)
+        self.price_of_copies_beyond(0)
+    }
+
+    #[inline]
+    fn price_of_copies_beyond(&self, useful: usize) -> u32 {
+        let copied = self.decoder.copied().saturating_sub(useful);
+        u32::try_from(copied / BYTES_PER_FRAME).unwrap_or(u32::MAX)
     }
 }
 

@@ -171,6 +171,28 @@ fn blocks_that_nobody_gets_are_paid_for_by_what_they_have_copied() {
 }
 
 #[test]
+fn lists_that_say_one_field_of_the_table_over_and_over_are_paid_for_although_they_are_told() {
+    // 0xbe: the newest entry, of 4 kB; a list of the largest size is in 70 bytes.
+    let filling = [&[0x88, 0x40, 1, b'n', 0x7f, 0x81, 0x1e][..], &[b'v'; 3_968]].concat();
+    let heads = |times: usize, most: usize| {
+        let config = Config { max_header_list_size: 256 << 10, ..Config::default() };
+        let mut story = Story::with(config).told_once();
+        let first = story.call();
+        story.server().block(first, &filling, false);
+        let mut borne = 0;
+        while !story.is_over() && borne < most {
+            let call = story.call();
+            story.server().block(call, [&[0x88][..], &vec![0xbe; times]].concat(), false);
+            borne += 1;
+        }
+        (borne, story.is_over())
+    };
+    let (borne, is_over) = heads(64, 1_000);
+    assert!(is_over && (80..320).contains(&borne), "{borne} lists of 250 kB");
+    assert_eq!(heads(2, 5_000), (5_000, false), "a server may repeat what is large");
+}
+
+#[test]
 fn a_limit_of_blocks_that_is_larger_can_be_reached_in_frames_of_the_usual_size() {
     let mut story = Story::with(Config { max_header_block: 8 << 20, ..Config::default() });
     let call = story.call();
