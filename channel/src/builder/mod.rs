@@ -124,14 +124,14 @@ impl ChannelBuilder {
         self
     }
 
-    /// The `:authority` of every call, and the name that TLS checks unless its settings have another. The
-    /// default is the target's host and port.
+    /// The `:authority` of every call, and the name that TLS checks unless its settings or the address have another.
+    /// The default is the target's host and port.
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = Some(authority.into());
         self
     }
 
-    /// Goes before Trunkline's own name in the `user-agent` of every call.
+    /// Goes before Trunkline's own name in the `user-agent` of every call, without white space around it.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
         self
@@ -167,7 +167,7 @@ impl ChannelBuilder {
     }
 
     /// Without a call for so long the channel closes its connections and goes Idle; the next call brings it
-    /// back. The default is 30 min.
+    /// back. The default is 30 min; zero is never.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -344,8 +344,8 @@ impl ChannelBuilder {
 
 fn read_user_agent(prefix: Option<&str>) -> Result<HeaderValue, BuildError> {
     const OWN: &str = concat!("grpc-rust-trunkline/", env!("CARGO_PKG_VERSION"));
-    match prefix {
-        None => Ok(HeaderValue::from_static(OWN)),
+    match prefix.map(str::trim) {
+        None | Some("") => Ok(HeaderValue::from_static(OWN)),
         Some(prefix) => HeaderValue::try_from(format!("{prefix} {OWN}"))
             .map_err(|_| BuildError::invalid("user_agent", format!("{prefix:?} is no header value"))),
     }

@@ -37,7 +37,7 @@ pub(super) fn unreachable(error: &io::Error) -> ConnectError {
         io::ErrorKind::TimedOut => "timed out".to_owned(),
         io::ErrorKind::NotFound => "no such socket".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "no local port is free".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no local address or port is free to connect from".to_owned(),
         _ => error.to_string(),
     };
     ConnectError::new(Phase::Connect, message).caused_by(copy(error))

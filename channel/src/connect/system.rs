@@ -39,7 +39,8 @@ impl SystemConnector {
 
     /// How long sent data may remain unacknowledged before the kernel gives the connection up
     /// (TCP_USER_TIMEOUT, gRFC A18; Linux only); `None` leaves that to the kernel, which waits for about a
-    /// quarter of an hour. The default is 20 s.
+    /// quarter of an hour. The default is 20 s. It also ends a connection to a peer that has taken nothing for so long
+    /// although it is there, as one that is stopped in a debugger.
     pub const fn tcp_user_timeout(self, timeout: Option<Duration>) -> Self {
         Self { tcp: TcpOptions { user_timeout: timeout, ..self.tcp } }
     }

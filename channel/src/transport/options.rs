@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How much one stream may have under way to us, unread. It bounds the throughput of a stream (1 MiB per
-/// round trip: 80 Mbit/s at 100 ms) and the memory that a reader who never reads can cost. A little more than
-/// the round number, so that a message which carries a mebibyte fits with its framing: its last bytes would
+/// round trip: 80 Mbit/s at 100 ms) and the bytes that a reader who never reads can keep, as slices of what was read
+/// (on Trunkline's engine no slice holds more than 40 times its own length). A little more than the round number, so that a message which carries a mebibyte fits with its framing: its last bytes would
 /// else wait for a round trip.
 pub(crate) const STREAM_WINDOW: u32 = (1 << 20) + (16 << 10);
 

@@ -26,7 +26,7 @@ pub enum FramingError {
     #[error("received message has the invalid compression flag {0}")]
     InvalidFlag(u8),
     /// The message claims to be compressed although no encoding was agreed upon.
-    #[error("received message is flagged as compressed, but no grpc-encoding was announced")]
+    #[error("received message is flagged as compressed, but no encoding was agreed upon")]
     UnexpectedCompression,
     /// The stream ended inside of a prefix or a message.
     #[error("stream ended inside of a message")]

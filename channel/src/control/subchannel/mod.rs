@@ -203,8 +203,7 @@ impl<C> Subchannel<C> {
     /// The resolver says that the address belongs to `endpoint`. If that has other addresses (or server
     /// names, which are part of them) since this one failed permanently, somebody has changed something: it
     /// is tried again at once. One such attempt per wait, and the backoff goes on growing: that the resolver
-    /// changes things does not mean that anything was mended. Attributes and order do not count, since they
-    /// describe a server and do not change what a connection to it is.
+    /// changes things does not mean that anything was mended. The order of addresses does not count.
     pub(super) fn resolved(&mut self, now: Instant, endpoint: Option<&Endpoint>) {
         let spaced = self.dialled.map_or(now, |dialled| now.max(dialled + SPACING));
         if let Slot::Backoff { until } = &mut self.slot
