@@ -10,3 +10,13 @@ pub mod server;
 pub mod greeter {
     trunkline::include_proto!("greeter.v1");
 }
+
+/// The client of the greeter as tonic itself generates it.
+#[allow(
+    unused_qualifications,
+    clippy::allow_attributes_without_reason,
+    reason = "the style of another project's generator"
+)]
+pub mod greeter_by_tonic {
+    include!(concat!(env!("OUT_DIR"), "/tonic/greeter.v1.rs"));
+}

@@ -53,6 +53,28 @@ fn custom_balancer_sends_calls_where_their_header_says() {
 }
 
 #[test]
+fn custom_connector_needs_no_port() {
+    assert_says(&run(env!("CARGO_BIN_EXE_custom_connector")), &["alpha says: Hello, Ada!"]);
+}
+
+#[test]
+fn layers_add_a_token_measure_and_refuse() {
+    let text = run(env!("CARGO_BIN_EXE_layers"));
+    let parts = [
+        "/greeter.v1.Greeter/SayHello, with a token: true, took ",
+        "alpha says: Hello, Ada!",
+        "Unauthenticated, sent: Some(No)",
+    ];
+    assert_says(&text, &parts);
+}
+
+#[test]
+fn from_tonic_runs_the_client_that_tonic_generates() {
+    let text = run(env!("CARGO_BIN_EXE_from_tonic"));
+    assert_says(&text, &["alpha says: Hello, Ada!", "http://127.0.0.1:", "refused", "sent: Some("]);
+}
+
+#[test]
 fn observing_state_sees_a_server_come_go_and_come_back() {
     let text = run(env!("CARGO_BIN_EXE_observing_state"));
     let states = [

@@ -187,6 +187,8 @@ impl ChannelBuilder {
 
     /// The largest message that is accepted, in bytes. A larger one ends its call with RESOURCE_EXHAUSTED.
     /// The default is 4 MiB.
+    ///
+    /// It counts under stubs of tonic's, too: their own `max_decoding_message_size` can lower it and not raise it.
     pub fn max_receive_message_size(mut self, bytes: usize) -> Self {
         self.max_receive_message_size = bytes;
         self

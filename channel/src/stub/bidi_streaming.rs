@@ -15,6 +15,8 @@ use crate::transport::Reply;
 use crate::vocabulary::Status;
 
 /// A bidirectional call. `.await` gives the stream of its replies, without waiting for the server.
+///
+/// What wants a future and not what becomes one (`tokio::spawn`, `join_all`) takes `call.into_future()`.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct BidiStreamingCall<R> {
     prepared: Prepared,

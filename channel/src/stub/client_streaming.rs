@@ -17,6 +17,8 @@ use crate::vocabulary::{Response, Status};
 
 /// A client-streaming call. `.await` sends it and gives the reply's message; [`response`](Self::response)
 /// gives its metadata and [`CallReport`](crate::CallReport) too. Its deadline runs from its making.
+///
+/// What wants a future and not what becomes one (`tokio::spawn`, `join_all`) takes `call.into_future()`.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct ClientStreamingCall<R> {
     prepared: Prepared,
