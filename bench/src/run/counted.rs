@@ -51,7 +51,13 @@ impl Bench<'_> {
     }
 
     fn count_allocations(&mut self) -> Result<(), ProcessError> {
-        let wanted = [BUSY, Workload::IdleStreams, Workload::IdleConnections];
+        let wanted = [
+            BUSY,
+            Workload::FloodPacked,
+            Workload::FloodFramed,
+            Workload::IdleStreams,
+            Workload::IdleConnections,
+        ];
         let keys = self.keys(&wanted);
         if keys.is_empty() {
             return Ok(());

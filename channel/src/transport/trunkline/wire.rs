@@ -280,6 +280,30 @@ mod tests {
         assert_eq!(wire.input.capacity(), 0);
     }
 
+    #[test]
+    fn reads_grow_at_once_to_the_largest_and_shrink_only_when_little_has_come_for_long() {
+        let (ours, _theirs) = tokio::io::duplex(1);
+        let mut wire = Wire::new(Box::new(ours), Security::Plaintext);
+        let mut sizes = Vec::new();
+        for _ in 0..5 {
+            sizes.push(wire.read_size);
+            wire.adapt(wire.read_size, wire.read_size);
+        }
+        assert_eq!(sizes, [4 << 10, 16 << 10, 64 << 10, 256 << 10, 256 << 10]);
+        let little = LARGEST_READ / 4 - 1;
+        for _ in 1..SMALL_READS {
+            wire.adapt(little, LARGEST_READ);
+        }
+        // One that is not small, and it begins anew.
+        wire.adapt(little + 1, LARGEST_READ);
+        for _ in 1..SMALL_READS {
+            wire.adapt(little, LARGEST_READ);
+        }
+        assert_eq!(wire.read_size, LARGEST_READ);
+        wire.adapt(little, LARGEST_READ);
+        assert_eq!(wire.read_size, LARGEST_READ / 2);
+    }
+
     /// Reads much, of which the end of the last frame has yet to come.
     async fn all_but_five(wire: &mut Wire, theirs: &mut tokio::io::DuplexStream) -> BytesMut {
         let left = wire.input.len();
