@@ -166,3 +166,19 @@ fn section_4_3_1_two_changes_of_the_table_before_a_request_are_both_obeyed() {
     story.call();
     story.expect_works();
 }
+
+#[test]
+fn section_4_2_of_rfc_7541_the_smallest_of_two_sizes_in_one_settings_is_announced_too() {
+    let mut story = Story::begin();
+    story.call();
+    let settings = [(setting::HEADER_TABLE_SIZE, 0), (setting::HEADER_TABLE_SIZE, 4_096)];
+    story.server().settings(&settings);
+    story.take_frames();
+    story.call();
+    let block = &story.take_frames()[0].payload;
+    // To 0, and then to 31 + 0x61 + 128 * 0x1f (RFC 7541 5.1).
+    assert_eq!(block[..4], [0x20, 0x3f, 0xe1, 0x1f]);
+    story.call();
+    assert_ne!(story.take_frames()[0].payload[0] & 0xe0, 0x20, "it is announced once");
+    story.expect_works();
+}
