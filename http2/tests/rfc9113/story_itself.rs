@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::support::server::settings_payload;
 use crate::support::watch::Watch;
 use crate::support::wire::{Frame, PREFACE, flag, kind};
 use crate::support::{hpack, setting};
@@ -47,10 +48,53 @@ fn settings_bind_the_client_from_its_acknowledgement_on() {
     settings.write(&mut wrote);
     Frame::new(kind::HEADERS, flag::END_HEADERS, 1, block).write(&mut wrote);
     watch.read(&mut wrote);
-    let zero = crate::support::server::settings_payload(&[(setting::INITIAL_WINDOW_SIZE, 0)]);
+    let zero = settings_payload(&[(setting::INITIAL_WINDOW_SIZE, 0)]);
     watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, zero).bytes());
     watch.read(&mut Frame::new(kind::DATA, 0, 1, b"before").bytes());
     watch.read(&mut Frame::new(kind::SETTINGS, flag::ACK, 0, b"").bytes());
     let late = &mut Frame::new(kind::DATA, 0, 1, b"after").bytes();
     assert!(catch_unwind(AssertUnwindSafe(|| watch.read(late))).is_err());
+}
+
+/// Whether the watcher takes a block that begins with these sizes, after the client has acknowledged those.
+fn takes_sizes(acknowledged: &[u32], sizes: &[usize]) -> bool {
+    let mut watch = Watch::new();
+    let empty = |flags| Frame::new(kind::SETTINGS, flags, 0, b"");
+    watch.read(&mut [PREFACE, &empty(0).bytes()[..]].concat());
+    for size in acknowledged {
+        let settings = settings_payload(&[(setting::HEADER_TABLE_SIZE, *size)]);
+        watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, settings).bytes());
+        watch.read(&mut empty(flag::ACK).bytes());
+    }
+    let mut block: Vec<u8> = sizes.iter().flat_map(|size| hpack::table_size(*size)).collect();
+    block.extend(hpack::block(&[(":method", "GET")]));
+    let mut head = Frame::new(kind::HEADERS, flag::END_HEADERS, 1, block).bytes();
+    catch_unwind(AssertUnwindSafe(|| watch.read(&mut head))).is_ok()
+}
+
+#[test]
+fn a_smaller_table_is_announced_by_the_next_block() {
+    let taken: [(&[u32], &[usize]); 7] = [
+        (&[], &[]),
+        (&[], &[100]),
+        (&[4_096], &[]),
+        (&[100], &[100]),
+        (&[100], &[7]),
+        (&[100, 8_192], &[100, 8_192]),
+        (&[8_192], &[]),
+    ];
+    for (acknowledged, sizes) in taken {
+        assert!(takes_sizes(acknowledged, sizes), "{sizes:?} after {acknowledged:?}");
+    }
+    let refused: [(&[u32], &[usize]); 6] = [
+        (&[100], &[]),
+        (&[100], &[101]),
+        (&[100, 4_096], &[]),
+        (&[100, 4_096], &[4_096]),
+        (&[100, 4_096], &[0, 100, 4_096]),
+        (&[100, 200], &[100, 201]),
+    ];
+    for (acknowledged, sizes) in refused {
+        assert!(!takes_sizes(acknowledged, sizes), "{sizes:?} after {acknowledged:?}");
+    }
 }

@@ -35,6 +35,26 @@ pub(crate) fn table_size(size: usize) -> Vec<u8> {
     update
 }
 
+/// The changes of the table's size that a block begins with.
+pub(crate) fn size_updates(block: &[u8]) -> Vec<usize> {
+    let mut updates = Vec::new();
+    let mut rest = block.iter().copied().peekable();
+    while let Some(first) = rest.next_if(|first| first & 0xe0 == 0x20) {
+        let mut size = usize::from(first & 0x1f);
+        let mut shift = 0;
+        while size >= 0x1f {
+            let Some(octet) = rest.next() else { panic!("a size that ends within an integer") };
+            size += usize::from(octet & 0x7f) << shift;
+            shift += 7;
+            if octet & 0x80 == 0 {
+                break;
+            }
+        }
+        updates.push(size);
+    }
+    updates
+}
+
 pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| literal(name, value)).collect()
 }

@@ -11,6 +11,7 @@ pub(crate) mod random;
 pub(crate) mod replay;
 pub(crate) mod server;
 pub(crate) mod story;
+pub(crate) mod table_size;
 pub(crate) mod told;
 pub(crate) mod watch;
 pub(crate) mod wire;

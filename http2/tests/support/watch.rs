@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use loona_hpack::Decoder;
 
 use super::hpack::{self, Fields};
+use super::table_size::TableSize;
 use super::wire::{Frame, LARGEST_WINDOW, PREFACE, flag, kind, setting};
 
 /// One request as it came.
@@ -33,6 +34,7 @@ pub(crate) struct Watch {
     /// A header block whose end has not come.
     block: Option<(u32, Vec<u8>, bool)>,
     decoder: Decoder<'static>,
+    table_size: TableSize,
     /// Settings of the server that the client has not acknowledged.
     unacknowledged: VecDeque<Vec<(u16, u32)>>,
     initial_window: i64,
@@ -54,6 +56,7 @@ impl Watch {
             newest: 0,
             block: None,
             decoder: Decoder::new(),
+            table_size: TableSize::new(),
             unacknowledged: VecDeque::new(),
             initial_window: 65_535,
             window: 65_535,
@@ -183,6 +186,7 @@ impl Watch {
             return;
         }
         let Some((stream, block, ended)) = self.block.take() else { return };
+        self.table_size.check(&block);
         let fields = hpack::decode(&mut self.decoder, &block);
         let window = self.initial_window + self.early.remove(&stream).unwrap_or_default();
         let request = Request { fields, ended, window, ..Request::default() };
@@ -218,6 +222,7 @@ impl Watch {
                 setting::MAX_FRAME_SIZE => self.max_frame_size = value as usize,
                 setting::HEADER_TABLE_SIZE => {
                     self.decoder.set_max_allowed_table_size(value as usize);
+                    self.table_size.acknowledge(value as usize);
                 }
                 _ => {}
             }
