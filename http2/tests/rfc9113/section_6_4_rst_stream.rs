@@ -1,6 +1,6 @@
 //! RFC 9113 section 6.4: RST_STREAM, from both sides.
 
-use trunkline_http2::{ErrorCode, StreamKey};
+use trunkline_http2::{Config, ErrorCode, StreamKey};
 
 use crate::support::{Story, flag, kind, setting};
 
@@ -186,4 +186,57 @@ fn section_6_4_nothing_of_a_stream_is_told_after_its_reset() {
     story.expect_works();
     story.server().frame(kind::DATA, end, call, b"late");
     assert_eq!(story.told, []);
+}
+
+#[test]
+fn section_5_1_nothing_that_the_connections_window_holds_back_is_sent_after_the_servers_reset() {
+    let mut story = Story::settings(&[(setting::INITIAL_WINDOW_SIZE, 1 << 20)]);
+    let (dropped, other) = (story.upload(), story.upload());
+    story.send(dropped, vec![b'd'; 200_000], false);
+    story.send(other, vec![b'o'; 100_000], true);
+    assert_eq!(story.connection_window(), 0);
+    let sent = story.request(dropped).body.len();
+    story.server().rst_stream(dropped, ErrorCode::CANCEL);
+    story.expect_reset(dropped, ErrorCode::CANCEL);
+    story.take_frames();
+    story.server().window(0, 1 << 24).window(dropped, 1 << 20);
+    assert!(story.take_frames().iter().all(|frame| frame.stream == other.id()));
+    assert_eq!(story.request(dropped).body.len(), sent);
+    assert_eq!(story.request(other).body.len(), 100_000);
+    story.server().response(other, b"data");
+    story.expect_response(other, b"data");
+    story.expect_works();
+}
+
+#[test]
+fn section_5_1_an_update_that_waits_for_the_socket_is_not_sent_after_a_reset_from_either_side() {
+    for (is_ours, others) in [(true, 0), (false, 0), (true, 3), (false, 3)] {
+        let mut story = Story::with(Config { stream_window: 10_000, ..Config::default() });
+        let calls: Vec<_> = (0..=others).map(|_| story.call()).collect();
+        story.take_frames();
+        story.stall();
+        for call in &calls {
+            story.server().head(*call).data(*call, [b'd'; 10_000]);
+            story.expect_head(*call);
+            story.expect_data(*call, [b'd'; 10_000]);
+            story.release(*call, 10_000);
+        }
+        let call = calls[0];
+        if is_ours {
+            story.reset(call, ErrorCode::CANCEL);
+        } else {
+            story.server().rst_stream(call, ErrorCode::CANCEL);
+            story.expect_reset(call, ErrorCode::CANCEL);
+        }
+        story.unstall();
+        let frames: Vec<_> = story.take_frames().iter().map(|frame| (frame.kind, frame.stream)).collect();
+        let ours = is_ours.then_some((kind::RST_STREAM, call.id()));
+        let updates = calls[1..].iter().map(|call| (kind::WINDOW_UPDATE, call.id()));
+        assert_eq!(frames, ours.into_iter().chain(updates).collect::<Vec<_>>());
+        for call in &calls[1..] {
+            story.server().trailers(*call);
+            story.expect_trailers(*call);
+        }
+        story.expect_works();
+    }
 }

@@ -21,17 +21,22 @@ fn what_no_client_may_write_is_found() {
         |stream| Frame::new(kind::HEADERS, flag::END_HEADERS, stream, hpack::block(&[(":method", "GET")]));
     let data = |length: usize| Frame::new(kind::DATA, 0, 1, vec![0; length]);
     let update = Frame::new(kind::WINDOW_UPDATE, 0, 1, 1_u32.to_be_bytes());
-    assert!(takes(&[settings.clone(), head(1), data(16_384), update.clone(), head(3)]));
+    let reset = Frame::new(kind::RST_STREAM, 0, 1, 8_u32.to_be_bytes());
+    let fine = [settings.clone(), head(1), data(16_384), update.clone(), head(3), reset.clone(), head(5)];
+    assert!(takes(&fine));
     let forbidden: &[&[Frame]] = &[
         &[head(1)],
         &[settings.clone(), head(2)],
         &[settings.clone(), head(3), head(1)],
         &[settings.clone(), data(1)],
-        &[settings.clone(), update],
+        &[settings.clone(), update.clone()],
         &[settings.clone(), head(1), data(16_385)],
         &[settings.clone(), head(1), data(16_384), data(16_384), data(16_384), data(16_384)],
         &[settings.clone(), Frame::new(kind::SETTINGS, flag::ACK, 0, b"")],
         &[settings.clone(), Frame::new(kind::HEADERS, 0, 1, b""), settings.clone()],
+        &[settings.clone(), head(1), reset.clone(), update.clone()],
+        &[settings.clone(), head(1), reset.clone(), data(1)],
+        &[settings.clone(), head(1), reset.clone(), reset.clone()],
         &[settings.clone(), Frame::new(kind::PUSH_PROMISE, 0, 1, b"")],
     ];
     for (i, frames) in forbidden.iter().enumerate() {
@@ -49,11 +54,33 @@ fn settings_bind_the_client_from_its_acknowledgement_on() {
     Frame::new(kind::HEADERS, flag::END_HEADERS, 1, block).write(&mut wrote);
     watch.read(&mut wrote);
     let zero = settings_payload(&[(setting::INITIAL_WINDOW_SIZE, 0)]);
-    watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, zero).bytes());
+    watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, zero).bytes(), || 0);
     watch.read(&mut Frame::new(kind::DATA, 0, 1, b"before").bytes());
     watch.read(&mut Frame::new(kind::SETTINGS, flag::ACK, 0, b"").bytes());
     let late = &mut Frame::new(kind::DATA, 0, 1, b"after").bytes();
     assert!(catch_unwind(AssertUnwindSafe(|| watch.read(late))).is_err());
+}
+
+#[test]
+fn the_servers_reset_binds_the_client_but_for_what_lies_ready() {
+    let data = Frame::new(kind::DATA, 0, 1, b"data").bytes();
+    let update = Frame::new(kind::WINDOW_UPDATE, 0, 1, 1_u32.to_be_bytes()).bytes();
+    let reset = Frame::new(kind::RST_STREAM, 0, 1, 8_u32.to_be_bytes()).bytes();
+    let sends = |before: &[u8], lies_ready: usize, after: &[u8]| {
+        let mut watch = Watch::new();
+        let settings = Frame::new(kind::SETTINGS, 0, 0, b"").bytes();
+        let block = hpack::block(&[(":method", "GET")]);
+        let head = Frame::new(kind::HEADERS, flag::END_HEADERS, 1, block).bytes();
+        watch.read(&mut [PREFACE, &settings, &head].concat());
+        watch.server_sends(&[before, &reset].concat(), || lies_ready);
+        catch_unwind(AssertUnwindSafe(|| watch.read(&mut after.to_vec()))).is_ok()
+    };
+    assert!(sends(b"", 0, b"") && sends(b"", data.len(), &data) && sends(&data, 0, &reset));
+    for late in [&data, &update, &reset] {
+        assert!(!sends(b"", 0, late));
+        assert!(!sends(b"", data.len(), &[&data[..], late].concat()));
+    }
+    assert!(!sends(&data, 0, &data));
 }
 
 /// Whether the watcher takes a block that begins with these sizes, after the client has acknowledged those.
@@ -63,7 +90,7 @@ fn takes_sizes(acknowledged: &[u32], sizes: &[usize]) -> bool {
     watch.read(&mut [PREFACE, &empty(0).bytes()[..]].concat());
     for size in acknowledged {
         let settings = settings_payload(&[(setting::HEADER_TABLE_SIZE, *size)]);
-        watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, settings).bytes());
+        watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, settings).bytes(), || 0);
         watch.read(&mut empty(flag::ACK).bytes());
     }
     let mut block: Vec<u8> = sizes.iter().flat_map(|size| hpack::table_size(*size)).collect();

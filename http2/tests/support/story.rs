@@ -189,7 +189,7 @@ impl Story {
     pub(super) fn receive(&mut self, bytes: Vec<u8>) {
         // What was sent after the connection broke reaches nobody.
         if self.machine.over.is_none() {
-            self.watch.server_sends(&bytes);
+            self.watch.server_sends(&bytes, || self.machine.lies_ready());
             self.act(Step::Receive(bytes));
         }
     }

@@ -7,7 +7,7 @@ use loona_hpack::Decoder;
 
 use super::hpack::{self, Fields};
 use super::table_size::TableSize;
-use super::wire::{Frame, LARGEST_WINDOW, PREFACE, flag, kind, setting};
+use super::wire::{Frame, HEADER, LARGEST_WINDOW, PREFACE, flag, kind, setting};
 
 /// One request as it came.
 #[derive(Clone, Debug, Default)]
@@ -16,11 +16,23 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
     pub(crate) ended: bool,
     pub(crate) reset: Option<u32>,
+    reset_there: Option<ResetThere>,
     /// How much more the server lets it send; negative after a setting that shrank it.
     pub(crate) window: i64,
 }
 
+/// A reset of the server's that the client was given.
+#[derive(Clone, Copy, Debug)]
+struct ResetThere {
+    /// Where in all that the client writes it knows of it.
+    from: usize,
+    /// Whether what arrived right before it was of the same stream, so that RST_STREAM may answer that.
+    has_cause: bool,
+}
+
 pub(crate) struct Watch {
+    /// How much of what was written is behind.
+    position: usize,
     unread: Vec<u8>,
     /// The beginning of a frame of the server's.
     unsent: Vec<u8>,
@@ -47,6 +59,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new() -> Self {
         Self {
+            position: 0,
             unread: Vec::new(),
             unsent: Vec::new(),
             preface_read: false,
@@ -65,11 +78,23 @@ impl Watch {
         }
     }
 
-    /// What the server is about to send changes what the client may do.
-    pub(crate) fn server_sends(&mut self, bytes: &[u8]) {
+    /// What the server is about to send in one piece changes what the client may do. `lies_ready` is how much the client
+    /// can no longer take back.
+    pub(crate) fn server_sends(&mut self, bytes: &[u8], lies_ready: impl Fn() -> usize) {
         self.unsent.extend_from_slice(bytes);
+        let mut before = Vec::new();
         while let Some(frame) = Frame::take(&mut self.unsent) {
             self.allow(&frame);
+            let id = frame.stream & LARGEST_WINDOW;
+            if frame.kind == kind::RST_STREAM
+                && frame.payload.len() == 4
+                && let Some(request) = self.requests.get_mut(&id)
+            {
+                let from = self.position + self.unread.len() + lies_ready();
+                let reset = ResetThere { from, has_cause: before.contains(&id) };
+                request.reset_there.get_or_insert(reset);
+            }
+            before.push(id);
         }
     }
 
@@ -104,10 +129,12 @@ impl Watch {
                 return;
             }
             self.unread.drain(..PREFACE.len());
+            self.position += PREFACE.len();
             self.preface_read = true;
         }
         while let Some(frame) = Frame::take(&mut self.unread) {
             self.check(&frame);
+            self.position += HEADER + frame.payload.len();
             self.frames.push(frame);
         }
     }
@@ -123,6 +150,7 @@ impl Watch {
             let goes_on = frame.kind == kind::CONTINUATION && frame.stream == *stream;
             assert!(goes_on, "RFC 9113 6.10: {frame:?} interrupts a header block");
         }
+        self.check_reset(frame);
         match frame.kind {
             kind::DATA => self.data(frame),
             kind::HEADERS => self.headers(frame),
@@ -142,6 +170,16 @@ impl Watch {
             }
             _ => panic!("a client of ours has no use for {frame:?}"),
         }
+    }
+
+    /// Nothing of a stream comes after its reset, from whichever side that was.
+    fn check_reset(&self, frame: &Frame) {
+        let Some(request) = self.requests.get(&frame.stream) else { return };
+        assert_eq!(request.reset, None, "RFC 9113 5.1: {frame:?} after RST_STREAM");
+        let knows = request.reset_there.is_some_and(|reset| {
+            self.position >= reset.from && !(reset.has_cause && frame.kind == kind::RST_STREAM)
+        });
+        assert!(!knows, "RFC 9113 5.1: {frame:?} after the server's RST_STREAM");
     }
 
     fn known(&self, frame: &Frame) {
