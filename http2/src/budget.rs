@@ -10,6 +10,8 @@ use crate::config::LARGEST_WINDOW;
 ///
 /// Beside it stands the data that we sent, which window updates answer: they depend on its bytes, and come all at
 /// once when a server takes its time before it reads.
+///
+/// And beside both the data that may be under way to streams that we reset: its sender could not know.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// What is above [`BURST`] is lost when something is paid from it, not before: frames that are of use come far
@@ -17,6 +19,8 @@ pub(crate) struct Budget {
     left: u64,
     /// Bytes for which window updates may come. Those above [`LARGEST_WINDOW`] are lost like the burst's.
     sent: u64,
+    /// Bytes that may still come for streams that we reset.
+    late: u32,
     /// Until when time has been credited.
     credited: Instant,
 }
@@ -27,7 +31,7 @@ pub(crate) struct Exhausted;
 
 impl Budget {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { left: BURST, sent: 0, credited: now }
+        Self { left: BURST, sent: 0, late: 0, credited: now }
     }
 
     /// A useful frame came or went, worth so many useless ones.
@@ -48,6 +52,20 @@ impl Budget {
     pub(crate) fn spend_update(&mut self, now: Instant) -> Result<(), Exhausted> {
         match self.sent.min(u64::from(LARGEST_WINDOW)).checked_sub(BYTES_PER_UPDATE) {
             Some(left) => self.sent = left,
+            None => self.spend(now, 1)?,
+        }
+        Ok(())
+    }
+
+    /// We reset a stream on which so many bytes may have been under way; over all streams no more than `most` can be.
+    pub(crate) fn earn_reset(&mut self, bytes: u32, most: u32) {
+        self.late = self.late.saturating_add(bytes).min(most);
+    }
+
+    /// Pays for DATA of so many bytes on a stream that we reset: from what may have been under way, if there is so much.
+    pub(crate) fn spend_late(&mut self, now: Instant, bytes: u32) -> Result<(), Exhausted> {
+        match self.late.checked_sub(bytes.max(LEAST_LATE)) {
+            Some(left) => self.late = left,
             None => self.spend(now, 1)?,
         }
         Ok(())
@@ -83,6 +101,9 @@ const SENT_DATA: u32 = 4;
 /// Bytes of our data that earn one WINDOW_UPDATE besides. Servers of Go's net/http2 return the window by 4 KiB, and
 /// grpc-go behind them by 8 KiB, each time on the stream and on the connection: that is two in 4 KiB.
 const BYTES_PER_UPDATE: u64 = 1 << 10;
+/// DATA that comes too late counts as so many bytes at least. Few messages of gRPC are shorter, whose prefix alone has
+/// five: so a window full of small ones passes, and one of single bytes does not.
+const LEAST_LATE: u32 = 16;
 /// What a stream that we open earns: besides its window updates the server may send PRIORITY or a late reset.
 pub(crate) const OPENED_STREAM: u32 = 4;
 
@@ -136,6 +157,23 @@ mod tests {
         assert_eq!(budget.spend(now, 1), Err(Exhausted));
         while budget.spend_update(now).is_ok() {}
         assert_eq!(budget.sent, 0);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a virtual time begins somewhere")]
+    fn data_that_was_under_way_to_a_reset_stream_is_free_and_no_more_of_it() {
+        let now = Instant::now();
+        for (frame, free) in [(16_384, 64), (100, (1 << 20) / 100), (1, (1 << 20) / 16)] {
+            let mut budget = Budget::new(now);
+            // What the connection's window keeps back is not under way.
+            for _ in 0..3 {
+                budget.earn_reset(1 << 19, 1 << 20);
+            }
+            for _ in 0..free + BURST {
+                assert_eq!(budget.spend_late(now, frame), Ok(()));
+            }
+            assert_eq!(budget.spend_late(now, frame), Err(Exhausted), "{frame}");
+        }
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl StreamCredit {
         self.returnable += bytes;
     }
 
+    /// How much the peer may still send, or has under way.
+    pub(crate) fn available(&self) -> u32 {
+        u32::try_from(self.available).unwrap_or(0)
+    }
+
     /// Whether there is enough to be told to the peer.
     #[inline]
     pub(crate) fn is_due(&self, in_force: u32, thrift: Thrift) -> bool {

@@ -195,6 +195,11 @@ impl Stream {
         self.receiving != Receiving::Ended && !self.lines.returns && self.credit.is_due(window, thrift)
     }
 
+    /// Bytes that the peer may have under way.
+    pub(crate) fn under_way(&self) -> u32 {
+        if self.receiving == Receiving::Ended { 0 } else { self.credit.available() }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.receiving == Receiving::Ended && self.sending == Sending::Ended
     }

@@ -47,7 +47,11 @@ impl Connection {
         let Some(stream) = stream else {
             // What we reset may still have data under way, which the connection's window is given back for by not
             // being handed over.
-            return self.check_reset(head.stream).map(|()| None);
+            self.check_reset(head.stream)?;
+            if length > 0 {
+                self.spend_late(now, head.length)?;
+            }
+            return Ok(None);
         };
         if let Err(violation) = self.account(stream, head.length, length, end) {
             self.violate(stream, violation);

@@ -3,7 +3,7 @@
 use super::data::Violation;
 use super::{Connection, Phase};
 use crate::frame::{write_goaway, write_reset};
-use crate::streams::{Lines, Receiving, Sending};
+use crate::streams::{Lines, Receiving, Sending, Stream};
 use crate::{ConnectionError, ErrorCode, Event, StreamKey, StreamViolation};
 
 impl Connection {
@@ -12,9 +12,11 @@ impl Connection {
     /// A stream whose HEADERS are not yet written is reset all the same: they stand in the order of what is to be
     /// written, and the header table counts on them.
     pub fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
+        let under_way = self.streams.get(stream).map_or(0, Stream::under_way);
         if self.forget(stream).is_none() || matches!(self.phase, Phase::Over(_)) {
             return;
         }
+        self.budget.earn_reset(under_way, self.config.connection_window);
         self.resets.insert(stream.id());
         self.outgoing.frames(|out| write_reset(out, stream.id(), code));
     }

@@ -179,6 +179,11 @@ impl Connection {
     pub(super) fn spend_update(&mut self, now: Instant) -> Result<(), ConnectionError> {
         self.budget.spend_update(now).map_err(too_many)
     }
+
+    /// Pays for DATA of a stream that we reset.
+    pub(super) fn spend_late(&mut self, now: Instant, bytes: u32) -> Result<(), ConnectionError> {
+        self.budget.spend_late(now, bytes).map_err(too_many)
+    }
 }
 
 fn too_many(Exhausted: Exhausted) -> ConnectionError {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trunkline_http2::{ErrorCode, StreamKey};
+use trunkline_http2::{Config, ErrorCode, StreamKey};
 
 use crate::support::server::Server;
 use crate::support::{Story, kind, setting};
@@ -21,25 +21,27 @@ type Flood = fn(Server<'_>, Scene, usize) -> Server<'_>;
 struct Scene {
     /// Open, with its head in.
     open: StreamKey,
-    /// Reset by us.
+    /// Reset by us when the server had used its window up.
     reset: StreamKey,
     /// Reset by the server.
     gone: StreamKey,
 }
 
 fn scene() -> (Story, Scene) {
-    let mut story = Story::begin().told_once();
+    let mut story = Story::with(Config { stream_window: 16_384, ..Config::default() }).told_once();
     let scene = Scene { open: story.upload(), reset: story.upload(), gone: story.upload() };
+    story.server().head(scene.reset).data(scene.reset, [b'd'; 16_384]);
     story.reset(scene.reset, ErrorCode::CANCEL);
     story.server().head(scene.open).rst_stream(scene.gone, ErrorCode::CANCEL);
     story.told.clear();
     (story, scene)
 }
 
-const FLOODS: [(&str, Flood); 16] = [
+const FLOODS: [(&str, Flood); 17] = [
     ("empty DATA", |server, scene, _| server.data(scene.open, b"")),
     ("DATA of padding alone", |server, scene, _| server.padded_data(scene.open, b"", 0)),
     ("empty DATA for a stream that was reset", |server, scene, _| server.data(scene.reset, b"")),
+    ("DATA for a stream that was reset", |server, scene, _| server.data(scene.reset, b"d")),
     ("PING", |server, _, i| server.ping(i as u64)),
     ("answers to no PING", |server, _, i| server.pong(i as u64)),
     ("GOAWAY", |server, _, _| server.goaway(99, ErrorCode::NO_ERROR, b"again")),
@@ -129,6 +131,62 @@ fn informational_heads_without_end_are_a_flood() {
     assert!(borne < BURST + SLACK, "{borne}");
     story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
     assert!(scene.open.id() != call.id());
+}
+
+#[test]
+fn what_may_be_under_way_to_streams_that_are_reset_is_no_flood() {
+    // Full frames of a stream's whole window, small messages of another, and small ones of the connection's.
+    for (streams, frame) in [(1, 16_384), (1, 20), (16, 256)] {
+        let mut story = Story::begin().told_once();
+        let calls: Vec<_> = (0..streams).map(|_| story.upload()).collect();
+        for call in &calls {
+            story.reset(*call, ErrorCode::CANCEL);
+        }
+        let data = vec![b'd'; frame];
+        for call in calls {
+            for _ in 0..(1 << 20) / frame / STEP {
+                story.server().times(STEP, |server, _| server.data(call, &data));
+            }
+        }
+        story.expect_works();
+    }
+}
+
+#[test]
+fn more_than_can_be_under_way_to_streams_that_are_reset_is_a_flood_in_whatever_frames() {
+    let config = Config { stream_window: 65_535, connection_window: 65_535, ..Config::default() };
+    for frame in [1, 1_000, 16_384] {
+        let mut story = Story::with(config.clone()).told_once();
+        let calls: Vec<_> = (0..10).map(|_| story.upload()).collect();
+        for call in &calls {
+            story.reset(*call, ErrorCode::CANCEL);
+        }
+        let data = vec![b'd'; frame];
+        let mut borne = 0;
+        while !story.is_over() && borne < 2 * BURST {
+            story.server().data(calls[0], &data);
+            borne += 1;
+        }
+        let free = 65_535 / frame.max(16);
+        assert!((free + BURST - SLACK..free + BURST + SLACK).contains(&borne), "{frame}: {borne}");
+        story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+    }
+}
+
+#[test]
+fn a_response_that_has_ended_has_nothing_under_way() {
+    let mut story = Story::begin().told_once();
+    let upload = story.upload();
+    story.server().only_trailers(upload);
+    story.expect_only_trailers(upload);
+    story.reset(upload, ErrorCode::CANCEL);
+    let mut borne = 0;
+    while !story.is_over() && borne < 2 * BURST {
+        story.server().data(upload, b"d");
+        borne += 1;
+    }
+    assert!(borne < BURST + SLACK, "{borne}");
+    story.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
 }
 
 #[test]
