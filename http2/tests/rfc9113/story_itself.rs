@@ -83,6 +83,52 @@ fn the_servers_reset_binds_the_client_but_for_what_lies_ready() {
     assert!(!sends(&data, 0, &data));
 }
 
+#[test]
+fn streams_are_counted_against_the_limit_that_is_acknowledged() {
+    let ack = Frame::new(kind::SETTINGS, flag::ACK, 0, b"").bytes();
+    let block = hpack::block(&[(":method", "GET")]);
+    let head =
+        |flags, stream| Frame::new(kind::HEADERS, flag::END_HEADERS | flags, stream, &block[..]).bytes();
+    let (upload, call) = (head(0, 1), head(flag::END_STREAM, 1));
+    let next = head(0, 3);
+    let reset = Frame::new(kind::RST_STREAM, 0, 1, 8_u32.to_be_bytes()).bytes();
+    let end = Frame::new(kind::DATA, flag::END_STREAM, 1, b"").bytes();
+    let cut = Frame::new(kind::HEADERS, flag::END_STREAM, 1, b"").bytes();
+    let rest = Frame::new(kind::CONTINUATION, flag::END_HEADERS, 1, b"").bytes();
+    // What the client writes first, what the server says to it, and what the client writes then.
+    type Turn<'a> = (&'a [&'a [u8]], &'a [&'a [u8]], &'a [&'a [u8]]);
+    let takes = |(first, server, then): Turn<'_>| {
+        let mut watch = Watch::new();
+        let limit = settings_payload(&[(setting::MAX_CONCURRENT_STREAMS, 1)]);
+        watch.server_sends(&Frame::new(kind::SETTINGS, 0, 0, limit).bytes(), || 0);
+        watch.read(&mut [PREFACE, &Frame::new(kind::SETTINGS, 0, 0, b"").bytes()].concat());
+        watch.read(&mut first.concat());
+        watch.server_sends(&server.concat(), || 0);
+        catch_unwind(AssertUnwindSafe(|| watch.read(&mut then.concat()))).is_ok()
+    };
+    let fine: [Turn<'_>; 6] = [
+        (&[&upload], &[], &[&next, &ack]),
+        (&[&ack, &call], &[&end], &[&next]),
+        (&[&ack, &call], &[&cut, &rest], &[&next]),
+        (&[&ack, &upload], &[&end], &[&end, &next]),
+        (&[&ack, &upload], &[], &[&reset, &next]),
+        (&[&ack, &upload], &[&reset], &[&next]),
+    ];
+    for (i, turn) in fine.into_iter().enumerate() {
+        assert!(takes(turn), "number {i} was refused");
+    }
+    let forbidden: [Turn<'_>; 5] = [
+        (&[&upload], &[], &[&ack, &next]),
+        (&[&ack, &call], &[], &[&next]),
+        (&[&ack, &call], &[&cut], &[&next]),
+        (&[&ack, &upload], &[&end], &[&next]),
+        (&[&ack, &upload], &[], &[&end, &next]),
+    ];
+    for (i, turn) in forbidden.into_iter().enumerate() {
+        assert!(!takes(turn), "number {i} was taken");
+    }
+}
+
 /// Whether the watcher takes a block that begins with these sizes, after the client has acknowledged those.
 fn takes_sizes(acknowledged: &[u32], sizes: &[usize]) -> bool {
     let mut watch = Watch::new();

@@ -223,6 +223,11 @@ impl Story {
         self.watch.window
     }
 
+    /// How many streams are open as the server counts them.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.watch.open
+    }
+
     pub(crate) fn has_request(&self, stream: StreamKey) -> bool {
         self.watch.requests.contains_key(&stream.id())
     }

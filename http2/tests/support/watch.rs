@@ -17,8 +17,17 @@ pub(crate) struct Request {
     pub(crate) ended: bool,
     pub(crate) reset: Option<u32>,
     reset_there: Option<ResetThere>,
+    /// The server has said END_STREAM.
+    answered: bool,
     /// How much more the server lets it send; negative after a setting that shrank it.
     pub(crate) window: i64,
+}
+
+impl Request {
+    /// Whether it counts against the server's limit (RFC 9113 5.1.2).
+    fn is_open(&self) -> bool {
+        self.reset.is_none() && self.reset_there.is_none() && !(self.ended && self.answered)
+    }
 }
 
 /// A reset of the server's that the client was given.
@@ -40,8 +49,13 @@ pub(crate) struct Watch {
     /// All that was written so far.
     pub(crate) frames: Vec<Frame>,
     pub(crate) requests: HashMap<u32, Request>,
-    /// Windows of streams whose heads have not come.
-    early: HashMap<u32, i64>,
+    /// What the server did to streams whose heads are on their way.
+    early: HashMap<u32, Request>,
+    /// How many of the requests are open, and how many may be.
+    pub(crate) open: usize,
+    stream_limit: Option<u32>,
+    /// Whose header block of the server's goes on, and ends the response.
+    ending: Option<u32>,
     newest: u32,
     /// A header block whose end has not come.
     block: Option<(u32, Vec<u8>, bool)>,
@@ -66,6 +80,9 @@ impl Watch {
             frames: Vec::new(),
             requests: HashMap::new(),
             early: HashMap::new(),
+            open: 0,
+            stream_limit: None,
+            ending: None,
             newest: 0,
             block: None,
             decoder: Decoder::new(),
@@ -84,21 +101,20 @@ impl Watch {
         self.unsent.extend_from_slice(bytes);
         let mut before = Vec::new();
         while let Some(frame) = Frame::take(&mut self.unsent) {
-            self.allow(&frame);
             let id = frame.stream & LARGEST_WINDOW;
-            if frame.kind == kind::RST_STREAM
-                && frame.payload.len() == 4
-                && let Some(request) = self.requests.get_mut(&id)
-            {
-                let from = self.position + self.unread.len() + lies_ready();
-                let reset = ResetThere { from, has_cause: before.contains(&id) };
-                request.reset_there.get_or_insert(reset);
+            match frame.kind {
+                kind::RST_STREAM if frame.payload.len() == 4 => {
+                    let from = self.position + self.unread.len() + lies_ready();
+                    let reset = ResetThere { from, has_cause: before.contains(&id) };
+                    self.change(id, |request| _ = request.reset_there.get_or_insert(reset));
+                }
+                _ => self.allow(&frame, id),
             }
             before.push(id);
         }
     }
 
-    fn allow(&mut self, frame: &Frame) {
+    fn allow(&mut self, frame: &Frame, id: u32) {
         let sound = |length: usize| frame.payload.len() == length;
         match frame.kind {
             kind::SETTINGS if !frame.has(flag::ACK) && frame.payload.len().is_multiple_of(6) => {
@@ -106,17 +122,34 @@ impl Watch {
             }
             kind::WINDOW_UPDATE if sound(4) => {
                 let increment = i64::from(frame.number_at(0) & LARGEST_WINDOW);
-                match frame.stream & LARGEST_WINDOW {
+                match id {
                     0 => self.window += increment,
-                    id => match self.requests.get_mut(&id) {
-                        Some(request) => request.window += increment,
-                        // The head may be on its way.
-                        None => *self.early.entry(id).or_default() += increment,
-                    },
+                    id => self.change(id, |request| request.window += increment),
                 }
+            }
+            kind::HEADERS if frame.has(flag::END_STREAM) && !frame.has(flag::END_HEADERS) => {
+                self.ending = Some(id);
+            }
+            kind::HEADERS | kind::DATA if frame.has(flag::END_STREAM) => self.answer(id),
+            kind::CONTINUATION if frame.has(flag::END_HEADERS) => {
+                self.ending.take().into_iter().for_each(|id| self.answer(id));
             }
             _ => {}
         }
+    }
+
+    fn answer(&mut self, id: u32) {
+        self.change(id, |request| request.answered = true);
+    }
+
+    /// What is done to a stream may close it.
+    fn change(&mut self, id: u32, change: impl FnOnce(&mut Request)) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return change(self.early.entry(id).or_default());
+        };
+        let was_open = request.is_open();
+        change(request);
+        self.open -= usize::from(was_open && !request.is_open());
     }
 
     /// Reads what the client wrote.
@@ -199,13 +232,15 @@ impl Watch {
         let fits = length == 0 || (request.window >= 0 && self.window >= 0);
         assert!(fits, "RFC 9113 6.9.1: {frame:?}, but {} and {} are left", request.window, self.window);
         request.body.extend_from_slice(&frame.payload);
-        request.ended = frame.has(flag::END_STREAM);
+        self.change(frame.stream, |request| request.ended = frame.has(flag::END_STREAM));
     }
 
     fn headers(&mut self, frame: &Frame) {
         assert!(frame.stream % 2 == 1, "RFC 9113 5.1.1: {frame:?} has an even id");
         assert!(frame.stream > self.newest, "RFC 9113 5.1.1: {frame:?} after {}", self.newest);
         assert_eq!(frame.flags & !(flag::END_STREAM | flag::END_HEADERS), 0, "{frame:?}");
+        let has_place = self.stream_limit.is_none_or(|limit| self.open < limit as usize);
+        assert!(has_place, "RFC 9113 5.1.2: {frame:?} beside {} of {:?}", self.open, self.stream_limit);
         self.newest = frame.stream;
         self.block = Some((frame.stream, frame.payload.clone(), frame.has(flag::END_STREAM)));
         self.end_block(frame);
@@ -226,19 +261,21 @@ impl Watch {
         let Some((stream, block, ended)) = self.block.take() else { return };
         self.table_size.check(&block);
         let fields = hpack::decode(&mut self.decoder, &block);
-        let window = self.initial_window + self.early.remove(&stream).unwrap_or_default();
-        let request = Request { fields, ended, window, ..Request::default() };
+        let early = self.early.remove(&stream).unwrap_or_default();
+        let window = self.initial_window + early.window;
+        let request = Request { fields, ended, window, ..early };
+        self.open += usize::from(request.is_open());
         self.requests.insert(stream, request);
     }
 
     fn reset(&mut self, frame: &Frame) {
         assert_eq!(frame.payload.len(), 4, "RFC 9113 6.4: {frame:?}");
         self.known(frame);
-        let Some(request) = self.requests.get_mut(&frame.stream) else {
+        let Some(request) = self.requests.get(&frame.stream) else {
             panic!("RFC 9113 6.4: {frame:?} on the connection");
         };
         assert_eq!(request.reset, None, "{} was reset before", frame.stream);
-        request.reset = Some(frame.number_at(0));
+        self.change(frame.stream, |request| request.reset = Some(frame.number_at(0)));
     }
 
     fn settings(&mut self, frame: &Frame) {
@@ -257,6 +294,7 @@ impl Watch {
                     self.initial_window += by;
                     self.requests.values_mut().for_each(|request| request.window += by);
                 }
+                setting::MAX_CONCURRENT_STREAMS => self.stream_limit = Some(value),
                 setting::MAX_FRAME_SIZE => self.max_frame_size = value as usize,
                 setting::HEADER_TABLE_SIZE => {
                     self.decoder.set_max_allowed_table_size(value as usize);
