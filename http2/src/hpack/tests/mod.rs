@@ -1,6 +1,7 @@
 //! Both sides together: the examples of RFC 7541, what each side keeps, and stories made by chance.
 
 mod agreement;
+mod appendix_a;
 mod appendix_c;
 mod blocks;
 mod hostile;
