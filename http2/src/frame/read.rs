@@ -22,14 +22,20 @@ pub(crate) fn split_padding(head: Head, payload: &[u8]) -> Result<(usize, usize)
 /// (RFC 9113 section 6.2).
 #[inline]
 pub(crate) fn split_headers(head: Head, payload: &[u8]) -> Result<(&[u8], Option<u32>), ConnectionError> {
-    let (from, to) = split_padding(head, payload)?;
-    let fragment = &payload[from..to];
     if !head.has(flag::PRIORITY) {
-        return Ok((fragment, None));
+        let (from, to) = split_padding(head, payload)?;
+        return Ok((&payload[from..to], None));
     }
-    match fragment.split_first_chunk::<PRIORITY_LENGTH>() {
-        Some((priority, fragment)) => Ok((fragment, Some(dependency(priority)))),
-        None => Err(ConnectionError::frame_size("HEADERS too short for its priority (RFC 9113 4.2)")),
+    // The fields that the flags announce must be there, whatever the padding; what is left is for the fragment, and
+    // padding beyond that is another error.
+    let before = usize::from(head.has(flag::PADDED));
+    let Some(priority) = payload.get(before..).and_then(|rest| rest.first_chunk()) else {
+        return Err(ConnectionError::frame_size("HEADERS too short for its priority (RFC 9113 4.2)"));
+    };
+    let (from, to) = split_padding(head, payload)?;
+    match payload.get(from + PRIORITY_LENGTH..to) {
+        Some(fragment) => Ok((fragment, Some(dependency(priority)))),
+        None => Err(ConnectionError::protocol("padding that leaves HEADERS no priority (RFC 9113 6.2)")),
     }
 }
 
@@ -121,6 +127,9 @@ mod tests {
         let head = Head { length: 9, kind: kind::HEADERS, flags, stream: 1 };
         assert_eq!(split_headers(head, &payload), Ok((&b"hp"[..], Some(7))));
         assert_eq!(split_headers(head, &[0, 1, 2]).unwrap_err().code(), ErrorCode::FRAME_SIZE_ERROR);
+        assert_eq!(split_headers(head, &[9, 0, 0, 0, 0]).unwrap_err().code(), ErrorCode::FRAME_SIZE_ERROR);
+        assert_eq!(split_headers(head, &[0; 6]), Ok((&[][..], Some(0))));
+        assert_eq!(split_headers(head, &[1; 6]).unwrap_err().code(), ErrorCode::PROTOCOL_ERROR);
     }
 
     #[test]

@@ -72,6 +72,35 @@ fn section_6_2_padding_beyond_the_payload_is_an_error() {
 }
 
 #[test]
+fn section_6_2_padding_that_leaves_no_room_for_the_priority_is_too_much_and_a_frame_without_it_too_short() {
+    let flags = flag::PADDED | flag::PRIORITY | flag::END_HEADERS;
+    // The length of the padding, and how many bytes come behind that.
+    let payloads = [
+        (0, 4, ErrorCode::FRAME_SIZE_ERROR),
+        (200, 4, ErrorCode::FRAME_SIZE_ERROR),
+        (1, 5, ErrorCode::PROTOCOL_ERROR),
+        (5, 5, ErrorCode::PROTOCOL_ERROR),
+        (6, 5, ErrorCode::PROTOCOL_ERROR),
+        (6, 10, ErrorCode::PROTOCOL_ERROR),
+        (200, 10, ErrorCode::PROTOCOL_ERROR),
+    ];
+    for (padding, behind, code) in payloads {
+        let mut story = Story::begin();
+        let call = story.call();
+        let payload = [&[padding][..], &vec![0; behind]].concat();
+        story.server().frame(kind::HEADERS, flags, call, payload);
+        story.expect_connection_error(code);
+    }
+    // All of the space: the block is empty, as trailers may be.
+    let mut story = Story::begin();
+    let call = story.call();
+    story.server().head(call).frame(kind::HEADERS, flags | flag::END_STREAM, call, [5; 11]);
+    story.expect_head(call);
+    story.expect(Told::Trailers { stream: call.id(), fields: Vec::new() });
+    story.expect_works();
+}
+
+#[test]
 fn section_5_3_1_of_rfc_7540_a_stream_cannot_depend_on_itself() {
     let mut story = Story::begin();
     let call = story.call();
