@@ -118,6 +118,27 @@ fn section_4_3_1_the_server_may_resize_its_table_within_the_announced_limit() {
 }
 
 #[test]
+fn section_6_3_of_rfc_7541_a_larger_table_of_ours_is_in_force_once_the_server_has_acknowledged_it() {
+    let grow = [hpack::table_size(8_192), STATUS_200.to_vec()].concat();
+    for is_acknowledged in [false, true] {
+        let mut story = Story::before_settings(Config { decoder_table_size: 8_192, ..Config::default() });
+        story.server().settings(&[]);
+        if is_acknowledged {
+            story.server().settings_ack();
+        }
+        story.told.clear();
+        let call = story.call();
+        story.server().block(call, &grow, true);
+        if is_acknowledged {
+            story.expect_only_trailers(call);
+            story.expect_works();
+        } else {
+            story.expect_connection_error(ErrorCode::COMPRESSION_ERROR);
+        }
+    }
+}
+
+#[test]
 fn section_4_3_1_a_change_of_the_tables_size_stands_at_the_beginning_of_a_block() {
     let mut story = Story::begin();
     let call = story.call();
