@@ -3,7 +3,7 @@
 use trunkline_http2::{Config, ErrorCode};
 
 use crate::support::wire::LARGEST_WINDOW;
-use crate::support::{Story, hpack, kind, setting};
+use crate::support::{Story, Told, hpack, kind, setting};
 
 const RESERVED: u32 = 1 << 31;
 
@@ -68,6 +68,21 @@ fn section_4_1_flags_without_a_meaning_are_ignored() {
     story.expect_reset(call, ErrorCode::CANCEL);
     story.server().frame(kind::PRIORITY, 0xff, call, [0; 5]);
     story.expect_works();
+    // A block that goes on, and answers: all but ACK.
+    let call = story.call();
+    let block = hpack::block(&[(":status", "200")]);
+    story.server().frame(kind::HEADERS, 0xd2, call, &block[..2]);
+    story.server().frame(kind::CONTINUATION, 0xff, call, &block[2..]);
+    story.expect_head(call);
+    assert!(story.probe() && story.ping(5));
+    story.server().frame(kind::SETTINGS, 0xff, 0, b"").frame(kind::PING, 0xff, 0, 5_u64.to_be_bytes());
+    story.expect(Told::SettingsAcknowledged);
+    story.expect(Told::Pong(5));
+    story.server().frame(kind::GOAWAY, 0xff, 0, [&call.id().to_be_bytes()[..], &[0; 4]].concat());
+    story.expect(Told::GoAway { last: call.id(), code: ErrorCode::NO_ERROR.0, debug: Vec::new() });
+    story.server().trailers(call);
+    story.expect_trailers(call);
+    story.expect_nothing();
 }
 
 #[test]

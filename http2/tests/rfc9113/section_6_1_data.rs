@@ -78,6 +78,22 @@ fn section_6_1_padding_is_taken_away() {
 }
 
 #[test]
+fn section_6_1_what_padding_is_made_of_is_not_looked_at() {
+    let mut story = Story::begin();
+    let call = story.call();
+    story
+        .server()
+        .head(call)
+        .frame(kind::DATA, flag::PADDED, call, b"\x04data\x01\xff\x00x")
+        .frame(kind::DATA, flag::PADDED, call, [255; 256])
+        .frame(kind::HEADERS, 0x0d, call, b"\x03\x00\x01n\x01v\x80\x80\xff");
+    story.expect_head(call);
+    story.expect_data(call, b"data");
+    assert_eq!(story.expect_trailers(call), [("n".to_owned(), "v".to_owned())]);
+    story.expect_works();
+}
+
+#[test]
 fn section_6_1_padding_may_fill_the_payload_but_not_exceed_it() {
     let mut story = Story::begin();
     let call = story.call();

@@ -186,6 +186,7 @@ fn section_6_4_nothing_of_a_stream_is_told_after_its_reset() {
     story.expect_works();
     story.server().frame(kind::DATA, end, call, b"late");
     assert_eq!(story.told, []);
+    story.expect_connection_error(ErrorCode::STREAM_CLOSED);
 }
 
 #[test]

@@ -128,6 +128,13 @@ fn section_6_9_what_is_released_twice_is_given_once() {
     story.release(call, usize::MAX);
     assert_eq!(given(&story.take_frames(), call.id()), 60_000);
     story.server().data(call, b"x");
+    story.expect_data(call, [&[b'd'; 60_000][..], b"x"].concat());
+    // The window is what it was, and not a byte more.
+    pour(&mut story, call, 99_999);
+    story.expect_data(call, vec![b'd'; 99_999]);
+    assert_eq!(given(&story.take_frames(), 0), 0, "the connection owes less than a portion");
+    story.server().data(call, b"x");
+    story.expect_stream_error(call, ErrorCode::FLOW_CONTROL_ERROR);
 }
 
 // behaviour 89
