@@ -185,7 +185,8 @@ pub enum OpenError {
         /// The peer's limit.
         limit: u32,
     },
-    /// A field that HTTP/2 cannot carry (RFC 9113 section 8.2.1).
+    /// A field that HTTP/2 cannot carry (RFC 9113 section 8.2.1), or pseudo fields that make no request (section
+    /// 8.3.1).
     Invalid(Cow<'static, str>),
 }
 

@@ -41,6 +41,7 @@ mod ids;
 mod outgoing;
 mod packing;
 mod payload;
+mod pseudo;
 mod resets;
 mod schedule;
 mod settings;

@@ -31,6 +31,7 @@ use crate::frame::{write_settings, write_window_update};
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use crate::outgoing::Outgoing;
 use crate::packing::{Packing, ReadBuffer};
+use crate::pseudo::PseudoFields;
 use crate::resets::Resets;
 use crate::schedule::Schedule;
 use crate::settings::{OwnSettings, PeerSettings, announced};
@@ -87,8 +88,8 @@ pub struct Connection {
     /// PINGs of ours that are not answered, and when they were queued.
     pings: VecDeque<(u64, Instant)>,
     encoder: Encoder,
-    /// Templates of pseudo fields alone, which more pseudo fields may follow.
-    pseudo_templates: Vec<TemplateId>,
+    /// Templates of pseudo fields alone, which more pseudo fields may follow, and which those are that are there.
+    pseudo_templates: Vec<(TemplateId, PseudoFields)>,
     window: SendWindow,
     /// Streams that have both data and window.
     schedule: Schedule,

@@ -7,13 +7,15 @@ use crate::budget::OPENED_STREAM;
 use crate::config::LAST_STREAM_ID;
 use crate::flow::{SendWindow, StreamCredit};
 use crate::hpack::{is_connection_specific, is_field_name, is_field_value, list_size, trimmed};
+use crate::pseudo::PseudoFields;
 use crate::streams::Sending;
 use crate::{Event, Field, OpenError, Payload, StreamGone, StreamKey, TemplateId};
 
 impl Connection {
     /// Remembers header fields that requests have in common, pseudo fields first, and encodes them once for many
-    /// requests. White space around values is left out. `None` if there are too many templates already (1024), or
-    /// if a field is one that HTTP/2 cannot carry.
+    /// requests. White space around values is left out. `None` if there are too many templates already (1024), if
+    /// a field is one that HTTP/2 cannot carry, or if the pseudo fields are not those of a request: each once, none
+    /// of them empty, and with a regular field behind them none missing (RFC 9113 section 8.3.1).
     pub fn template<N, V>(&mut self, fields: impl IntoIterator<Item = (N, V)>) -> Option<TemplateId>
     where
         N: AsRef<[u8]>,
@@ -24,7 +26,11 @@ impl Connection {
             fields.iter().map(|(name, value)| (name.as_ref(), trimmed(value.as_ref()))).collect();
         let regular = fields.iter().position(|(name, _)| !is_pseudo(name)).unwrap_or(fields.len());
         let (pseudo, regular) = fields.split_at(regular);
-        let is_valid = pseudo.iter().all(|(name, value)| is_field_name(&name[1..]) && is_field_value(value))
+        let mut head = PseudoFields::default();
+        let is_valid = pseudo
+            .iter()
+            .all(|(name, value)| head.add(name, value).is_ok() && is_field_value(value))
+            && (regular.is_empty() || head.check().is_ok())
             && regular.iter().all(|(name, value)| check_name(name, value).is_ok() && is_field_value(value));
         if !is_valid {
             return None;
@@ -32,14 +38,15 @@ impl Connection {
         let is_pseudo_alone = regular.is_empty();
         let template = self.encoder.template(fields)?;
         if is_pseudo_alone {
-            self.pseudo_templates.push(template);
+            self.pseudo_templates.push((template, head));
         }
         Some(template)
     }
 
     /// Opens a stream: HEADERS, then `body` (`Bytes`, or a slice to be copied) in DATA as far as windows allow,
     /// END_STREAM with `end`. `fields` follow the template's, pseudo fields among them only at once behind a template of
-    /// pseudo fields alone. White space around their values is left out. The template is one of this connection's.
+    /// pseudo fields alone, which they complete. White space around their values is left out. The template is one of
+    /// this connection's.
     ///
     /// Nothing waits for the peer's SETTINGS: whoever wants to keep its limits from the first stream on waits for
     /// [`Event::SettingsReceived`].
@@ -133,20 +140,26 @@ impl Connection {
         let Some(mut size) = self.encoder.template_list_size(template) else {
             return Err(OpenError::Invalid("template of another connection".into()));
         };
+        // The pseudo fields of other templates are complete.
+        let of_template = self.pseudo_templates.iter().find(|(pseudo, _)| *pseudo == template);
+        let mut head = of_template.map(|(_, head)| *head);
         // Pseudo fields come before all others (RFC 9113 section 8.3).
-        let mut may_be_pseudo = fields.first().is_some_and(|first| is_pseudo(first.name))
-            && self.pseudo_templates.contains(&template);
+        let mut may_be_pseudo = head.is_some();
         for field in fields {
             let value = trimmed(field.value);
             let is_pseudo = is_pseudo(field.name);
             may_be_pseudo &= is_pseudo;
-            let name = if may_be_pseudo { &field.name[1..] } else { field.name };
-            // What can be wrong with a name was looked for when it came first; `te` depends on the value.
-            if is_pseudo || name == b"te" || !self.encoder.knows(name) {
-                check_name(name, value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            if let Some(head) = head.as_mut().filter(|_| may_be_pseudo) {
+                head.add(field.name, value).map_err(|reason| OpenError::Invalid(reason.into()))?;
+            } else if is_pseudo || field.name == b"te" || !self.encoder.knows(field.name) {
+                // What can be wrong with a name was looked for when it came first; `te` depends on the value.
+                check_name(field.name, value).map_err(|reason| OpenError::Invalid(reason.into()))?;
             }
             check_value(value).map_err(|reason| OpenError::Invalid(reason.into()))?;
             size += list_size(field.name, value);
+        }
+        if let Some(head) = head {
+            head.check().map_err(|reason| OpenError::Invalid(reason.into()))?;
         }
         match self.peer.max_header_list_size {
             Some(limit) if size > limit as usize => Err(OpenError::HeadersTooLarge { size, limit }),

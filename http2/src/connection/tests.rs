@@ -40,8 +40,8 @@ impl Story {
     fn greet(config: Config) -> Self {
         let now = Instant::now();
         let mut connection = Connection::new(config, now);
-        let template =
-            connection.template([(":method", "POST"), (":path", "/a/b"), ("te", "trailers")]).unwrap();
+        let head = [(":method", "POST"), (":scheme", "http"), (":path", "/a/b"), ("te", "trailers")];
+        let template = connection.template(head).unwrap();
         Self { connection, template, now }
     }
 
@@ -381,15 +381,15 @@ fn the_last_id_is_used_and_no_other() {
 #[test]
 fn a_stream_is_not_opened_against_the_peers_limits() {
     let mut story = Story::begin(Config::default());
-    story.server(kind::SETTINGS, 0, 0, b"\0\x03\0\0\0\x01\0\x06\0\0\0\xa0");
+    story.server(kind::SETTINGS, 0, 0, b"\0\x03\0\0\0\x01\0\x06\0\0\0\xcb");
     assert_eq!(story.events(), ["limit Some(1)"]);
     let mut open = |name: &str, value: &str| {
         let (name, value) = (name.as_bytes(), value.as_bytes());
         let field = Field { name, value, indexing: Indexing::Adaptive };
         story.connection.open(story.template, &[field], Bytes::new(), true)
     };
-    let size = 3 * 32 + ":methodPOST:path/a/btetrailers".len() + 32 + "name".len() + 100;
-    assert_eq!(open("name", &"x".repeat(100)), Err(OpenError::HeadersTooLarge { size, limit: 160 }));
+    let size = 4 * 32 + ":methodPOST:schemehttp:path/a/btetrailers".len() + 32 + "name".len() + 100;
+    assert_eq!(open("name", &"x".repeat(100)), Err(OpenError::HeadersTooLarge { size, limit: 203 }));
     assert!(matches!(open("Name", ""), Err(OpenError::Invalid(_))));
     assert!(matches!(open("name", "a\nb"), Err(OpenError::Invalid(_))));
     assert!(matches!(open(":path", "/"), Err(OpenError::Invalid(_))));
@@ -401,7 +401,8 @@ fn a_stream_is_not_opened_against_the_peers_limits() {
 #[test]
 fn a_name_that_is_known_excuses_neither_its_value_nor_its_place() {
     let mut story = Story::begin(Config::default());
-    let pseudo = story.connection.template([(":method", "CONNECT")]).unwrap();
+    let head = [(":method", "POST"), (":scheme", "http"), (":path", "/")];
+    let pseudo = story.connection.template(head).unwrap();
     let mut open = |template, name: &str, value: &str| {
         let (name, value) = (name.as_bytes(), value.as_bytes());
         let field = Field { name, value, indexing: Indexing::Transient };
@@ -410,13 +411,16 @@ fn a_name_that_is_known_excuses_neither_its_value_nor_its_place() {
     for _ in 0..3 {
         assert!(open(pseudo, "grpc-timeout", "1S").is_ok());
         assert!(open(pseudo, "te", "trailers").is_ok());
-        assert!(open(pseudo, ":protocol", "websocket").is_ok());
+        assert!(open(pseudo, ":authority", "a").is_ok());
     }
     for value in ["1S\n", "\0", "1S\r2345678", "a line that is longer\nthan a word"] {
         assert!(matches!(open(pseudo, "grpc-timeout", value), Err(OpenError::Invalid(_))), "{value:?}");
     }
     assert!(matches!(open(pseudo, "te", "gzip"), Err(OpenError::Invalid(_))));
-    assert!(matches!(open(story.template, ":protocol", "websocket"), Err(OpenError::Invalid(_))));
+    for template in [pseudo, story.template] {
+        assert!(matches!(open(template, ":protocol", "websocket"), Err(OpenError::Invalid(_))));
+    }
+    assert!(matches!(open(story.template, ":authority", "a"), Err(OpenError::Invalid(_))));
 }
 
 #[test]

@@ -75,11 +75,12 @@ fn section_8_2_1_white_space_around_values_is_stripped_from_entries_of_the_table
 #[test]
 fn section_8_2_1_white_space_around_values_is_not_sent() {
     let mut story = Story::begin().told_once();
-    let head = [(":method", "POST"), (":path", "/a/b "), ("user-agent", " a b\t")];
+    let head = [(":method", "POST"), (":scheme", "http"), (":path", "/a/b "), ("user-agent", " a b\t")];
     let template = story.engine().template(head).unwrap();
     let field = Field { name: b"name", value: b" \tx ", indexing: Indexing::Adaptive };
     let call = story.engine().open(template, &[field], Bytes::new(), true).unwrap();
-    let expected = [(":method", "POST"), (":path", "/a/b"), ("user-agent", "a b"), ("name", "x")];
+    let expected =
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/b"), ("user-agent", "a b"), ("name", "x")];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     story.unstall();
     assert_eq!(story.request(call).fields, expected);
@@ -241,19 +242,102 @@ fn section_8_2_secrets_and_passing_values_arrive_like_the_others() {
     }
 }
 
+const METHOD: (&str, &str) = (":method", "POST");
+const SCHEME: (&str, &str) = (":scheme", "http");
+const PATH: (&str, &str) = (":path", "/a/B");
+const AUTHORITY: (&str, &str) = (":authority", "story.test");
+const TE: (&str, &str) = ("te", "trailers");
+
+/// What becomes of a request with this template and these fields behind it: the template may be refused already.
+fn open(
+    template: &[(&'static str, &'static str)],
+    fields: &[(&'static str, &'static str)],
+) -> Option<Result<(), OpenError>> {
+    let mut story = Story::begin().told_once();
+    let template_id = story.engine().template(template.iter().copied())?;
+    let adaptive = |(name, value): &(&'static str, &'static str)| Field {
+        name: name.as_bytes(),
+        value: value.as_bytes(),
+        indexing: Indexing::Adaptive,
+    };
+    let adaptive: Vec<_> = fields.iter().map(adaptive).collect();
+    let opened = story.engine().open(template_id, &adaptive, Bytes::new(), true);
+    story.unstall();
+    match opened {
+        Ok(stream) => {
+            let expected = template.iter().chain(fields);
+            let expected: Vec<_> =
+                expected.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(story.request(stream).fields, expected);
+            Some(Ok(()))
+        }
+        Err(error) => {
+            story.expect_works();
+            Some(Err(error))
+        }
+    }
+}
+
 #[test]
 fn section_8_3_1_a_pseudo_field_may_follow_a_template_of_pseudo_fields() {
-    let head = [(":method", "POST"), (":scheme", "http"), (":authority", "story.test")];
-    for (name, is_taken) in [(":path", true), ("path", true), (":path ", false)] {
-        let mut story = Story::begin().told_once();
-        let template = story.engine().template(head).unwrap();
-        let field = Field { name: name.as_bytes(), value: b"/a/B", indexing: Indexing::Adaptive };
-        let opened = story.engine().open(template, &[field], Bytes::new(), true);
-        assert_eq!(opened.is_ok(), is_taken, "{name:?}");
-        story.unstall();
-        let Ok(stream) = opened else { continue };
-        let expected = head.iter().copied().chain([(name, "/a/B")]);
-        let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        assert_eq!(story.request(stream).fields, expected);
+    let head = [METHOD, SCHEME, AUTHORITY];
+    assert_eq!(open(&head, &[PATH]), Some(Ok(())));
+    assert_eq!(open(&head, &[PATH, TE, ("path", "/a/B")]), Some(Ok(())));
+    assert_eq!(open(&[PATH], &[METHOD, SCHEME]), Some(Ok(())));
+    for fields in [&[(":path ", "/a/B")][..], &[TE, PATH], &[PATH, TE, AUTHORITY]] {
+        assert!(matches!(open(&head, fields), Some(Err(OpenError::Invalid(_)))), "{fields:?}");
     }
+}
+
+#[test]
+fn section_8_3_1_a_request_has_a_method_a_scheme_and_a_path() {
+    let head = [METHOD, SCHEME, PATH, AUTHORITY];
+    for without in head {
+        let head: Vec<_> = head.into_iter().filter(|field| *field != without).collect();
+        let is_complete = without == AUTHORITY;
+        let with_te = [&head[..], &[TE]].concat();
+        assert_eq!(open(&with_te, &[]).is_some(), is_complete, "{with_te:?}");
+        for fields in [&[][..], &[TE]] {
+            let opened = open(&head, fields).expect("it may be completed");
+            assert_eq!(opened.is_ok(), is_complete, "{head:?}: {opened:?}");
+        }
+    }
+    assert!(open(&[("name", "value")], &[]).is_none());
+    assert!(matches!(open(&[], &[TE]), Some(Err(OpenError::Invalid(_)))));
+    assert_eq!(open(&[], &[METHOD, SCHEME, PATH]), Some(Ok(())));
+}
+
+#[test]
+fn section_8_3_1_a_pseudo_field_of_a_request_is_not_empty() {
+    let head = [METHOD, SCHEME, PATH, AUTHORITY];
+    for at in 0..head.len() {
+        for value in ["", " \t"] {
+            let mut head = head;
+            head[at].1 = value;
+            assert!(open(&head, &[]).is_none(), "{head:?}");
+            assert!(open(&[&head[..], &[TE]].concat(), &[]).is_none(), "{head:?}");
+        }
+    }
+    let empty = open(&[METHOD, SCHEME], &[(":path", "")]);
+    assert!(matches!(empty, Some(Err(OpenError::Invalid(_)))));
+}
+
+#[test]
+fn section_8_3_a_request_has_no_pseudo_field_twice_and_none_that_is_unknown() {
+    let head = [METHOD, SCHEME, PATH, AUTHORITY];
+    let wrong = [METHOD, SCHEME, PATH, AUTHORITY, (":status", "200"), (":unknown", "x"), (":protocol", "x")];
+    for field in wrong {
+        let template = [&head[..], &[field]].concat();
+        assert!(open(&template, &[]).is_none(), "{field:?}");
+        assert!(open(&[&template[..], &[TE]].concat(), &[]).is_none(), "{field:?}");
+        assert!(matches!(open(&head, &[field]), Some(Err(OpenError::Invalid(_)))), "{field:?}");
+    }
+}
+
+#[test]
+fn section_8_5_connect_has_an_authority_and_neither_scheme_nor_path() {
+    let connect = [(":method", "CONNECT"), AUTHORITY];
+    assert_eq!(open(&connect, &[TE]), Some(Ok(())));
+    assert!(open(&[connect[0], SCHEME, PATH, AUTHORITY, TE], &[]).is_none());
+    assert!(matches!(open(&connect, &[PATH]), Some(Err(OpenError::Invalid(_)))));
 }

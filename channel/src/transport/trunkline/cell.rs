@@ -427,7 +427,7 @@ mod tests {
     /// Keys come from an engine alone.
     fn key() -> StreamKey {
         let mut engine = Connection::new(Default::default(), Instant::now());
-        let template = engine.template([(":method", "POST"), (":path", "/")]).unwrap();
+        let template = engine.template([(":method", "POST"), (":scheme", "http"), (":path", "/")]).unwrap();
         engine.open(template, &[], Bytes::new(), true).unwrap()
     }
 

@@ -228,7 +228,7 @@ mod tests {
         let (commands, count) = (Commands::default(), Arc::<Count>::default());
         let driver = Waker::from(Arc::clone(&count));
         let mut engine = trunkline_http2::Connection::new(Default::default(), Instant::now());
-        let template = engine.template([(":method", "POST")]).unwrap();
+        let template = engine.template([(":method", "POST"), (":scheme", "http"), (":path", "/")]).unwrap();
         let key = engine.open(template, &[], &b""[..], true).unwrap();
         let wakes = |is_short| {
             commands.take(&mut Vec::new(), &driver, is_short);
