@@ -94,11 +94,26 @@ impl Ids {
     }
 
     fn grow(&mut self) {
-        let larger = vec![(0, 0); (2 * self.places.len()).max(FEWEST_PLACES)];
-        let smaller = std::mem::replace(&mut self.places, larger);
-        for (id, slot) in smaller.into_iter().filter(|(id, _)| *id != 0) {
+        self.resize((2 * self.places.len()).max(FEWEST_PLACES));
+    }
+
+    /// Gives memory back, if there is far more than the ids that are left need.
+    pub(crate) fn rest(&mut self) {
+        if self.places.len() > FEWEST_PLACES.max(8 * self.taken) {
+            self.resize((4 * self.taken).next_power_of_two().max(FEWEST_PLACES));
+        }
+    }
+
+    fn resize(&mut self, places: usize) {
+        let before = std::mem::replace(&mut self.places, vec![(0, 0); places]);
+        for (id, slot) in before.into_iter().filter(|(id, _)| *id != 0) {
             self.put(id, slot);
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
     }
 }
 
@@ -121,7 +136,9 @@ mod tests {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            if seed % 100 < 50 && model.len() < 300 {
+            if seed % 1000 == 999 {
+                ids.rest();
+            } else if seed % 100 < 50 && model.len() < 300 {
                 ids.insert(next, next / 3);
                 model.insert(next, next / 3);
                 next += 2;

@@ -301,13 +301,24 @@ impl Streams {
         keys
     }
 
-    /// Gives memory back, if no stream is open.
+    /// Gives memory back: the places behind the last stream, and all of it if no stream is open.
     pub(crate) fn rest(&mut self) {
-        if self.len() == 0 {
+        let Some(last) = self.slots.iter().rposition(|stream| stream.id != 0) else {
             *self = Self::default();
-        }
+            return;
+        };
+        self.slots.truncate(last + 1);
+        self.slots.shrink_to(SPARED_PLACES);
+        self.free.retain(|index| *index as usize <= last);
+        // The lowest are taken first, so that the last stream will be no further behind than it has to.
+        self.free.sort_unstable_by_key(|index| std::cmp::Reverse(*index));
+        self.free.shrink_to(SPARED_PLACES);
+        self.ids.rest();
     }
 }
+
+/// So few are not worth being made again.
+const SPARED_PLACES: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -347,6 +358,48 @@ mod tests {
         assert_eq!((stream.pop(3), stream.queued(), stream.sent()), (Bytes::from_static(b"wai"), 2, 3));
         assert_eq!((stream.pop(3), stream.queued(), stream.sent()), (Bytes::from_static(b"ts"), 0, 0));
         assert!(stream.queue.is_none());
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind_a_stream_that_stays() {
+        let mut streams = Streams::default();
+        let mut keys: Vec<_> = (0..100_000).map(|n| insert(&mut streams, 2 * n + 1)).collect();
+        let stays = keys.swap_remove(5);
+        assert_eq!(streams.find(stays.id()), Some(stays));
+        for key in &keys {
+            streams.remove(*key);
+        }
+        streams.rest();
+        let capacities = (streams.slots.capacity(), streams.free.capacity(), streams.ids.places());
+        assert_eq!((streams.places(), capacities), (6, (16, 16, 16)));
+        assert_eq!(streams.find(stays.id()), Some(stays));
+        assert!(keys.iter().all(|key| streams.get(*key).is_none()));
+        // What is free before it is taken from the front.
+        let next: Vec<_> = (0..7).map(|n| insert(&mut streams, 200_001 + 2 * n).index()).collect();
+        assert_eq!(next, [0, 1, 2, 3, 4, 6, 7]);
+        assert_eq!(streams.len(), 8);
+    }
+
+    #[test]
+    fn a_stream_that_stays_far_behind_lets_those_to_come_be_before_it() {
+        let mut streams = Streams::default();
+        let mut keys: Vec<_> = (0..1_000).map(|n| insert(&mut streams, 2 * n + 1)).collect();
+        let far = keys.pop().unwrap();
+        for key in keys {
+            streams.remove(key);
+        }
+        streams.rest();
+        assert_eq!(streams.places(), 1_000);
+        let stays = insert(&mut streams, 3_001);
+        assert_eq!(stays.index(), 0);
+        streams.remove(far);
+        streams.rest();
+        assert_eq!((streams.places(), streams.slots.capacity()), (1, 16));
+        assert_eq!(streams.find(stays.id()), Some(stays));
+        streams.remove(stays);
+        streams.rest();
+        let capacities = (streams.slots.capacity(), streams.free.capacity(), streams.ids.places());
+        assert_eq!(capacities, (0, 0, 0));
     }
 
     #[test]

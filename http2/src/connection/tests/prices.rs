@@ -62,6 +62,26 @@ fn settings_pay_for_the_places_where_streams_have_been() {
 }
 
 #[test]
+fn places_that_were_given_back_cost_nothing_any_more() {
+    let mut story = Story::begin(Config::default());
+    let stays = story.open(b"", true);
+    let streams: Vec<_> = (0..100_000).map(|_| story.open(b"", true)).collect();
+    for stream in streams {
+        story.connection.reset(stream, ErrorCode::CANCEL);
+    }
+    story.write();
+    story.connection.rest();
+    for n in 0..1_000_u32 {
+        let settings = [&[0, 4][..], &n.to_be_bytes()].concat();
+        story.server(kind::SETTINGS, 0, 0, &settings);
+        story.write();
+    }
+    story.head(stays);
+    story.trailers(stays);
+    assert_eq!(story.events(), ["1 head 200 false", "1 trailers 1"]);
+}
+
+#[test]
 fn windows_of_however_many_streams_may_be_changed_a_few_times_in_a_row() {
     // As servers do that estimate bandwidth.
     let mut story = Story::begin(Config::default());
