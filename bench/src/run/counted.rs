@@ -28,6 +28,9 @@ const BUSY: Workload = Workload::Hundred;
 /// Calls over which allocations are counted, after those that fill pools and tables.
 const ALLOCATING: (u64, u64) = (4_000, 20_000);
 
+/// The same where a call is a hundred thousand messages.
+const ALLOCATING_FLOODS: (u64, u64) = (2, 10);
+
 /// Calls after which a head is what it will always be.
 const REPEATED: u64 = 500;
 
@@ -65,7 +68,11 @@ impl Bench<'_> {
         let binary = counting_binary()?;
         for key in keys {
             let Some(server) = self.begin("allocations", key)? else { return Ok(()) };
-            let (warm_up, measured) = (Extent::Calls(ALLOCATING.0), Extent::Calls(ALLOCATING.1));
+            let (warm_up, measured) = match key.workload {
+                Workload::FloodPacked | Workload::FloodFramed => ALLOCATING_FLOODS,
+                _ => ALLOCATING,
+            };
+            let (warm_up, measured) = (Extent::Calls(warm_up), Extent::Calls(measured));
             let order = plan::order(key, server.address(), self.cores, warm_up, measured);
             let sample = match process::client_under::<&str>(&[], &binary, &order) {
                 Ok(sample) if sample.failures == 0 => sample,

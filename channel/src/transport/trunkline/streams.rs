@@ -163,11 +163,11 @@ impl Streams {
         self.open == self.abandoned
     }
 
-    /// Gives back the memory of streams that are gone.
+    /// Gives back the memory of streams that are gone, behind the last one that is not. The engine does the same, and
+    /// gives new streams the first places that are free.
     pub(super) fn rest(&mut self) {
-        if self.open == 0 {
-            self.by_index = Vec::new();
-        }
+        while self.by_index.pop_if(|place| place.is_none()).is_some() {}
+        self.by_index.shrink_to_fit();
     }
 
     pub(super) fn open(&self) -> usize {
@@ -177,8 +177,37 @@ impl Streams {
 
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
+    use std::task::Waker;
+
+    use trunkline_http2::{Config, Connection, ErrorCode};
+
     use super::*;
     use crate::transport::trunkline::inbox::Inbox;
+
+    #[test]
+    fn one_stream_that_stays_does_not_keep_the_places_of_a_crowd() {
+        let mut engine = Connection::new(Config::default(), Instant::now());
+        let fields = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "a")];
+        let template = engine.template(fields).unwrap();
+        let mut streams = Streams::default();
+        let open = |streams: &mut Streams, engine: &mut Connection| {
+            let key = engine.open(template, &[], &b""[..], true).unwrap();
+            let cell = Arc::new(Cell::new(true, Waker::noop().clone()));
+            streams.insert(key, cell, Reply::Whole, None);
+            key
+        };
+        let crowd: Vec<_> = (0..1000).map(|_| open(&mut streams, &mut engine)).collect();
+        for key in &crowd[10..] {
+            engine.reset(*key, ErrorCode::CANCEL);
+            streams.remove(*key);
+        }
+        engine.rest();
+        streams.rest();
+        assert_eq!((streams.places(), streams.by_index.capacity()), (10, 10));
+        let key = open(&mut streams, &mut engine);
+        assert_eq!((key.index(), streams.places()), (10, 11));
+        assert!(streams.get(key).is_some() && streams.get(crowd[9]).is_some());
+    }
 
     #[test]
     fn what_is_kept_of_each_open_stream_is_small() {
