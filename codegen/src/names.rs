@@ -135,7 +135,7 @@ fn plan_service(service: &ServiceDescriptorProto, taken: &mut HashSet<String>) -
         name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("_{name}"),
         name => name,
     };
-    let module = format!("{}_client", camel.to_snake_case());
+    let module = format!("{}_client", snake(&camel));
     let module = numbered(&module).find(|name| !taken.contains(name)).expect("numbers do not end");
     taken.insert(module.clone());
 
@@ -168,9 +168,18 @@ fn tonic_module(name: &str) -> String {
     module + "_server"
 }
 
+/// `name` in snake case, as prost writes it: the underscore before a digit, which snake case drops, is what
+/// makes it a name.
+fn snake(name: &str) -> String {
+    match name.to_snake_case() {
+        name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("_{name}"),
+        name => name,
+    }
+}
+
 /// The Rust module of a package, as prost nests them.
 fn module_of(package: &str) -> String {
-    package.split('.').map(|part| part.to_snake_case()).collect::<Vec<_>>().join(".")
+    package.split('.').map(snake).collect::<Vec<_>>().join(".")
 }
 
 /// Modules that are there anyway, by the module that they are in: prost makes one for what is nested in a
@@ -179,7 +188,7 @@ fn modules_of_messages_and_packages(descriptors: &FileDescriptorSet) -> HashMap<
     let mut taken: HashMap<String, HashSet<String>> = HashMap::new();
     for file in &descriptors.file {
         let package = module_of(file.package());
-        let messages = file.message_type.iter().map(|message| message.name().to_snake_case());
+        let messages = file.message_type.iter().map(|message| snake(message.name()));
         taken.entry(package.clone()).or_default().extend(messages);
         let mut inner = package.as_str();
         while let Some((outer, part)) = inner.rsplit_once('.') {
@@ -247,6 +256,15 @@ mod tests {
         assert_eq!(planned(files(), "p", "Greeter"), ["greeter_client", "GreeterClient", "Greeter"]);
         assert_eq!(planned(files(), "p", "greeter"), ["greeter_client_2", "GreeterClient", "Greeter2"]);
         assert_eq!(planned(files(), "p", "_"), ["unnamed_client", "UnnamedClient", "Unnamed"]);
+    }
+
+    #[test]
+    fn a_digit_in_front_gets_an_underscore() {
+        let files = || vec![file("p", &["_2BarClient"], &[("_1Foo", &[]), ("_2_bar", &[])])];
+        assert_eq!(planned(files(), "p", "_1Foo"), ["_1foo_client", "_1fooClient", "_1foo"]);
+        assert_eq!(planned(files(), "p", "_2_bar"), ["_2bar_client_2", "_2BarClient", "_2Bar"]);
+        let files = vec![file("p", &[], &[("_3", &[])]), file("p._3_client", &[], &[])];
+        assert_eq!(planned(files, "p", "_3"), ["_3_client_2", "_3Client", "_3"]);
     }
 
     #[test]
