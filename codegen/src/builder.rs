@@ -2,7 +2,6 @@
 //! neither files nor cargo.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost_build::Module;
@@ -120,6 +119,9 @@ impl Builder {
     }
 
     /// Also writes all that was read as a `google.protobuf.FileDescriptorSet`, for reflection. Default: not.
+    ///
+    /// The folder that `path` is in is made if it is not there. Like all files, it keeps its time if it did
+    /// not change.
     #[must_use]
     pub fn file_descriptor_set_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.descriptors = Some(path.into());
@@ -197,8 +199,7 @@ impl Builder {
             paths.into_iter().for_each(emit_rerun_if_changed);
         }
         if let Some(path) = &self.descriptors {
-            fs::write(path, compiler.encode_file_descriptor_set())
-                .map_err(|source| Error::Write { path: path.clone(), source })?;
+            files::write_descriptors(path, &compiler.encode_file_descriptor_set())?;
         }
         self.compile_descriptors(compiler.file_descriptor_set())
     }

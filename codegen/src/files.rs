@@ -1,5 +1,6 @@
-//! Writes what was generated: one file per package, and one that includes them all. It is ours and not
-//! prost's, so that an error names the file, and included modules are documented.
+//! Writes what was generated: one file per package, and one that includes them all; and the descriptors, if
+//! they are wished. It is ours and not prost's, so that an error names the file, and included modules are
+//! documented.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -18,22 +19,34 @@ pub(crate) fn write(
     folder: &Path,
     include: Option<&Path>,
 ) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    make_folder(folder)?;
     for (module, code) in packages {
-        write_if_changed(&folder.join(module.to_file_name_or(UNNAMED)), code)?;
+        write_if_changed(&folder.join(module.to_file_name_or(UNNAMED)), code.as_bytes())?;
     }
     match include {
-        Some(name) => write_if_changed(&folder.join(name), &include_file(packages.keys())),
+        Some(name) => write_if_changed(&folder.join(name), include_file(packages.keys()).as_bytes()),
         None => Ok(()),
     }
 }
 
+/// Writes encoded descriptors to `path`, which may be anywhere, also in a folder that is still to be made.
+pub(crate) fn write_descriptors(path: &Path, descriptors: &[u8]) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    write_if_changed(path, descriptors)
+}
+
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
+}
+
 /// A file that is as it was keeps its time, so that cargo does not compile what includes it again.
-fn write_if_changed(path: &Path, code: &str) -> Result<(), Error> {
-    if fs::read_to_string(path).is_ok_and(|old| old == code) {
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    fs::write(path, code).map_err(|source| Error::Write { path: path.to_owned(), source })
+    fs::write(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// One part of a package's name: its own file, if there is a package of that name, and the parts below.

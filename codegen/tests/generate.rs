@@ -105,6 +105,17 @@ fn all_that_was_read_may_be_kept_for_reflection() {
 }
 
 #[test]
+fn the_folder_of_the_descriptors_is_made_as_the_others_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, beside) = (folder.path().join("out"), folder.path().join("beside/descriptors.bin"));
+    for path in [out.join("descriptors.bin"), beside] {
+        let builder = configure().out_dir(&out).file_descriptor_set_path(&path);
+        builder.compile(&[Path::new(PROTOS).join("library.proto")], &[PROTOS]).unwrap();
+        assert!(path.exists(), "no {}", path.display());
+    }
+}
+
+#[test]
 fn descriptors_of_another_compiler_are_as_good() {
     let folder = tempfile::tempdir().unwrap();
     let proto = Path::new(PROTOS).join("library.proto");
@@ -117,9 +128,11 @@ fn descriptors_of_another_compiler_are_as_good() {
 fn files_that_did_not_change_are_not_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let compile = || {
+        let descriptors = folder.path().join("descriptors.bin");
         let builder = configure().out_dir(folder.path()).include_file("all.rs");
+        let builder = builder.file_descriptor_set_path(descriptors);
         builder.compile(&[Path::new(PROTOS).join("library.proto")], &[PROTOS]).unwrap();
-        ["library.v1.rs", "all.rs"]
+        ["library.v1.rs", "all.rs", "descriptors.bin"]
             .map(|name| fs::metadata(folder.path().join(name)).unwrap().modified().unwrap())
     };
     assert_eq!(compile(), compile());
