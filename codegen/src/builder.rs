@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use prost_build::Module;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use crate::Error;
 use crate::comments;
@@ -209,13 +209,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`compile`](Self::compile).
+    /// As [`compile`](Self::compile); [`Error::Syntax`] names a file of an edition, which `protoc` can read.
     pub fn compile_descriptors(mut self, mut descriptors: FileDescriptorSet) -> Result<(), Error> {
         if !(self.runtime.starts_with("::") || self.runtime.split("::").next() == Some("crate")) {
             return Err(Error::RuntimePath(self.runtime));
         }
         let out_dir = self.out_dir.or_else(|| std::env::var_os("OUT_DIR").map(PathBuf::from));
         let out_dir = out_dir.ok_or(Error::NoOutDir)?;
+        descriptors.file.iter().try_for_each(check_syntax)?;
 
         comments::tame(&mut descriptors);
         let names = Names::plan(&descriptors);
@@ -230,6 +231,14 @@ impl Builder {
         let files = files.map(|file| (Module::from_protobuf_package_name(file.package()), file));
         let packages = self.config.generate(files.collect()).map_err(Error::Prost)?;
         files::write(&packages, &out_dir, self.include.as_deref())
+    }
+}
+
+/// Of another syntax than these, prost makes a panic. None is proto2, from before there was a choice.
+fn check_syntax(file: &FileDescriptorProto) -> Result<(), Error> {
+    match file.syntax.as_deref() {
+        None | Some("proto2" | "proto3") => Ok(()),
+        Some(syntax) => Err(Error::Syntax { file: file.name().to_owned(), syntax: syntax.to_owned() }),
     }
 }
 

@@ -17,6 +17,13 @@ pub enum Error {
         /// Where in it and why.
         source: protox::Error,
     },
+    /// A file is neither of proto2 nor of proto3: editions are not supported.
+    Syntax {
+        /// The file, as the descriptors call it.
+        file: String,
+        /// What it says that its syntax is.
+        syntax: String,
+    },
     /// The folders to look for `.proto` files in cannot be used.
     Includes(protox::Error),
     /// No `.proto` file was named.
@@ -42,6 +49,12 @@ impl fmt::Display for Error {
         match self {
             // The debug form of protox's errors is their long one, with line, column and an excerpt.
             Self::Proto { file, source } => write!(f, "{file}: {source:?}"),
+            Self::Syntax { file, syntax } => {
+                write!(
+                    f,
+                    "{file}: syntax `{syntax}` is not supported: only proto2 and proto3 are, and no editions"
+                )
+            }
             Self::Includes(source) => write!(f, "include folders: {source:?}"),
             Self::NothingToCompile => f.write_str("no .proto file to compile"),
             Self::RuntimePath(path) => {
@@ -65,7 +78,7 @@ impl std::error::Error for Error {
         match self {
             Self::Proto { source, .. } | Self::Includes(source) => Some(source),
             Self::Prost(source) | Self::Write { source, .. } => Some(source),
-            Self::NothingToCompile | Self::RuntimePath(_) | Self::NoOutDir => None,
+            Self::Syntax { .. } | Self::NothingToCompile | Self::RuntimePath(_) | Self::NoOutDir => None,
         }
     }
 }

@@ -33,6 +33,11 @@
 //! The crate that includes a generated file depends on `trunkline` and `prost`; on `prost-types` if its
 //! `.proto` files use well-known types that have no counterpart in Rust; on `tonic` and `tonic-prost` if it
 //! asks for servers.
+//!
+//! # What it does not do yet
+//!
+//! Files are of proto2 or proto3. Editions (`edition = "2023";`) are not supported: neither protox nor prost
+//! knows them. Such a file is an [`Error`] that names it.
 
 mod builder;
 mod comments;

@@ -125,6 +125,26 @@ fn descriptors_of_another_compiler_are_as_good() {
 }
 
 #[test]
+fn descriptors_of_an_edition_are_an_error_that_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let proto = Path::new(PROTOS).join("library.proto");
+    let mut descriptors = protox::compile([proto], [PROTOS]).unwrap();
+    let library = descriptors.file.last_mut().unwrap();
+    library.syntax = Some("editions".to_owned());
+    let error = configure().out_dir(folder.path()).compile_descriptors(descriptors).unwrap_err();
+    assert!(matches!(error, Error::Syntax { .. }));
+    assert_eq!(
+        error.to_string(),
+        "library.proto: syntax `editions` is not supported: only proto2 and proto3 are, and no editions"
+    );
+
+    let proto = folder.path().join("edition.proto");
+    fs::write(&proto, "edition = \"2023\";\nmessage M {}\n").unwrap();
+    let error = configure().out_dir(folder.path()).compile(&[&proto], &[folder.path()]).unwrap_err();
+    assert!(error.to_string().starts_with("edition.proto: "), "{error}");
+}
+
+#[test]
 fn files_that_did_not_change_are_not_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let compile = || {
