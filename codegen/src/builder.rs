@@ -111,7 +111,8 @@ impl Builder {
     /// Also writes a file of this name beside the others that includes them all, each package in modules as
     /// its name says. Default: none.
     ///
-    /// Without it, packages that use each other's messages must be included in such modules by hand.
+    /// Without it, packages that use each other's messages must be included in such modules by hand. Both are
+    /// shown at [`compile_protos`](crate::compile_protos).
     #[must_use]
     pub fn include_file(mut self, name: impl Into<PathBuf>) -> Self {
         self.include = Some(name.into());

@@ -20,7 +20,8 @@
 //! use greeter::{HelloRequest, greeter_client::GreeterClient};
 //! ```
 //!
-//! For anything beyond that, see [`configure`].
+//! If it imports files of other packages, these need modules too: see [`compile_protos`]. For anything beyond
+//! that, see [`configure`].
 //!
 //! # Names
 //!
@@ -61,6 +62,44 @@ pub fn configure() -> Builder {
 
 /// Generates messages and clients of one `.proto` file into `OUT_DIR`. Files that it imports are looked for
 /// in the folder that it lies in.
+///
+/// # Several packages
+///
+/// What it imports of other packages is generated too, except for well-known types: one file per package.
+/// These find each other by the modules that their packages' names make, so that all must be included, each in
+/// its own. If `shop.v1` imports `money.v1`:
+///
+/// ```ignore
+/// pub mod shop {
+///     pub mod v1 {
+///         trunkline::include_proto!("shop.v1");
+///     }
+/// }
+/// pub mod money {
+///     pub mod v1 {
+///         trunkline::include_proto!("money.v1");
+///     }
+/// }
+/// ```
+///
+/// [`Builder::include_file`] writes these modules, for as many packages as there are. In `build.rs`:
+///
+/// ```no_run
+/// fn main() -> Result<(), trunkline_codegen::Error> {
+///     trunkline_codegen::configure()
+///         .include_file("protos.rs")
+///         .compile(&["proto/shop.proto"], &["proto"])
+/// }
+/// ```
+///
+/// And then, where all of them should be:
+///
+/// ```ignore
+/// pub mod protos {
+///     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+/// }
+/// use protos::{money::v1::Money, shop::v1::shop_client::ShopClient};
+/// ```
 ///
 /// # Errors
 ///

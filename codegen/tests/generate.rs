@@ -82,6 +82,28 @@ fn the_runtime_may_be_elsewhere() {
     }
 }
 
+/// As the documentation of `compile_protos` says that several packages are to be included.
+#[test]
+fn packages_find_each_other_by_the_modules_of_their_names() {
+    let files = [
+        (
+            "main.proto",
+            "package shop.v1; import \"money.proto\"; message Price { money.v1.Money money = 1; }",
+        ),
+        ("money.proto", "package money.v1; message Money {}"),
+    ];
+    let folder = compile(&files, configure().include_file("protos.rs")).unwrap();
+    let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(read("shop.v1.rs").contains("Option<super::super::money::v1::Money>"));
+    assert!(read("money.v1.rs").contains("pub struct Money"));
+    let words = read("protos.rs");
+    let modules = words.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect::<String>();
+    assert_eq!(
+        modules,
+        "pub mod money {pub mod v1 {include!(\"money.v1.rs\");}}pub mod shop {pub mod v1 {include!(\"shop.v1.rs\");}}"
+    );
+}
+
 #[test]
 fn options_of_prost_reach_the_messages() {
     let text = "message M { bytes b = 1; }";
