@@ -68,7 +68,7 @@ fn every_behaviour_names_tests_that_exist() {
 
 /// Every rule, on one file.
 fn check(path: &str, text: &str) -> Vec<String> {
-    let rules: [fn(&str, &str) -> Option<String>; 8] = [
+    let rules: [fn(&str, &str) -> Option<String>; 9] = [
         opens_with_its_purpose,
         keeps_to_its_size,
         leaves_nothing_unfinished,
@@ -76,6 +76,7 @@ fn check(path: &str, text: &str) -> Vec<String> {
         names_tonic_only_in_the_vocabulary,
         is_pure_where_it_must_be,
         depends_only_downwards,
+        may_be_published,
         does_not_sleep_in_tests,
     ];
     rules.iter().filter_map(|rule| rule(path, text)).map(|problem| format!("{path}: {problem}")).collect()
@@ -170,6 +171,22 @@ fn depends_only_downwards(path: &str, text: &str) -> Option<String> {
     None
 }
 
+/// What crates.io refuses a crate for, or shows nothing of it without.
+fn may_be_published(path: &str, text: &str) -> Option<String> {
+    let package = text.split_once("[package]\n")?.1;
+    let package: Vec<_> = package.lines().take_while(|line| !line.starts_with('[')).collect();
+    if !path.ends_with("Cargo.toml") || package.contains(&"publish = false") {
+        return None;
+    }
+    let says = |key: &&str| {
+        let value = |line: &&str| line.strip_prefix(*key).is_some_and(|rest| rest.starts_with([' ', '.']));
+        let empty = format!("{key} = \"\"");
+        package.iter().any(|line| value(line) && *line != empty)
+    };
+    let missing = ["description", "license", "readme", "rust-version"].into_iter().find(|key| !says(key))?;
+    Some(format!("is published without `{missing}`"))
+}
+
 fn does_not_sleep_in_tests(path: &str, text: &str) -> Option<String> {
     if !path.ends_with(".rs") || path.ends_with("/tidy.rs") {
         return None;
@@ -243,6 +260,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 #[test]
 fn what_is_planted_is_found() {
     let file = |body: &str| format!("//! A room.\n{body}\n");
+    let manifest = |keys: &[&str]| {
+        let keys: String = keys.iter().map(|key| format!("{key} = \"x\"\n")).collect();
+        format!("[package]\nrust-version.workspace = true\n{keys}\n[lints]\nworkspace = true\n")
+    };
     let planted = [
         ("channel/src/call/a.rs", "fn a() {}".to_owned()),
         ("channel/src/call/a.rs", file("use h2::client;")),
@@ -277,6 +298,10 @@ fn what_is_planted_is_found() {
         ),
         ("codegen/Cargo.toml", "[dependencies]\n".to_owned()),
         ("http2/Cargo.toml", "[dependencies]\n".to_owned()),
+        ("codegen/Cargo.toml", manifest(&["license", "readme"])),
+        ("codegen/Cargo.toml", manifest(&["description", "readme"])),
+        ("codegen/Cargo.toml", manifest(&["description", "license"])),
+        ("codegen/Cargo.toml", manifest(&["description", "license", "readme"]).replace("\"x\"", "\"\"")),
     ];
     for (path, text) in planted {
         assert!(!check(path, &text).is_empty(), "not found in {path}:\n{text}");
@@ -290,6 +315,8 @@ fn what_is_planted_is_found() {
         ("http2/fuzz/Cargo.toml", "[dependencies]\n".to_owned()),
         ("channel/src/driver/a.rs", file("let now = Instant::now();")),
         ("channel/src/control/a.rs", file("// tokio::time would be wrong here")),
+        ("codegen/Cargo.toml", manifest(&["description", "license", "readme"])),
+        ("tests/Cargo.toml", manifest(&[]).replace("[package]", "[package]\npublish = false")),
         ("proto/Cargo.toml", "[dependencies]\nbytes = \"1\"\n\n[lints]\nworkspace = true\n".to_owned()),
     ];
     for (path, text) in innocent {
