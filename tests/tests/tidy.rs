@@ -37,6 +37,27 @@ fn architecture_tells_of_every_folder() {
     }
 }
 
+/// Both ask to be handed on with what they are for, and cargo packs nothing from outside of a crate's folder.
+#[test]
+fn every_published_crate_carries_its_licenses() {
+    let root = root();
+    let mut crates = 0;
+    for entry in fs::read_dir(&root).unwrap() {
+        let folder = entry.unwrap().path();
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        if manifest.contains("publish = false") {
+            continue;
+        }
+        crates += 1;
+        for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            let carried = fs::read(folder.join(license));
+            let carried = carried.unwrap_or_else(|error| panic!("{}: {license}: {error}", folder.display()));
+            assert!(carried == fs::read(root.join(license)).unwrap(), "{}: {license}", folder.display());
+        }
+    }
+    assert_eq!(crates, 6);
+}
+
 #[test]
 fn every_behaviour_names_tests_that_exist() {
     const NUMBERS: [u32; 57] = [
