@@ -10,7 +10,7 @@ use trunkline_proto::{timeout, wire};
 
 use super::deadline::Deadline;
 use super::exchange::Exchange;
-use super::layered::{LayeredCall, UploadBody};
+use super::layered::{LayeredCall, RequestMark, UploadBody};
 use super::machine::{DirectCall, Request};
 use super::{Call, CallOptions, FailFast, Upload};
 use crate::channel::Channel;
@@ -136,8 +136,8 @@ impl CallStart {
                 // What must be kept for sending again is kept below the layers.
                 upload.commit();
                 let Attached { headers, extensions } = *self.attached.unwrap_or_default();
-                let (body, watch) = UploadBody::new(upload);
-                let mut request = http::Request::new(Body::new(body));
+                let mark = RequestMark::default();
+                let mut request = http::Request::new(Body::new(UploadBody::new(upload, mark.clone())));
                 // What it will be on the wire, for layers that log, sign or choose by it. The transport writes its own.
                 *request.method_mut() = Method::POST;
                 *request.version_mut() = Version::HTTP_2;
@@ -152,8 +152,9 @@ impl CallStart {
                     began: Some(self.began),
                 };
                 request.extensions_mut().insert(options);
+                request.extensions_mut().insert(mark.clone());
                 let answer = layers.send(request);
-                let call = LayeredCall::new(channel, answer, watch, self.began, terms.deadline);
+                let call = LayeredCall::new(channel, answer, mark, self.began, terms.deadline);
                 Call::Layered(Box::new(call))
             }
             (_, upload) => {

@@ -3,7 +3,8 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, fence};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -25,25 +26,31 @@ use crate::vocabulary::{self, Body, Status, StatusExt};
 /// The body of a request, for layers.
 pub(super) struct UploadBody {
     upload: Upload,
-    is_read: Arc<AtomicBool>,
+    mark: RequestMark,
 }
 
-/// What has become of such a body.
-pub(super) struct BodyWatch(Arc<AtomicBool>);
-
 impl UploadBody {
-    pub(super) fn new(upload: Upload) -> (Self, BodyWatch) {
-        let is_read = Arc::default();
-        let watch = BodyWatch(Arc::clone(&is_read));
-        (Self { upload, is_read }, watch)
+    pub(super) fn new(upload: Upload, mark: RequestMark) -> Self {
+        Self { upload, mark }
     }
 }
 
-impl BodyWatch {
-    /// Whether it was dropped without anybody having read of it: then nothing can have left, since the call path
-    /// reads the beginning of a request before it opens a stream.
-    fn is_dropped_unread(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && !self.0.load(Relaxed)
+/// Goes with a request through the layers, in its body and its extensions, and is set when something of it may leave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestMark(Arc<AtomicBool>);
+
+impl RequestMark {
+    /// Somebody has read of the body, or the request has come out below the layers.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether the request is gone without that, so that nothing of it can have left or ever will.
+    fn is_alone_and_unset(&self) -> bool {
+        let is_alone = Arc::strong_count(&self.0) == 1;
+        // What the others did before they dropped theirs is seen.
+        fence(Acquire);
+        is_alone && !self.0.load(Relaxed)
     }
 }
 
@@ -55,7 +62,7 @@ impl http_body::Body for UploadBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.is_read.store(true, Relaxed);
+        self.mark.set();
         self.upload.poll_chunk(cx).map_ok(Frame::data)
     }
 
@@ -71,7 +78,7 @@ pub(crate) struct LayeredCall {
     progress: Progress,
     timer: Timer,
     stage: Stage,
-    request: BodyWatch,
+    request: RequestMark,
     headers: Option<Headers>,
     trailers: HeaderMap,
     /// As the call path below the layers made it, if the response comes from there.
@@ -92,7 +99,7 @@ impl LayeredCall {
     pub(super) fn new(
         channel: Channel,
         answer: BoxFuture<'static, Result<http::Response<Body>, Status>>,
-        request: BodyWatch,
+        request: RequestMark,
         began: Instant,
         deadline: Option<Deadline>,
     ) -> Self {
@@ -137,7 +144,7 @@ impl LayeredCall {
     fn sent(&self) -> Sent {
         match &self.report {
             Some(below) => below.sent(),
-            None if self.request.is_dropped_unread() => Sent::No,
+            None if self.request.is_alone_and_unset() => Sent::No,
             None => Sent::Maybe,
         }
     }
@@ -162,6 +169,7 @@ impl LayeredCall {
 
     fn begun(&mut self, response: http::Response<Body>) -> Result<(), Status> {
         let (parts, body) = response.into_parts();
+        self.report = parts.extensions.get::<CallReport>().cloned();
         // A layer that answers itself says a status in the head, or something that is not gRPC at all.
         let status = wire::Status::from_trailers(&parts.headers);
         let said = status.is_some();
@@ -176,7 +184,6 @@ impl LayeredCall {
             Some(status) if status.code != Code::Ok => return Err(self.answered(status, parts.headers)),
             Some(_) => {}
         }
-        self.report = parts.extensions.get::<CallReport>().cloned();
         self.headers = Some(parts.headers.into());
         self.stage = Stage::Read { body, said };
         Ok(())

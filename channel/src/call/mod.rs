@@ -29,6 +29,7 @@ pub(crate) use alarm_clock::AlarmClocks;
 pub(crate) use begin::{Attached, CallStart};
 pub(crate) use deadline::FOREVER;
 pub(crate) use in_flight::CallMeter;
+pub(crate) use layered::RequestMark;
 pub use options::{CallOptions, FailFast};
 pub(crate) use progress::Problem;
 pub use report::{AttemptEnd, CallReport, Origin, Sent};

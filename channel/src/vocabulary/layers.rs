@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use super::service::{response, start};
 use super::{Body, Status};
+use crate::call::RequestMark;
 use crate::channel::{Channel, Core};
 use crate::connect::BoxFuture;
 
@@ -79,6 +80,9 @@ struct Bottom(Weak<Core>);
 
 impl Erased for Bottom {
     fn send(&self, request: http::Request<Body>) -> BoxFuture<'static, Answer> {
+        if let Some(mark) = request.extensions().get::<RequestMark>() {
+            mark.set();
+        }
         let Some(core) = self.0.upgrade() else {
             return Box::pin(async { Err(Status::unavailable("the channel below this layer is gone")) });
         };

@@ -116,7 +116,11 @@ async fn what_a_layer_ends_says_how_far_the_request_had_come() {
 
     /// Answers by itself when the server has.
     #[derive(Clone)]
-    struct Afterwards(LayeredService);
+    struct Afterwards {
+        below: LayeredService,
+        /// Another body goes out in the place of the call's.
+        is_exchanged: bool,
+    }
     impl Service<http::Request<Body>> for Afterwards {
         type Response = http::Response<Body>;
         type Error = Status;
@@ -127,18 +131,23 @@ async fn what_a_layer_ends_says_how_far_the_request_had_come() {
         }
 
         fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-            let below = self.0.call(request);
+            let (head, body) = request.into_parts();
+            let body = if self.is_exchanged { Body::empty() } else { body };
+            let below = self.below.call(http::Request::from_parts(head, body));
             Box::pin(async { below.await.and(Ok(Status::data_loss("not good enough").into_http())) })
         }
     }
-    let (connection, mut server) = Connection::memory();
-    let rig = Rig::with(|builder| builder.layer(layer_fn(Afterwards)));
-    rig.publish_ready("a", &connection);
-    let call = tokio::spawn(rig.say("hello").into_future());
-    server.accept().await.reply("ok");
-    let status = call.await.unwrap().unwrap_err();
-    let report = status.call_report().unwrap();
-    assert_eq!((report.origin(), report.sent()), (Origin::Channel, Sent::Maybe), "{report}");
+    for is_exchanged in [false, true] {
+        let (connection, mut server) = Connection::memory();
+        let layer = move |below| Afterwards { below, is_exchanged };
+        let rig = Rig::with(|builder| builder.layer(layer_fn(layer)));
+        rig.publish_ready("a", &connection);
+        let call = tokio::spawn(rig.say("hello").into_future());
+        server.accept().await.reply("ok");
+        let status = call.await.unwrap().unwrap_err();
+        let report = status.call_report().unwrap();
+        assert_eq!((report.origin(), report.sent()), (Origin::Channel, Sent::Maybe), "{report}");
+    }
 }
 
 #[tokio::test]
