@@ -225,8 +225,9 @@ impl Shared {
             0 => None,
             micros => Some(self.began + Duration::from_micros(micros - 1)),
         };
-        // By its bytes: a server may answer and be gone before any caller has looked.
-        Usage { answered: self.record.answered(), last_used }
+        // By its bytes: a server may answer and be gone before any caller has looked. Who says something of a stream that
+        // nobody has opened has answered nothing.
+        Usage { answered: last_used.is_some() && self.record.answered(), last_used }
     }
 
     /// The response head of this stream came.
