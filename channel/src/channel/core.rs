@@ -2,13 +2,14 @@
 //! without a lock.
 
 use std::fmt;
-use std::sync::Arc;
+use std::panic::catch_unwind;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use tokio::runtime::{EnterGuard, Handle};
+use tokio::runtime::{EnterGuard, Handle, Id};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use trunkline_proto::{Address, ConnectivityState};
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     replay_budget: Arc<ReplayBudget>,
     alarm_clocks: AlarmClocks,
     runtime: Option<Handle>,
+    /// The first runtime that was found to have no timers.
+    without_timers: OnceLock<Id>,
     seat: Seat,
     layers: Option<LayeredService>,
 }
@@ -62,6 +65,7 @@ impl Core {
             replay_budget: Arc::default(),
             alarm_clocks: AlarmClocks::default(),
             runtime,
+            without_timers: OnceLock::new(),
             seat: Seat::parked(engine),
             layers,
         }
@@ -98,10 +102,15 @@ impl Core {
         self.snapshot.load_full()
     }
 
+    /// Whether the snapshot tells of connections that have gone with their runtime.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale.load(Acquire)
+    }
+
     /// How the channel stands.
     pub(crate) fn connectivity(&self) -> ConnectivityState {
         // Before the snapshot, which is put in force before this is taken back.
-        let is_stale = self.is_stale.load(Acquire);
+        let is_stale = self.is_stale();
         match self.snapshot().connectivity {
             ConnectivityState::Ready | ConnectivityState::Connecting if is_stale => ConnectivityState::Idle,
             connectivity => connectivity,
@@ -186,22 +195,27 @@ impl Core {
 
     /// Makes sure that timers can be made and tasks be spawned while the guard lives.
     pub(crate) fn enter(&self) -> Result<Option<EnterGuard<'_>>, NoRuntime> {
-        let entered = match &self.runtime {
-            Some(handle) => Some(handle.enter()),
-            None if Handle::try_current().is_ok() => None,
-            None => return Err(NoRuntime::Absent),
-        };
-        if has_timers() { Ok(entered) } else { Err(NoRuntime::NoTimers) }
+        let entered = self.runtime.as_ref().map(Handle::enter);
+        let here = Handle::try_current().map_err(|_| NoRuntime::Absent)?;
+        self.check_timers(&here)?;
+        Ok(entered)
+    }
+
+    /// Whether this runtime, in which we are, has timers. It has no other way of saying that than a panic, so one that has
+    /// none is remembered.
+    pub(crate) fn check_timers(&self, here: &Handle) -> Result<(), NoRuntime> {
+        if self.without_timers.get() != Some(&here.id())
+            && catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
+        {
+            return Ok(());
+        }
+        self.without_timers.get_or_init(|| here.id());
+        Err(NoRuntime::NoTimers)
     }
 
     fn tell(&self, event: Event<Connection>) {
         self.events.send(event);
     }
-}
-
-/// Whether the runtime that is here has timers. It has no other way of saying so than a panic.
-pub(crate) fn has_timers() -> bool {
-    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
 
 impl Drop for Core {

@@ -15,7 +15,7 @@ use trunkline_balancer::{CallInfo, PickResult, Picker};
 use trunkline_proto::{ConnectError, ConnectivityState};
 
 pub use self::closing::CloseReport;
-pub(crate) use self::core::{Core, has_timers};
+pub(crate) use self::core::Core;
 pub use self::settings::NotReady;
 pub(crate) use self::settings::{CallSettings, NoRuntime};
 pub use self::watching::StateWatch;
@@ -75,7 +75,7 @@ impl Channel {
     /// a call or [`ready`](Self::ready) comes.
     pub fn wake(&self) {
         let snapshot = self.core.snapshot();
-        if snapshot.is_asleep {
+        if snapshot.is_asleep || self.core.is_stale() {
             self.core.wake(snapshot.version);
         } else if snapshot.connectivity == ConnectivityState::Idle {
             self.knock();

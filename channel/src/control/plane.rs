@@ -130,7 +130,8 @@ impl<C: Clone> ControlPlane<C> {
             }
             Event::Wake => {
                 self.idleness.woken(now);
-                if self.snapshot().connectivity == ConnectivityState::Idle {
+                // After a loss of the runtime the snapshot tells of connections that are no more.
+                if self.snapshot().connectivity == ConnectivityState::Idle || !self.publisher.is_current() {
                     self.subchannels.demand_idle(now);
                 }
             }
@@ -267,6 +268,7 @@ impl<C: Clone> ControlPlane<C> {
         if self.mode == Mode::Awake && !starts_already {
             self.actions.push(Action::StartResolver);
         }
+        self.publisher.forget();
         self.is_news = true;
     }
 

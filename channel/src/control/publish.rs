@@ -1,6 +1,7 @@
 //! From how things are to what calls read, and only if that differs: each snapshot wakes every call that
 //! waits.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ pub(super) struct Publisher<C> {
     /// do not compare.
     dials: Vec<Option<DialId>>,
     is_sent: bool,
+    /// What the snapshot in force tells of connections may have gone since: it is sent again even if it has not.
+    is_void: bool,
 }
 
 /// What a snapshot holds beside the subchannels.
@@ -42,7 +45,7 @@ impl<C: Clone> Publisher<C> {
             trouble: Arc::from([]),
             next_attempt: None,
         };
-        Self { current: Arc::new(current), dials: Vec::new(), is_sent: false }
+        Self { current: Arc::new(current), dials: Vec::new(), is_sent: false, is_void: false }
     }
 
     /// The snapshot in force.
@@ -52,7 +55,10 @@ impl<C: Clone> Publisher<C> {
 
     /// Makes a snapshot of how things are now; true if it differs from the one in force.
     pub(super) fn renew(&mut self, outlook: Outlook, subchannels: &Subchannels<C>) -> bool {
+        let is_void = mem::take(&mut self.is_void);
         if !self.differs(&outlook, subchannels) {
+            // Whoever doubts it is told that it holds.
+            self.is_sent &= !is_void;
             return false;
         }
         let (mut entries, mut dials) = (Vec::new(), Vec::new());
@@ -75,6 +81,16 @@ impl<C: Clone> Publisher<C> {
         });
         (self.dials, self.is_sent) = (dials, false);
         true
+    }
+
+    /// Nothing that the snapshot in force tells of connections is true any more, until the next decision.
+    pub(super) fn forget(&mut self) {
+        self.is_void = true;
+    }
+
+    /// Whether what the snapshot in force tells is how things were when it was made.
+    pub(super) fn is_current(&self) -> bool {
+        !self.is_void
     }
 
     /// The snapshot in force, if the driver does not have it yet.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::{Driver, Engine};
-use crate::channel::{Core, NoRuntime, has_timers};
+use crate::channel::{Core, NoRuntime};
 use crate::control::Event;
 
 /// The seat of a driver.
@@ -42,14 +42,16 @@ impl Seat {
         if self.occupied.load(Ordering::Acquire) {
             return Ok(());
         }
+        if self.is_finished() {
+            return Ok(());
+        }
+        // Not under the lock: the runtime may have to be tried.
+        let runtime = core.runtime()?;
+        let _entered = runtime.enter();
+        core.check_timers(&runtime)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*state, State::Parked { .. }) {
             return Ok(());
-        }
-        let runtime = core.runtime()?;
-        let _entered = runtime.enter();
-        if !has_timers() {
-            return Err(NoRuntime::NoTimers);
         }
         let State::Parked { mut engine, ran_before } = std::mem::replace(&mut *state, State::Running) else {
             return Ok(());

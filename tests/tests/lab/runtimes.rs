@@ -67,6 +67,15 @@ fn a_channel_whose_connections_went_with_their_runtime_is_not_ready_for_the_next
     let channel = scene.channel();
     multi_thread().block_on(async { channel.ready(Duration::from_secs(5)).await.unwrap() });
     assert_eq!(channel.state(), ConnectivityState::Idle, "its connections are gone");
+    // Waking it connects, as it does any channel that is Idle.
+    let here = current_thread();
+    here.block_on(async {
+        channel.wake();
+        let mut states = channel.watch_state();
+        while states.changed().await != ConnectivityState::Ready {}
+    });
+    assert_eq!(scene.network.dials("a").len(), 2);
+    drop(here);
     scene.network.refuse("a");
     // Whoever of several wakes it.
     current_thread().block_on(async {

@@ -103,7 +103,7 @@ fn a_runtime_without_timers_fails_calls_instead_of_hanging_them() {
 }
 
 #[test]
-fn what_is_ready_elsewhere_is_no_use_where_no_timers_are() {
+fn where_no_timers_are_nobody_can_wait_for_a_channel_that_runs_elsewhere() {
     let channel = Channel::builder("static:127.0.0.1:1").plaintext().connect_lazy().unwrap();
     let (good, no_timers) = (runtime(), Builder::new_current_thread().build().unwrap());
     good.block_on(async { channel.ready(Duration::ZERO).await.unwrap_err() });

@@ -260,6 +260,25 @@ fn one_runtime_after_another_that_has_gone_is_one_resolver_to_start() {
 }
 
 #[test]
+fn after_a_runtime_is_lost_a_snapshot_is_published_even_if_it_is_the_same() {
+    let mut rig = Rig::new(pick_first());
+    rig.wake();
+    let (version, published) = (rig.snapshot().version, rig.published);
+    rig.handle(Event::RuntimeLost);
+    assert_eq!((rig.snapshot().version, rig.published), (version, published + 1), "it still waits for names");
+}
+
+#[test]
+fn a_call_for_connections_counts_although_the_last_ones_went_with_their_runtime_just_now() {
+    let mut rig = Rig::over(pick_first(), ["a"]);
+    rig.connect("a");
+    rig.open.clear();
+    rig.hear(Event::RuntimeLost);
+    rig.wake();
+    assert!(rig.is_dialled("a"));
+}
+
+#[test]
 fn a_runtime_whose_clock_is_behind_the_last_one_is_not_held_back() {
     let names: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
     let mut rig = Rig::new(RoundRobin);
