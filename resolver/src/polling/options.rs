@@ -54,7 +54,8 @@ impl PollingOptions {
         Ok(self)
     }
 
-    /// The shortest time from an answer to the next scheduled look, give or take 10 %, however short its TTL.
+    /// The shortest time from an answer to the next scheduled look, give or take 10 %, however short its TTL. Half an
+    /// answer, of which a part could not be had, is followed as an error is.
     /// Default: 5 s, or the interval if that is shorter.
     ///
     /// # Errors
