@@ -53,6 +53,8 @@ pub(super) struct BackoffState {
     grown: Option<Duration>,
     /// When the last wait that was cut short would have ended.
     cut: Option<Instant>,
+    /// Until when it is remembered although nothing waits for it.
+    kept: Option<Instant>,
 }
 
 impl BackoffState {
@@ -88,9 +90,20 @@ impl BackoffState {
         self.cut
     }
 
+    /// It is to be remembered until then.
+    pub(super) fn keep(&mut self, until: Instant) {
+        self.kept = self.kept.max(Some(until));
+    }
+
+    /// Until then it is not to be forgotten, whether anything waits for it or not.
+    pub(super) fn remembered_until(&self) -> Option<Instant> {
+        self.cut.max(self.kept)
+    }
+
     /// Forgets a wait that would be over by now.
     pub(super) fn tick(&mut self, now: Instant) {
         self.cut = self.cut.filter(|cut| *cut > now);
+        self.kept = self.kept.filter(|kept| *kept > now);
     }
 
     /// Whether no attempt has failed since the last reset.

@@ -267,7 +267,10 @@ impl<C> Subchannel<C> {
                     self.backoff.reset();
                     self.claim = Class::Urgent;
                 }
-                // It was made, so no failure is ahead that anybody knows of.
+                // It was made, so no failure is ahead that anybody knows of; but what failed before is remembered.
+                if !self.backoff.is_fresh() {
+                    self.backoff.keep(live.dial.started + live.dial.wait);
+                }
                 self.hang_up(live.dial, SPACING, effects)
             }
             // Its backoff was fresh when the connection that it replaces drained.
@@ -292,7 +295,7 @@ impl<C> Subchannel<C> {
     /// Of an address that was let go, only what must hold back the next dial is remembered, and only for so
     /// long.
     fn forget_what_is_over(&mut self, now: Instant, effects: &mut Effects<C>) {
-        let holds_back = [self.spacing, self.backoff.cut()];
+        let holds_back = [self.spacing, self.backoff.remembered_until()];
         let is_over = holds_back.into_iter().flatten().all(|until| until <= now);
         if self.intent.is_none() && matches!(self.slot, Slot::Idle) && is_over {
             self.backoff.reset();

@@ -77,12 +77,12 @@ impl<C> Subchannel<C> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub(in crate::control) fn due(&self) -> Option<Instant> {
-        [self.slot.due(), self.spacing, self.backoff.cut()].into_iter().flatten().min()
+        [self.slot.due(), self.spacing, self.backoff.remembered_until()].into_iter().flatten().min()
     }
 
     /// Whether there is nothing left worth remembering.
     pub(in crate::control) fn is_blank(&self) -> bool {
-        let is_held_back = self.spacing.is_some() || self.backoff.cut().is_some();
+        let is_held_back = self.spacing.is_some() || self.backoff.remembered_until().is_some();
         let is_let_go = self.intent.is_none() && !is_held_back && !self.demanded;
         is_let_go && matches!(self.slot, Slot::Idle) && self.leaving.is_empty()
     }

@@ -228,6 +228,34 @@ fn a_connection_let_go_after_a_long_outage_is_dialled_again_within_a_second() {
 }
 
 #[test]
+fn what_had_failed_before_is_remembered_of_a_connection_that_was_let_go_unproved() {
+    let mut rig = Rig::over(Everyone::config(), ["a"]);
+    rig.refuse("a", secs(112));
+    rig.advance(secs(1));
+    rig.connect("a");
+    // Its dial began more than a second ago.
+    rig.advance(secs(5));
+    rig.resolve(["b"]);
+    rig.resolve(["a"]);
+    let again = rig.dials_of("a").last().copied().unwrap();
+    assert_eq!(again, rig.now().as_secs_f64(), "at once");
+    rig.fail("a", refused());
+    rig.advance(secs(60));
+    assert_eq!(rig.dials_of("a").last(), Some(&again));
+    // For as long as its wait was, and no longer.
+    let mut rig = Rig::over(Everyone::config(), ["a"]);
+    rig.refuse("a", secs(112));
+    rig.advance(secs(1));
+    rig.connect("a");
+    rig.resolve(["b"]);
+    rig.advance(secs(120));
+    rig.resolve(["a"]);
+    rig.fail("a", refused());
+    rig.advance(ms(1001));
+    assert_eq!(rig.dials_of("a").len(), 12, "one second after the first");
+}
+
+#[test]
 fn a_lost_race_counts_as_no_failure_and_is_not_run_again_at_once() {
     let mut rig = Rig::over(pick_first(), ["a", "b"]);
     rig.advance(ms(250));
