@@ -19,7 +19,7 @@ use crate::channel::NoRuntime;
 
 /// How long a clock rests after each look at its alarms, for each of them. A look takes a few nanoseconds an
 /// alarm, so looking takes a twentieth of the time at most; and a deadline is late by 10 ms where a hundred
-/// thousand calls wait.
+/// thousand calls wait, or have waited lately.
 const REST_PER_ALARM: Duration = Duration::from_nanos(100);
 
 /// The clocks of one channel.

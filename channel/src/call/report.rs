@@ -41,7 +41,8 @@ pub struct AttemptEnd {
     pub reason: String,
 }
 
-/// What happened to one call. It is the [`source`](Error::source) of every status that a channel returns; see
+/// What happened to one call. It is the [`source`](Error::source) of every status that a channel returns, unless a layer
+/// or a body of the application's failed with an error of its own, which is the source then; see
 /// [`StatusExt`](crate::StatusExt). Its `Display` is one line, such as `greeter.prod:443 (10.0.0.7:443): TLS:
 /// certificate signed by unknown issuer [permanent; 3 of 3 addresses failed; next attempt in 57 s]`.
 #[derive(Clone)]

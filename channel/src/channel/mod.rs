@@ -97,7 +97,8 @@ impl Channel {
     ///
     /// # Errors
     /// [`NotReady`] after `limit`, or as soon as every address has failed permanently and the channel's
-    /// `fail_fast` is not [`Never`](crate::FailFast::Never); it names the last causes.
+    /// `fail_fast` is not [`Never`](crate::FailFast::Never); it names the last causes. At once, too, if the channel is
+    /// closed, or there is no runtime with timers to wait on; it says so.
     pub async fn ready(&self, limit: Duration) -> Result<(), NotReady> {
         let began = Instant::now();
         let end = began + limit.min(FOREVER);

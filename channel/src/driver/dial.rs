@@ -244,6 +244,8 @@ impl Drop for Reporter {
     /// ([`Event::RuntimeLost`]).
     fn drop(&mut self) {
         if !self.done && std::thread::panicking() {
+            // Nobody can say any more whether calls ran on it.
+            self.usage = self.usage.map(|usage| Usage { last_used: Some(Instant::now()), ..usage });
             self.last_word(ConnectError::new(Phase::Connect, "the connector's byte stream panicked"));
         }
     }

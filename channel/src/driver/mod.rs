@@ -93,8 +93,7 @@ pub(crate) struct Driver {
     core: Weak<Core>,
     dials: HashMap<DialId, DialHandle>,
     resolver: Option<Box<dyn Resolver>>,
-    /// Made when it is first needed, within the task: a runtime without timers is the task's panic then, and
-    /// not the caller's.
+    /// Made when it is first needed, within the task.
     sleep: Option<Pin<Box<Sleep>>>,
     actions: Vec<Action<Connection>>,
     /// Set while it is polled: dropped with it set, it has panicked.

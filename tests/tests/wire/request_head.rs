@@ -76,7 +76,8 @@ async fn authority_and_user_agent_are_as_they_were_set(#[values(H2, Trunkline)] 
     for head in heads(&mut stage, Shape::Unary, None).await {
         assert_eq!(head.get("user-agent"), Some(&*format!("shop/1.2 {own_name}")));
         assert_eq!(head.get(":authority"), Some("greeter.test"));
-    } // RFC 9113 8.2.1: no white space at either end.
+    }
+    // RFC 9113 8.2.1: no white space at either end.
     for (set, sent) in [("", own_name.to_owned()), (" shop\t", format!("shop {own_name}"))] {
         let mut stage = Stage::with(engine, &[], |builder| builder.user_agent(set)).await;
         for head in heads(&mut stage, Shape::Unary, None).await {

@@ -33,7 +33,8 @@ pub(super) enum Command {
     Start(Request),
     /// More of the request.
     Send { cell: Arc<Cell>, data: Bytes, end: bool },
-    /// The call wants no more of this stream. One that was open holds its place until the reset is on its way.
+    /// The call wants no more of this stream. One that was open holds its place until the reset is on its way, or the
+    /// server has ended it; any holds it until the driver has heard of this, while that is far behind.
     Withdraw { cell: Arc<Cell>, slot: Option<TrunklineSlot> },
     /// The sender gave up in the middle: the stream is reset, and its reader is told.
     Abandon(Arc<Cell>),

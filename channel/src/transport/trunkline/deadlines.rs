@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How long to rest after each look, for each place that was looked at. It costs a few nanoseconds a place, so
 /// looking takes a twentieth of the time at most; and a deadline is late by 10 ms where a hundred thousand calls
-/// wait.
+/// wait, or have waited lately.
 const REST_PER_PLACE: Duration = Duration::from_nanos(100);
 
 /// The time of the next look.

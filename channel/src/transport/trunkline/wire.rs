@@ -45,9 +45,9 @@ pub(super) struct Wire {
     written: u64,
     /// What the peer has said so far, until it is clear that it speaks HTTP/2.
     greeting: Option<Greeting>,
-    /// Told only when there is nothing more to read.
     /// No more bytes come.
     has_ended: bool,
+    /// Told only when there is nothing more to read.
     write_failure: Option<WriteFailure>,
     /// Bytes were given to `io` since it was last flushed.
     unflushed: bool,
