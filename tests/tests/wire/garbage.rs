@@ -2,7 +2,9 @@
 
 use rstest::rstest;
 use trunkline::Transport::{self, H2, Trunkline};
+use trunkline::balancer::RoundRobin;
 use trunkline::{Channel, Code, FailFast, Phase, Sent, StatusExt};
+use trunkline_tests::ms;
 use trunkline_tests::script::{Kind, flags, literal, pipes};
 
 use crate::road::Road;
@@ -178,4 +180,34 @@ async fn fields_that_cannot_be_fail_their_call(#[values(H2, Trunkline)] engine: 
             }
         }
     }
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_something_of_a_stream_that_nobody_opened_is_dialled_with_backoff(
+    #[values(H2, Trunkline)] engine: Transport,
+) {
+    let (connector, mut pipes) = pipes();
+    let channel = Channel::builder(TARGET)
+        .transport(engine)
+        .plaintext()
+        .balancer(RoundRobin)
+        .connector(connector)
+        .connect_lazy()
+        .unwrap();
+    channel.wake();
+    let mut dials = 0;
+    let serving = async {
+        loop {
+            let mut server = pipes.accept().await;
+            dials += 1;
+            server.greet(&[]).await;
+            tokio::time::sleep(ms(10)).await;
+            server.headers(1, &b"\x88"[..], false).await;
+            server.finish_writing().await;
+        }
+    };
+    tokio::time::timeout(ms(60_000), serving).await.unwrap_err();
+    // 1 + 1.6 + 2.56 + ..., give or take a fifth.
+    assert!((6..12).contains(&dials), "{dials} dials in a minute");
 }
