@@ -85,11 +85,6 @@ impl BackoffState {
         })
     }
 
-    /// Until then no other wait is cut short.
-    pub(super) fn cut(&self) -> Option<Instant> {
-        self.cut
-    }
-
     /// It is to be remembered until then.
     pub(super) fn keep(&mut self, until: Instant) {
         self.kept = self.kept.max(Some(until));
@@ -187,7 +182,7 @@ mod tests {
         assert_eq!(state.cut_short(at(6), at(125)), Some(at(120)));
         assert_eq!(state.cut_short(at(7), at(120)), None, "it ends before hope is allowed again");
         state.tick(at(124));
-        assert_eq!(state.cut(), Some(at(125)));
+        assert_eq!(state.remembered_until(), Some(at(125)));
         state.tick(at(125));
         assert_eq!(state.cut_short(at(130), at(250)), Some(at(130)));
         state.reset();
